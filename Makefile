@@ -1,0 +1,62 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+export UV_PYTHON_DOWNLOADS := never
+
+# uv from the PATH when there is one, else its own environment in .uv/.
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+PYTHON ?= $(shell command -v python3 || command -v python)
+RUN := .venv/bin/
+NAME ?=
+DEMO_ARGS ?=
+TEST_ARGS ?=
+
+.PHONY: help
+help:  ## Say what each target does.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
+
+.uv/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit("X-Ray needs Python 3.10 or later; this is " + sys.version.split()[0] + ".") if sys.version_info < (3, 10) else None'
+	$(PYTHON) -m venv .uv
+	.uv/bin/python -m pip install --quiet --disable-pip-version-check uv
+
+.venv/.ready: pyproject.toml uv.lock | $(filter .uv/bin/uv,$(UV))
+	$(UV) sync --quiet --frozen --all-extras --python $(PYTHON)
+	@touch $@
+
+.PHONY: setup
+setup: .venv/.ready  ## Make the environment everything else uses.
+
+.PHONY: demo
+demo: .venv/.ready  ## Start a server, run the examples, ask why; Ctrl-C ends it.
+	@$(RUN)xray demo $(DEMO_ARGS)
+
+.PHONY: test
+test: .venv/.ready  ## Run every test.
+	$(RUN)python -m pytest -n 2 --dist loadgroup $(TEST_ARGS)
+
+.PHONY: check
+check: format lint types layers test  ## All that must pass before a commit lands.
+
+.PHONY: format
+format: .venv/.ready  ## Is everything formatted?
+	$(RUN)ruff format --check .
+
+.PHONY: lint
+lint: .venv/.ready  ## Does everything follow the lint rules?
+	$(RUN)ruff check .
+
+.PHONY: types
+types: .venv/.ready  ## Is everything typed?
+	$(RUN)mypy
+
+.PHONY: layers
+layers: .venv/.ready  ## Do imports follow the layer map?
+	$(RUN)lint-imports
+
+.PHONY: bench
+bench: .venv/.ready  ## Run one benchmark: make bench NAME=capture.
+	$(RUN)python -m bench.$(NAME) $(BENCH_ARGS)
+
+.PHONY: prove
+prove: .venv/.ready  ## Run one long proof at full size: make prove NAME=kill_server.
+	XRAY_PROVE=$(NAME) $(RUN)python -m pytest -m prove -k $(NAME) $(TEST_ARGS)

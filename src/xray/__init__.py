@@ -1,0 +1,1 @@
+"""X-Ray: decision forensics for pipelines that generate, retrieve, filter, rank and select."""

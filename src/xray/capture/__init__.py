@@ -1,0 +1,1 @@
+"""What lives in the pipeline's process: runs, steps, verbs, sampling, snapshots. No I/O."""

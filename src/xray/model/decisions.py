@@ -1,0 +1,166 @@
+"""The decisions a store kept of one step, as columns: a column is cheap, a whole row is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import Protocol
+
+from xray.model.counts import is_reason_inferred, reason_of
+from xray.model.facts import REJECTED, DecisionRow, StepFinished
+from xray.model.facts import Check as CheckRow
+from xray.model.records import Check, Decision, Origin
+from xray.model.values import open_map, plain_value
+from xray.model.vocabulary import VERDICTS, Verdict
+
+
+class DecisionTable(Protocol):
+    """One step's stored decisions, one a candidate (and `by`), in recorded order."""
+
+    step_id: str
+
+    @property
+    def candidate_ids(self) -> Sequence[str]:
+        """The candidates."""
+        ...
+
+    @property
+    def verdicts(self) -> Sequence[Verdict | None]:
+        """Their verdicts, in the same order; None where only checks were recorded."""
+        ...
+
+    @property
+    def logged(self) -> Sequence[bool]:
+        """Whether the row only illustrates, in the same order."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def row(self, index: int) -> Decision:
+        """The whole decision at *index*."""
+        ...
+
+    def find(self, candidate_id: str) -> list[Decision]:
+        """Every decision about *candidate_id*: one for each `by`."""
+        ...
+
+    def __iter__(self) -> Iterator[Decision]: ...
+
+
+class ListedDecisions:
+    """A decision table over decisions that are all opened already."""
+
+    def __init__(self, step_id: str, decisions: Iterable[Decision]) -> None:
+        self.step_id = step_id
+        self._decisions = list(decisions)
+
+    @cached_property
+    def candidate_ids(self) -> Sequence[str]:
+        """The candidates."""
+        return [decision.candidate_id for decision in self._decisions]
+
+    @cached_property
+    def verdicts(self) -> Sequence[Verdict | None]:
+        """Their verdicts, in the same order; None where only checks were recorded."""
+        return [decision.decision for decision in self._decisions]
+
+    @cached_property
+    def logged(self) -> Sequence[bool]:
+        """Whether the row only illustrates, in the same order."""
+        return [decision.is_logged for decision in self._decisions]
+
+    def __len__(self) -> int:
+        return len(self._decisions)
+
+    def row(self, index: int) -> Decision:
+        """The whole decision at *index*."""
+        return self._decisions[index]
+
+    def find(self, candidate_id: str) -> list[Decision]:
+        """Every decision about *candidate_id*: one for each `by`."""
+        return [found for found in self._decisions if found.candidate_id == candidate_id]
+
+    def __iter__(self) -> Iterator[Decision]:
+        return iter(self._decisions)
+
+
+def open_decision(
+    row: DecisionRow, *, step_id: str, run_id: str, weight: float = 1.0, is_logged: bool = False
+) -> Decision:
+    """The decision that *row* records.
+
+    Args:
+        row: a resolved row.
+        step_id: the step that decided.
+        run_id: that step's run.
+        weight: how many candidates the row stands for.
+        is_logged: the row came from `log_sampled_candidates`.
+    """
+    is_rejected = row.verdict == REJECTED
+    return Decision(
+        candidate_id=row.candidate_id,
+        decision=VERDICTS[row.verdict] if row.verdict < len(VERDICTS) else None,
+        step_id=step_id,
+        run_id=run_id,
+        reason=reason_of(row) if is_rejected else row.reason,
+        is_reason_inferred=is_rejected and is_reason_inferred(row),
+        reasoning=row.reasoning,
+        score=row.score,
+        rank=row.rank,
+        rank_before=row.rank_before,
+        attributes=open_map(row.attributes),
+        origin=[
+            Origin(
+                candidate_id=ref.candidate_id, step_id=ref.step_id, rank=ref.rank, score=ref.score
+            )
+            for ref in row.origin or ()
+        ],
+        checks=[open_check(check) for check in row.checks or ()],
+        by=row.by,
+        part_of=row.part_of,
+        merged_into=row.merged_into,
+        weight=weight,
+        is_logged=is_logged,
+        is_anonymous=row.is_anonymous,
+    )
+
+
+def open_check(check: CheckRow) -> Check:
+    """The evidence *check* holds, with its margin."""
+    return Check(
+        name=check.name,
+        field=check.field or check.name,
+        op=check.op,
+        observed=plain_value(check.observed),
+        limit=plain_value(check.limit),
+        passed=check.passed,
+        margin=_margin(check.observed, check.limit),
+    )
+
+
+def _margin(observed: object, limit: object) -> float | None:
+    if isinstance(observed, bool) or isinstance(limit, bool):
+        return None
+    if isinstance(observed, (int, float)) and isinstance(limit, (int, float)):
+        difference = float(observed) - float(limit)
+        return difference if difference == difference else None
+    return None
+
+
+def weigh_rows(
+    fact: StepFinished, resolved: Iterable[DecisionRow]
+) -> Iterator[tuple[DecisionRow, float, bool]]:
+    """Every row *fact* carries with its weight and whether it only illustrates.
+
+    Args:
+        fact: the step.
+        resolved: its census rows, one a candidate.
+    """
+    for row in resolved:
+        yield row, 1.0, False
+    for reservoir in fact.reservoirs:
+        weight = reservoir.seen / len(reservoir.rows) if reservoir.rows else 0.0
+        for row in reservoir.rows:
+            yield row, weight, False
+    for row in fact.logged:
+        yield row, 1.0, True

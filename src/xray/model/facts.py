@@ -1,0 +1,332 @@
+"""What a client sends: immutable facts, each under an id the client made.
+
+Facts may arrive in any order and more than once; a store folds them into the records of
+`model.records`. Free-form values stay encoded (`msgspec.Raw`, msgpack) until somebody opens them.
+`spec/wire.md` describes the same structures for other languages.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from msgspec import Raw, Struct, field
+
+from xray.model.vocabulary import CaptureLevel, RunStatus, StepStatus, StepType
+
+NIL: Final = Raw(b"\xc0")
+"""An absent free-form value: msgpack nil."""
+
+REJECTED: Final = 0
+ACCEPTED: Final = 1
+SELECTED: Final = 2
+EVIDENCE: Final = 3
+"""Code of a row that only carries checks about a candidate and decides nothing."""
+
+VERDICT_CODES: Final = {"rejected": REJECTED, "accepted": ACCEPTED, "selected": SELECTED}
+
+Score = float | dict[str, float]
+
+
+class ErrorInfo(Struct, frozen=True, omit_defaults=True):
+    """An exception as text: its type, its message, and the frames it passed, innermost last.
+
+    Args:
+        type: the exception's class name, e.g. `TimeoutError`.
+        message: its text, bounded.
+        where: frames as `module:function:line`.
+    """
+
+    type: str
+    message: str = ""
+    where: list[str] = []
+
+
+class Check(Struct, array_like=True, frozen=True):
+    """Evidence about one candidate: what was observed, what the limit was, whether it passed.
+
+    Args:
+        name: the check's name; the reason of a rejection it causes.
+        field: what was observed; empty means the same as `name`.
+        op: how `observed` was compared with `limit`; None where it is not a comparison.
+        observed: the candidate's value.
+        limit: what it was compared with.
+        passed: whether the candidate met it.
+    """
+
+    name: str
+    field: str = ""
+    op: str | None = None
+    observed: Any = None
+    limit: Any = None
+    passed: bool = False
+
+
+class OriginRef(Struct, array_like=True, frozen=True):
+    """What brought a candidate into the run, as the pipeline named it.
+
+    Args:
+        candidate_id: the id of what brought it: a keyword, a document, a query.
+        step_id: the step that recorded that id; None when the pipeline named the id alone.
+        rank: the candidate's position in what that source returned.
+        score: the score that source gave it.
+    """
+
+    candidate_id: str
+    step_id: str | None = None
+    rank: int | None = None
+    score: float | None = None
+
+
+class DecisionRow(Struct, array_like=True, frozen=True):
+    """One decision about one candidate, as an array that may end early.
+
+    Args:
+        verdict: `REJECTED`, `ACCEPTED`, `SELECTED` or `EVIDENCE`.
+        candidate_id: the candidate's canonical id.
+        reason: a short code to group by.
+        attributes: a map of what the pipeline wanted kept about the candidate.
+        score: a number, or named numbers.
+        reasoning: free text.
+        rank: position after this step, from 1.
+        origin: what brought the candidate.
+        checks: evidence, in the order it was recorded.
+        by: the query or left record whose candidates this decision belongs to.
+        part_of: the whole this candidate is a part of.
+        rank_before: position before this step, from 1.
+        merged_into: the candidate that stands for this one from here on.
+        is_anonymous: the candidate had no id of its own; `candidate_id` is `anon-<ordinal>`.
+    """
+
+    verdict: int
+    candidate_id: str
+    reason: str | None = None
+    attributes: Raw = NIL
+    score: Score | None = None
+    reasoning: str | None = None
+    rank: int | None = None
+    origin: list[OriginRef] | None = None
+    checks: list[Check] | None = None
+    by: str | None = None
+    part_of: str | None = None
+    rank_before: int | None = None
+    merged_into: str | None = None
+    is_anonymous: bool = False
+
+
+class Reservoir(Struct, array_like=True, frozen=True):
+    """A uniform sample of the rows of one verdict and reason that came after the census.
+
+    Args:
+        verdict: the verdict code all its rows share.
+        reason: the reason all its rows share.
+        seen: how many rows of this verdict and reason the sample stands for.
+        rows: the rows that were kept; each weighs `seen / len(rows)`.
+    """
+
+    verdict: int
+    reason: str | None
+    seen: int
+    rows: list[DecisionRow]
+
+
+class OriginCount(Struct, array_like=True, frozen=True):
+    """How many distinct candidates one origin brought to a step, by verdict."""
+
+    candidate_id: str
+    step_id: str | None
+    rejected: int = 0
+    accepted: int = 0
+    selected: int = 0
+
+
+class Tally(Struct, frozen=True, omit_defaults=True):
+    """Exact counts of a step's decisions: distinct candidates, except at `minimal` (calls).
+
+    Args:
+        rejected: candidates whose last verdict is rejected.
+        accepted: candidates whose last verdict is accepted.
+        selected: candidates whose last verdict is selected.
+        reasons: rejected candidates by reason.
+        origins: candidates by what brought them, at most `MAX_ORIGINS`.
+        redecided: verdicts that a later verdict on the same candidate replaced.
+        anonymous: candidates without an id of their own.
+    """
+
+    rejected: int = 0
+    accepted: int = 0
+    selected: int = 0
+    reasons: dict[str, int] = {}
+    origins: list[OriginCount] = []
+    redecided: int = 0
+    anonymous: int = 0
+
+    @property
+    def decided(self) -> int:
+        """How many distinct candidates were decided."""
+        return self.rejected + self.accepted + self.selected
+
+
+class RunStarted(Struct, tag="run_started", tag_field="fact", kw_only=True, frozen=True,
+                 omit_defaults=True):  # fmt: skip
+    """A pipeline began to work on one input."""
+
+    run_id: str
+    pipeline: str
+    started_at_us: int
+    input: Raw = NIL
+    metadata: Raw = NIL
+    params: Raw = NIL
+    tags: list[str] = []
+    correlation: dict[str, str] = {}
+    repository: str | None = None
+    version: str | None = None
+    environment: str | None = None
+    key: str | None = None
+    attempt: int = 1
+    weight: float = 1.0
+
+
+class RunFinished(Struct, tag="run_finished", tag_field="fact", kw_only=True, frozen=True,
+                  omit_defaults=True):  # fmt: skip
+    """A pipeline ended; `metadata` and `tags` are what was added after the start."""
+
+    run_id: str
+    status: RunStatus
+    duration_ms: float | None = None
+    output: Raw = NIL
+    error: ErrorInfo | None = None
+    metadata: Raw = NIL
+    tags: list[str] = []
+    correlation: dict[str, str] = {}
+    omissions: dict[str, int] = {}
+
+
+class RunPatched(Struct, tag="run_patched", tag_field="fact", kw_only=True, frozen=True,
+                 omit_defaults=True):  # fmt: skip
+    """Fields of a run were set from outside; what is absent stays as it was."""
+
+    run_id: str
+    status: RunStatus | None = None
+    duration_ms: float | None = None
+    output: Raw = NIL
+    error: ErrorInfo | None = None
+    metadata: Raw = NIL
+    tags: list[str] | None = None
+    correlation: dict[str, str] = {}
+
+
+class StepFinished(Struct, tag="step_finished", tag_field="fact", kw_only=True, frozen=True,
+                   omit_defaults=True):  # fmt: skip
+    """A step ended, with the decisions whose detail was kept.
+
+    Args:
+        pipeline: the run's pipeline, so that a step that arrives before its run is filed rightly.
+        declared_type: the word the pipeline used where `step_type` is `custom`.
+        takes: ids of the steps whose survivors this step works on; None means by default.
+        input_count: set by hand; None means counted.
+        output_count: set by hand; None means counted.
+        rows: decisions with detail: all of them up to the census limit, in order.
+        reservoirs: samples of the rows after the census, by verdict and reason.
+        logged: rows of `log_sampled_candidates`; they never change counts.
+        tally: exact counts; None means `rows` is complete and the store counts them.
+        chunks: how many `StepRows` facts belong to this step besides its own `rows`.
+        omissions: what was cut, by kind: `truncated`, `redacted`, `unencodable`, `sampled_out`, …
+        incomplete: what the step's type asks for and it did not record.
+    """
+
+    run_id: str
+    step_id: str
+    pipeline: str
+    name: str
+    step_type: StepType
+    ordinal: int
+    started_at_us: int
+    duration_ms: float | None = None
+    status: StepStatus = "completed"
+    declared_type: str | None = None
+    parent_step_id: str | None = None
+    attempt: int = 1
+    takes: list[str] | None = None
+    params: Raw = NIL
+    input: Raw = NIL
+    output: Raw = NIL
+    input_count: int | None = None
+    output_count: int | None = None
+    stats: Raw = NIL
+    capture: CaptureLevel = "sample"
+    error: ErrorInfo | None = None
+    rows: list[DecisionRow] = []
+    reservoirs: list[Reservoir] = []
+    logged: list[DecisionRow] = []
+    tally: Tally | None = None
+    chunks: int = 0
+    omissions: dict[str, int] = {}
+
+
+class StepRows(Struct, tag="step_rows", tag_field="fact", kw_only=True, frozen=True,
+               omit_defaults=True):  # fmt: skip
+    """More decisions of a large step.
+
+    Args:
+        chunk: from 1; chunk 0 is the `rows` of the step's own fact.
+    """
+
+    run_id: str
+    step_id: str
+    chunk: int
+    rows: list[DecisionRow] = []
+
+
+Fact = RunStarted | RunFinished | RunPatched | StepFinished | StepRows
+
+
+class Batch(Struct, kw_only=True, frozen=True):
+    """Facts sent together.
+
+    Args:
+        version: the wire version, see `wire.versions`.
+        batch_id: echoed in the answer, so that an answer cannot be taken for another's.
+        client: who sent it, e.g. `xray-python/0.1.0`.
+        facts: the facts.
+    """
+
+    version: int
+    batch_id: str
+    facts: list[Fact] = field(default_factory=list)
+    client: str = ""
+
+
+class Refusal(Struct, frozen=True):
+    """One fact of a batch that was not stored, and why.
+
+    Args:
+        id: the fact's id, as `fact_id` gives it.
+        code: a stable error code.
+        detail: one sentence.
+    """
+
+    id: str
+    code: str
+    detail: str
+
+
+class Receipt(Struct, frozen=True, kw_only=True):
+    """What became of a batch: every fact is accepted, a duplicate or rejected."""
+
+    batch_id: str
+    accepted: int
+    duplicate: int
+    rejected: list[Refusal] = []
+
+
+def fact_id(fact: Fact) -> str:
+    """The id under which *fact* is stored once, however often it is sent."""
+    if isinstance(fact, StepFinished):
+        return f"step:{fact.step_id}"
+    if isinstance(fact, StepRows):
+        return f"step:{fact.step_id}:{fact.chunk}"
+    if isinstance(fact, RunStarted):
+        return f"run:{fact.run_id}:started"
+    if isinstance(fact, RunFinished):
+        return f"run:{fact.run_id}:finished"
+    return f"run:{fact.run_id}:patched"

@@ -1,0 +1,167 @@
+"""Ids: runs and steps are UUIDv7 made by the client, candidates are strings.
+
+UUIDv7: RFC 9562 section 5.7. Deterministic run ids: UUIDv5, RFC 9562 section 5.5.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import time
+import uuid
+from types import MemberDescriptorType
+from typing import Final
+
+_RUN_KEY_NAMESPACE: Final = uuid.UUID("6f0b35a2-7c53-5d0e-9a8e-1d6ad1f0a9c4")
+MAX_CANDIDATE_ID_LENGTH: Final = 512
+
+_random = random.Random(os.urandom(32))  # noqa: S311  (ids need to be distinct, not secret)
+
+
+def _reseed() -> None:
+    _random.seed(os.urandom(32))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reseed)
+
+
+def new_uuid7(wall_us: int | None = None) -> str:
+    """A new UUIDv7 as canonical text; later ids sort after earlier ones to the millisecond.
+
+    Args:
+        wall_us: microseconds since 1970 to stamp it with; now when absent.
+    """
+    millis = (time.time_ns() // 1_000_000) if wall_us is None else wall_us // 1000
+    bits = _random.getrandbits(74)
+    return (
+        f"{millis >> 16 & 0xFFFFFFFF:08x}-{millis & 0xFFFF:04x}-"
+        f"7{bits >> 62:03x}-{0x8000 | bits >> 48 & 0x3FFF:04x}-{bits & 0xFFFFFFFFFFFF:012x}"
+    )
+
+
+def run_id_for_key(pipeline: str, key: str, attempt: int = 1) -> str:
+    """The id of the run that *pipeline* started with `key=` and `attempt=`; the same every time."""
+    return str(uuid.uuid5(_RUN_KEY_NAMESPACE, json.dumps([pipeline, key, attempt])))
+
+
+def parse_uuid(text: str) -> str | None:
+    """Canonical lower-case text of the UUID in *text*, or None when it is none."""
+    try:
+        return str(uuid.UUID(text))
+    except (ValueError, AttributeError, TypeError):
+        return None
+
+
+def hash64(candidate_id: str) -> int:
+    """The 64-bit hash of a candidate id that posting lists and rosters share (BLAKE2b, RFC 7693).
+
+    Lone surrogates hash like U+FFFD, which is how they are stored.
+    """
+    raw = candidate_id.encode("utf-8", "replace")
+    return int.from_bytes(hashlib.blake2b(raw, digest_size=8).digest(), "big")
+
+
+def canonical_id(value: object) -> str | None:
+    """The canonical text of a candidate id, or None when *value* is not one.
+
+    A string stands as it is; an int as decimal; a UUID in lower case; bytes as hex; a tuple of
+    these as a JSON array. Integer-like scalars of array libraries count as ints, their strings
+    as strings. A bool, a float and every other object are no ids.
+    """
+    if type(value) is str:
+        return _bounded(value)
+    if type(value) is int:
+        return (
+            str(value) if -(1 << 256) < value < 1 << 256 else hex(value)[:MAX_CANDIDATE_ID_LENGTH]
+        )
+    if value is None or isinstance(value, (bool, float)):
+        return None
+    if isinstance(value, str):
+        return _bounded(str.__str__(value))
+    if isinstance(value, int):
+        return canonical_id(int.__int__(value))
+    if isinstance(value, uuid.UUID):
+        return str(value)
+    if isinstance(value, (bytes, bytearray)):
+        return _bounded(value.hex())
+    if type(value) is tuple:
+        return _tuple_id(value)
+    return _array_scalar_id(value)
+
+
+def _bounded(text: str) -> str:
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode("utf-8")
+    if len(text) <= MAX_CANDIDATE_ID_LENGTH:
+        return text
+    digest = hashlib.blake2b(text.encode("utf-8"), digest_size=16).hexdigest()
+    return f"{text[: MAX_CANDIDATE_ID_LENGTH - 33]}~{digest}"
+
+
+def _tuple_id(parts: tuple[object, ...]) -> str | None:
+    plain: list[object] = []
+    for part in parts:
+        if type(part) is bool or type(part) is int or type(part) is float or part is None:
+            plain.append(part)
+            continue
+        text = canonical_id(part)
+        if text is None:
+            return None
+        plain.append(text)
+    return _bounded(json.dumps(plain, ensure_ascii=False, separators=(",", ":")))
+
+
+def _array_scalar_id(value: object) -> str | None:
+    kind = type(value)
+    if kind.__module__ != "numpy":
+        return None
+    item = getattr(value, "item", None)
+    plain = item() if callable(item) and getattr(value, "ndim", 1) == 0 else None
+    return canonical_id(plain) if type(plain) in (str, int, bytes) else None
+
+
+def identify(item: object, key: str | None = None) -> str | None:
+    """The candidate id of *item*: itself when it is an id, else read from it; else None.
+
+    Args:
+        item: an id, a mapping, or an object with the id among its own attributes.
+        key: the field that holds the id; without it `id`, `candidate_id` and then
+            `metadata["id"]` are tried.
+    """
+    direct = canonical_id(item)
+    if direct is not None:
+        return direct
+    for name in (key,) if key is not None else ("id", "candidate_id"):
+        found = canonical_id(read_field(item, name))
+        if found is not None:
+            return found
+    metadata = read_field(item, "metadata") if key is None else None
+    return canonical_id(metadata.get("id")) if type(metadata) is dict else None
+
+
+def read_field(item: object, name: str) -> object:
+    """The value *item* itself holds under *name*, or None; runs no code of the item's class."""
+    if isinstance(item, dict):
+        return dict.get(item, name)
+    try:
+        own = object.__getattribute__(item, "__dict__")
+    except AttributeError:
+        own = None
+    if type(own) is dict and name in own:
+        return own[name]
+    for kind in type(item).__mro__:
+        slot = kind.__dict__.get(name)
+        if type(slot) is MemberDescriptorType:
+            return _read_slot(slot, item)
+    return None
+
+
+def _read_slot(slot: MemberDescriptorType, item: object) -> object:
+    try:
+        value: object = slot.__get__(item)
+    except AttributeError:
+        return None
+    return value

@@ -1,0 +1,1 @@
+"""Durable state behind one protocol; a URL chooses the engine."""

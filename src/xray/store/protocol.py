@@ -1,0 +1,67 @@
+"""What every store can do. One conformance suite proves each engine against it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Protocol
+
+from xray.model.decisions import DecisionTable
+from xray.model.facts import Fact, Receipt
+from xray.model.records import Decision, Page, Run, Step
+from xray.query.plan import Plan
+
+
+class Store(Protocol):
+    """Durable runs, steps and decisions.
+
+    All verbs may be called from any thread. Ids are canonical UUID text.
+    """
+
+    def submit(self, batch_id: str, facts: Sequence[Fact]) -> Future[Receipt]:
+        """Store *facts*; the future is done when they are durable.
+
+        A fact that is stored already counts as a duplicate and changes nothing. Facts may come in
+        any order: a step before its run is kept and found by its id; its run appears, with what is
+        known, as soon as one fact names it.
+
+        Raises:
+            StoreBusyError: too much waits to be written; nothing of this batch was taken.
+        """
+        ...
+
+    def run(self, run_id: str) -> Run | None:
+        """One run, or None."""
+        ...
+
+    def step(self, step_id: str) -> Step | None:
+        """One step with up to 50 samples a rejection reason, or None."""
+        ...
+
+    def steps_of_run(self, run_id: str) -> list[Step]:
+        """The steps of a run by ordinal, each with up to 50 samples a rejection reason."""
+        ...
+
+    def decisions_of_step(self, step_id: str) -> DecisionTable:
+        """Every stored decision of a step; empty for an unknown one."""
+        ...
+
+    def runs(self, plan: Plan) -> Page[Run]:
+        """Runs that meet *plan*, newest first; a long `output` is cut to 2 KB with a mark."""
+        ...
+
+    def steps(self, plan: Plan) -> Page[Step]:
+        """Steps that meet *plan*, newest first, with counts by reason but without samples."""
+        ...
+
+    def decisions(self, plan: Plan) -> Page[Decision]:
+        """Decisions that meet *plan*, which names a step, a run or a candidate."""
+        ...
+
+    def run_ids(self, prefix: str, limit: int = 10) -> list[str]:
+        """Ids of runs that begin with *prefix*, newest first; all runs for the empty prefix."""
+        ...
+
+    def close(self) -> None:
+        """Write what waits and give everything back; the store cannot be used afterwards."""
+        ...
