@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from typing import Protocol
+
+import msgspec
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -43,3 +45,15 @@ def to_wall_us(moment: datetime) -> int:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=timezone.utc)
     return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def parse_time_us(text: str) -> int | None:
+    """Microseconds since 1970 of an RFC 3339 time or a date, or None; without a zone it is UTC."""
+    try:
+        return to_wall_us(msgspec.convert(text, datetime))
+    except (msgspec.ValidationError, OverflowError):
+        pass
+    try:
+        return to_wall_us(datetime.combine(date.fromisoformat(text), datetime.min.time()))
+    except ValueError:
+        return None
