@@ -121,7 +121,8 @@ def _finite(value: float) -> float | None:
 def resolve_rows(rows: Iterable[DecisionRow]) -> tuple[list[DecisionRow], int]:
     """One row a candidate (and `by`): the last verdict wins, origins and checks accumulate.
 
-    Attributes, score and ranks that the last row does not give are taken from the one before.
+    Attributes, score, ranks and `part_of` that the last row does not give are taken from the one
+    before; reason, reasoning and `merged_into` belong to the verdict they came with.
 
     Returns:
         the rows in the order the candidates were first seen, and how many verdicts were replaced.
@@ -141,9 +142,10 @@ def resolve_rows(rows: Iterable[DecisionRow]) -> tuple[list[DecisionRow], int]:
 
 
 def _merge_rows(earlier: DecisionRow, later: DecisionRow) -> DecisionRow:
+    checks = [*(earlier.checks or ()), *(later.checks or ())] or None
+    origin = _union_origins(earlier.origin, later.origin)
     if later.verdict == EVIDENCE:
-        return replace(earlier, checks=[*(earlier.checks or ()), *(later.checks or ())] or None)
-    inherited: list[Any] = list(earlier.checks or ()) if earlier.verdict == EVIDENCE else []
+        return replace(earlier, checks=checks, origin=origin)
     return replace(
         later,
         attributes=earlier.attributes if later.attributes == NIL else later.attributes,
@@ -151,18 +153,20 @@ def _merge_rows(earlier: DecisionRow, later: DecisionRow) -> DecisionRow:
         rank=earlier.rank if later.rank is None else later.rank,
         rank_before=earlier.rank_before if later.rank_before is None else later.rank_before,
         part_of=later.part_of or earlier.part_of,
-        origin=_union_origins(earlier.origin, later.origin),
-        checks=[*inherited, *(later.checks or ())] or None,
+        origin=origin,
+        checks=checks,
     )
 
 
 def _union_origins(
     earlier: list[OriginRef] | None, later: list[OriginRef] | None
 ) -> list[OriginRef] | None:
-    if not earlier or not later:
-        return later or earlier
-    known = {(ref.step_id, ref.candidate_id) for ref in earlier}
-    return earlier + [ref for ref in later if (ref.step_id, ref.candidate_id) not in known]
+    if not later:
+        return earlier
+    distinct = {(ref.step_id, ref.candidate_id): ref for ref in earlier or ()}
+    for ref in later:
+        distinct.setdefault((ref.step_id, ref.candidate_id), ref)
+    return list(distinct.values())
 
 
 def tally_rows(rows: Sequence[DecisionRow], redecided: int = 0) -> Tally:
@@ -182,7 +186,7 @@ def tally_rows(rows: Sequence[DecisionRow], redecided: int = 0) -> Tally:
         if row.verdict == REJECTED:
             add_reason(reasons, reason_of(row))
         if row.verdict != EVIDENCE:
-            for ref in row.origin or ():
+            for ref in _union_origins([], row.origin) or ():
                 add_origin(origins, ref, row.verdict)
     return Tally(
         rejected=verdicts[REJECTED],
@@ -245,7 +249,7 @@ def rejection_rate(
         given = stats.get(name)
         if isinstance(given, (int, float)) and not isinstance(given, bool) and 0 <= given <= 1:
             return float(given), "given"
-    logged = [row for row in fact.logged if row.verdict != EVIDENCE]
+    logged = [row for row in resolve_rows(fact.logged)[0] if row.verdict != EVIDENCE]
     if logged:
         return sum(row.verdict == REJECTED for row in logged) / len(logged), "sampled"
     return None, None
@@ -267,7 +271,7 @@ def missing_requirements(fact: StepFinished, tally: Tally, has_counts: bool) -> 
     """
     if fact.status != "completed":
         return []
-    has_output = bytes(fact.output) != b"\xc0"
+    has_output = bytes(fact.output) not in (b"", bytes(NIL))
     logged_verdicts = {row.verdict for row in fact.logged}
     has_survivor = bool(tally.accepted or tally.selected or logged_verdicts & {ACCEPTED, SELECTED})
     if fact.step_type in ("filter", "rank"):
@@ -289,7 +293,8 @@ def summarize_step(fact: StepFinished) -> StepSummary:
     declared_in = _declared(fact.input_count, stats.get("input_count"))
     declared_out = _declared(fact.output_count, stats.get("output_count"))
     rate, basis = rejection_rate(fact, tally, (declared_in, declared_out), stats)
-    chosen = select_rows(rows) or select_rows(resolve_rows(fact.logged)[0])
+    drawn = [row for reservoir in fact.reservoirs for row in reservoir.rows]
+    chosen = select_rows([*rows, *drawn]) or select_rows(resolve_rows(fact.logged)[0])
     scores = [value for row in chosen if (value := score_value(row.score)) is not None]
     has_counts = declared_in is not None and declared_out is not None
     counted_in, counted_out = _counted(fact, tally)
@@ -321,7 +326,7 @@ def summarize_step(fact: StepFinished) -> StepSummary:
         declared_output_count=declared_out,
         rejection_rate=rate,
         rate_basis=basis,
-        coverage=_coverage(fact, tally),
+        coverage=_coverage(fact, rows, tally),
         incomplete=missing_requirements(fact, tally, has_counts),
         stats=stats,
     )
@@ -343,12 +348,16 @@ def _counted(fact: StepFinished, tally: Tally) -> tuple[int | None, int | None]:
     if not tally.decided:
         return None, None
     survivors = tally.selected or tally.accepted
-    return None if fact.step_type in CREATING_STEP_TYPES else tally.decided, survivors
+    is_input_known = tally.rejected or tally.accepted
+    if fact.step_type in CREATING_STEP_TYPES or not is_input_known:
+        return None, survivors
+    return tally.decided, survivors
 
 
-def _coverage(fact: StepFinished, tally: Tally) -> Coverage:
-    if fact.omissions.get("sampled_out") or fact.omissions.get("dropped_rows") or fact.reservoirs:
-        return "sampled"
-    if tally.decided and (fact.rows or fact.chunks):
+def _coverage(fact: StepFinished, rows: Sequence[DecisionRow], tally: Tally) -> Coverage:
+    kept = sum(row.verdict != EVIDENCE for row in rows)
+    if tally.decided and kept == tally.decided and not fact.reservoirs:
         return "all"
-    return "logged" if fact.logged and not tally.decided else "none"
+    if kept or fact.reservoirs:
+        return "sampled"
+    return "logged" if fact.logged else "none"

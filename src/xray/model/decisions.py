@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Protocol
@@ -32,6 +33,16 @@ class DecisionTable(Protocol):
     @property
     def logged(self) -> Sequence[bool]:
         """Whether the row only illustrates, in the same order."""
+        ...
+
+    @property
+    def partitions(self) -> Sequence[str | None]:
+        """What each decision is `by`, in the same order."""
+        ...
+
+    @property
+    def wholes(self) -> Sequence[str | None]:
+        """What each candidate is `part_of`, in the same order."""
         ...
 
     def __len__(self) -> int: ...
@@ -68,6 +79,16 @@ class ListedDecisions:
     def logged(self) -> Sequence[bool]:
         """Whether the row only illustrates, in the same order."""
         return [decision.is_logged for decision in self._decisions]
+
+    @cached_property
+    def partitions(self) -> Sequence[str | None]:
+        """What each decision is `by`, in the same order."""
+        return [decision.by for decision in self._decisions]
+
+    @cached_property
+    def wholes(self) -> Sequence[str | None]:
+        """What each candidate is `part_of`, in the same order."""
+        return [decision.part_of for decision in self._decisions]
 
     def __len__(self) -> int:
         return len(self._decisions)
@@ -142,8 +163,11 @@ def _margin(observed: object, limit: object) -> float | None:
     if isinstance(observed, bool) or isinstance(limit, bool):
         return None
     if isinstance(observed, (int, float)) and isinstance(limit, (int, float)):
-        difference = float(observed) - float(limit)
-        return difference if difference == difference else None
+        try:
+            difference = observed - limit
+        except OverflowError:
+            return None
+        return float(difference) if math.isfinite(difference) else None
     return None
 
 
