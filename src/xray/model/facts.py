@@ -7,10 +7,11 @@ Facts may arrive in any order and more than once; a store folds them into the re
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from msgspec import Raw, Struct, field
+from msgspec import Meta, Raw, Struct, field
 
+from xray.model.ids import MAX_CANDIDATE_ID_LENGTH
 from xray.model.vocabulary import CaptureLevel, RunStatus, StepStatus, StepType
 
 NIL: Final = Raw(b"\xc0")
@@ -23,6 +24,22 @@ EVIDENCE: Final = 3
 """Code of a row that only carries checks about a candidate and decides nothing."""
 
 VERDICT_CODES: Final = {"rejected": REJECTED, "accepted": ACCEPTED, "selected": SELECTED}
+
+_INT64_MAX: Final = (1 << 63) - 1
+_YEAR_9999_US: Final = 253_402_300_799_999_999
+
+Uuid = Annotated[
+    str, Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
+]
+VerdictCode = Annotated[int, Meta(ge=REJECTED, le=EVIDENCE)]
+Count = Annotated[int, Meta(ge=0, le=_INT64_MAX)]
+Ordinal = Annotated[int, Meta(ge=1, le=_INT64_MAX)]
+Whole = Annotated[int, Meta(ge=-_INT64_MAX - 1, le=_INT64_MAX)]
+WallTime = Annotated[int, Meta(ge=0, le=_YEAR_9999_US)]
+Duration = Annotated[float, Meta(ge=0, le=1e15)]
+Weight = Annotated[float, Meta(gt=0, le=1e15)]
+CandidateId = Annotated[str, Meta(max_length=MAX_CANDIDATE_ID_LENGTH)]
+"""What decoding checks: the bounds within which every store can keep a fact and find it again."""
 
 Score = float | dict[str, float]
 
@@ -71,9 +88,9 @@ class OriginRef(Struct, array_like=True, frozen=True):
         score: the score that source gave it.
     """
 
-    candidate_id: str
+    candidate_id: CandidateId
     step_id: str | None = None
-    rank: int | None = None
+    rank: Whole | None = None
     score: float | None = None
 
 
@@ -97,19 +114,19 @@ class DecisionRow(Struct, array_like=True, frozen=True):
         is_anonymous: the candidate had no id of its own; `candidate_id` is `anon-<ordinal>`.
     """
 
-    verdict: int
-    candidate_id: str
+    verdict: VerdictCode
+    candidate_id: CandidateId
     reason: str | None = None
     attributes: Raw = NIL
     score: Score | None = None
     reasoning: str | None = None
-    rank: int | None = None
+    rank: Whole | None = None
     origin: list[OriginRef] | None = None
     checks: list[Check] | None = None
     by: str | None = None
     part_of: str | None = None
-    rank_before: int | None = None
-    merged_into: str | None = None
+    rank_before: Whole | None = None
+    merged_into: CandidateId | None = None
     is_anonymous: bool = False
 
 
@@ -123,20 +140,20 @@ class Reservoir(Struct, array_like=True, frozen=True):
         rows: the rows that were kept; each weighs `seen / len(rows)`.
     """
 
-    verdict: int
+    verdict: VerdictCode
     reason: str | None
-    seen: int
+    seen: Count
     rows: list[DecisionRow]
 
 
 class OriginCount(Struct, array_like=True, frozen=True):
     """How many distinct candidates one origin brought to a step, by verdict."""
 
-    candidate_id: str
+    candidate_id: CandidateId
     step_id: str | None
-    rejected: int = 0
-    accepted: int = 0
-    selected: int = 0
+    rejected: Count = 0
+    accepted: Count = 0
+    selected: Count = 0
 
 
 class Tally(Struct, frozen=True, omit_defaults=True):
@@ -152,13 +169,13 @@ class Tally(Struct, frozen=True, omit_defaults=True):
         anonymous: candidates without an id of their own.
     """
 
-    rejected: int = 0
-    accepted: int = 0
-    selected: int = 0
-    reasons: dict[str, int] = {}
+    rejected: Count = 0
+    accepted: Count = 0
+    selected: Count = 0
+    reasons: dict[str, Count] = {}
     origins: list[OriginCount] = []
-    redecided: int = 0
-    anonymous: int = 0
+    redecided: Count = 0
+    anonymous: Count = 0
 
     @property
     def decided(self) -> int:
@@ -170,9 +187,9 @@ class RunStarted(Struct, tag="run_started", tag_field="fact", kw_only=True, froz
                  omit_defaults=True):  # fmt: skip
     """A pipeline began to work on one input."""
 
-    run_id: str
+    run_id: Uuid
     pipeline: str
-    started_at_us: int
+    started_at_us: WallTime
     input: Raw = NIL
     metadata: Raw = NIL
     params: Raw = NIL
@@ -182,32 +199,32 @@ class RunStarted(Struct, tag="run_started", tag_field="fact", kw_only=True, froz
     version: str | None = None
     environment: str | None = None
     key: str | None = None
-    attempt: int = 1
-    weight: float = 1.0
+    attempt: Ordinal = 1
+    weight: Weight = 1.0
 
 
 class RunFinished(Struct, tag="run_finished", tag_field="fact", kw_only=True, frozen=True,
                   omit_defaults=True):  # fmt: skip
     """A pipeline ended; `metadata` and `tags` are what was added after the start."""
 
-    run_id: str
+    run_id: Uuid
     status: RunStatus
-    duration_ms: float | None = None
+    duration_ms: Duration | None = None
     output: Raw = NIL
     error: ErrorInfo | None = None
     metadata: Raw = NIL
     tags: list[str] = []
     correlation: dict[str, str] = {}
-    omissions: dict[str, int] = {}
+    omissions: dict[str, Count] = {}
 
 
 class RunPatched(Struct, tag="run_patched", tag_field="fact", kw_only=True, frozen=True,
                  omit_defaults=True):  # fmt: skip
     """Fields of a run were set from outside; what is absent stays as it was."""
 
-    run_id: str
+    run_id: Uuid
     status: RunStatus | None = None
-    duration_ms: float | None = None
+    duration_ms: Duration | None = None
     output: Raw = NIL
     error: ErrorInfo | None = None
     metadata: Raw = NIL
@@ -234,24 +251,24 @@ class StepFinished(Struct, tag="step_finished", tag_field="fact", kw_only=True, 
         incomplete: what the step's type asks for and it did not record.
     """
 
-    run_id: str
-    step_id: str
+    run_id: Uuid
+    step_id: Uuid
     pipeline: str
     name: str
     step_type: StepType
-    ordinal: int
-    started_at_us: int
-    duration_ms: float | None = None
+    ordinal: Count
+    started_at_us: WallTime
+    duration_ms: Duration | None = None
     status: StepStatus = "completed"
     declared_type: str | None = None
-    parent_step_id: str | None = None
-    attempt: int = 1
-    takes: list[str] | None = None
+    parent_step_id: Uuid | None = None
+    attempt: Ordinal = 1
+    takes: list[Uuid] | None = None
     params: Raw = NIL
     input: Raw = NIL
     output: Raw = NIL
-    input_count: int | None = None
-    output_count: int | None = None
+    input_count: Count | None = None
+    output_count: Count | None = None
     stats: Raw = NIL
     capture: CaptureLevel = "sample"
     error: ErrorInfo | None = None
@@ -259,8 +276,8 @@ class StepFinished(Struct, tag="step_finished", tag_field="fact", kw_only=True, 
     reservoirs: list[Reservoir] = []
     logged: list[DecisionRow] = []
     tally: Tally | None = None
-    chunks: int = 0
-    omissions: dict[str, int] = {}
+    chunks: Count = 0
+    omissions: dict[str, Count] = {}
 
 
 class StepRows(Struct, tag="step_rows", tag_field="fact", kw_only=True, frozen=True,
@@ -271,9 +288,9 @@ class StepRows(Struct, tag="step_rows", tag_field="fact", kw_only=True, frozen=T
         chunk: from 1; chunk 0 is the `rows` of the step's own fact.
     """
 
-    run_id: str
-    step_id: str
-    chunk: int
+    run_id: Uuid
+    step_id: Uuid
+    chunk: Ordinal
     rows: list[DecisionRow] = []
 
 

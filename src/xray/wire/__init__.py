@@ -1,0 +1,1 @@
+"""Facts as versioned bytes, and the limits both ends hold to."""
