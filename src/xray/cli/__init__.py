@@ -1,0 +1,1 @@
+"""The `xray` command: one file per command, loaded when it is called."""

@@ -1,0 +1,281 @@
+"""The `xray` command: finds the subcommand, loads it alone, turns errors into one sentence."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import functools
+import importlib
+import io
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, NoReturn, Protocol, cast
+
+from xray.errors import (
+    ConfigurationError,
+    InvalidQueryError,
+    InvalidRecordError,
+    NotFoundError,
+    XRayError,
+)
+
+FOUND: Final = 0
+NOT_FOUND: Final = 1
+WRONG_USAGE: Final = 2
+NO_SERVER: Final = 3
+FAULT: Final = 4
+INTERRUPTED: Final = 130
+
+_SERVER_MODULES: Final = ("fastapi", "starlette", "uvicorn", "sqlalchemy", "zstandard")
+_EXIT_CODES: Final = """\
+exit codes:
+  0  answered
+  1  answered with no: no such run, step or candidate, or doctor found a problem
+  2  wrong usage: an unknown option, filter or value
+  3  no server answered, or it refused
+  4  a fault of xray itself"""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One subcommand.
+
+    Args:
+        name: what the user types.
+        summary: its line in `xray --help`.
+        asks_server: whether it takes `--url`.
+    """
+
+    name: str
+    summary: str
+    asks_server: bool = True
+
+
+COMMANDS: Final = (
+    Command("serve", "start a server on this machine", asks_server=False),
+    Command("demo", "start a server, run the examples, ask why", asks_server=False),
+    Command("runs", "list runs, newest first"),
+    Command("show", "one run as a funnel, and what deserves a look"),
+    Command("steps", "list steps of all runs, newest first"),
+    Command("why", "why a candidate was chosen, rejected or never seen in a run"),
+    Command("doctor", "check the road from this process to the server"),
+)
+
+
+class CommandModule(Protocol):
+    """What each file in this package that is a command provides."""
+
+    @property
+    def add_arguments(self) -> Callable[[argparse.ArgumentParser], None]:
+        """Adds the command's own options, description and examples."""
+        ...
+
+    @property
+    def run(self) -> Callable[[argparse.Namespace], int]:
+        """Does it and returns the exit code."""
+        ...
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence instead of printing the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        sentence = message[:1].upper() + message[1:].rstrip(".")
+        self.exit(WRONG_USAGE, f"{self.prog}: {sentence}. See `{self.prog} --help`.\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the `xray` command and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = _call(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+    except SystemExit as exit_:
+        code = exit_.code if isinstance(exit_.code, int) else FOUND
+    except BrokenPipeError:
+        _discard_output()
+        code = FOUND
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except XRayError as error:
+        _complain(str(error))
+        code = exit_code_of(error)
+    except ModuleNotFoundError as error:
+        code = _complain_of_missing(error)
+    except Exception as error:  # noqa: BLE001  (whoever types a command gets a sentence, no traceback)
+        code = _complain_of_fault(error)
+    return code
+
+
+def exit_code_of(error: XRayError) -> int:
+    """The exit code that stands for *error*."""
+    if isinstance(error, NotFoundError):
+        return NOT_FOUND
+    if isinstance(error, (ConfigurationError, InvalidQueryError, InvalidRecordError)):
+        return WRONG_USAGE
+    return NO_SERVER
+
+
+def _call(argv: Sequence[str]) -> int:
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if args.version:
+        sys.stdout.write(f"xray {read_version()}\n")
+        return FOUND
+    if args.command is None:
+        sys.stderr.write(parser.format_help())
+        return WRONG_USAGE
+    command = find_command(args.command)
+    if command is None:
+        names = [known.name for known in COMMANDS]
+        near = difflib.get_close_matches(args.command, names, n=1)
+        meant = f"did you mean {near[0]!r}?" if near else f"it knows {', '.join(names)}."
+        sys.stderr.write(f"xray: There is no command {args.command!r}; {meant}\n")
+        return WRONG_USAGE
+    module = load_command(command)
+    own = build_command_parser(command, module, defaults=args)
+    return module.run(own.parse_args(args.arguments))
+
+
+def find_command(name: str) -> Command | None:
+    """The command of that name, or None."""
+    return next((command for command in COMMANDS if command.name == name), None)
+
+
+def load_command(command: Command) -> CommandModule:
+    """The module that does *command*."""
+    return cast("CommandModule", importlib.import_module(f"xray.cli.{command.name}"))
+
+
+def build_parser(width: int | None = None) -> argparse.ArgumentParser:
+    """The parser of what stands before and including the command's name."""
+    listed = "\n".join(f"  {command.name:<8}  {command.summary}" for command in COMMANDS)
+    parser = _Parser(
+        prog="xray",
+        usage="xray [options] COMMAND ...",
+        description="Why did the pipeline decide this? Ask X-Ray's records.",
+        epilog=(
+            f"commands:\n{listed}\n\n`xray COMMAND --help` says more about each.\n\n"
+            f"environment:\n  XRAY_URL      the server's address, as --url\n"
+            f"  XRAY_API_KEY  the server's key, as --api-key\n"
+            f"  NO_COLOR      no colours when set\n\n{_EXIT_CODES}"
+        ),
+        formatter_class=_formatter(width),
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    _add_shared_options(parser, None, asks_server=True)
+    parser.add_argument("command", nargs="?", help=argparse.SUPPRESS)
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    return parser
+
+
+def build_command_parser(
+    command: Command,
+    module: CommandModule,
+    defaults: argparse.Namespace | None = None,
+    width: int | None = None,
+) -> argparse.ArgumentParser:
+    """The parser of one command.
+
+    Args:
+        defaults: shared options that stood before the command's name.
+        width: columns of the help; the terminal's when absent.
+    """
+    parser = _Parser(
+        prog=f"xray {command.name}",
+        description=f"{command.summary[:1].upper()}{command.summary[1:]}.",
+        formatter_class=_formatter(width),
+        allow_abbrev=False,
+    )
+    module.add_arguments(parser)
+    _add_shared_options(parser, defaults, command.asks_server)
+    return parser
+
+
+def _add_shared_options(
+    parser: argparse.ArgumentParser, defaults: argparse.Namespace | None, asks_server: bool
+) -> None:
+    group = parser.add_argument_group("shared options")
+    group.add_argument(
+        "--url",
+        metavar="URL",
+        default=getattr(defaults, "url", None),
+        help="the server (else XRAY_URL, else http://127.0.0.1:8000)"
+        if asks_server
+        else argparse.SUPPRESS,
+    )
+    group.add_argument(
+        "--api-key",
+        metavar="KEY",
+        default=getattr(defaults, "api_key", None),
+        help="the server's key (else XRAY_API_KEY, which other users cannot see)",
+    )
+    group.add_argument(
+        "--json",
+        action="store_true",
+        default=getattr(defaults, "json", False),
+        help="print one JSON document, as the API answers it",
+    )
+    group.add_argument(
+        "--no-color",
+        action="store_true",
+        default=getattr(defaults, "no_color", False),
+        help="no colours (also NO_COLOR)",
+    )
+
+
+def _formatter(width: int | None) -> Callable[..., argparse.HelpFormatter]:
+    return functools.partial(argparse.RawDescriptionHelpFormatter, width=width)
+
+
+def read_version() -> str:
+    """The version of the installed distribution."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("xray-forensics")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _complain(text: str) -> None:
+    sys.stdout.flush()
+    sys.stderr.write(f"xray: {text}\n")
+
+
+def _complain_of_missing(error: ModuleNotFoundError) -> int:
+    package = (error.name or "").partition(".")[0]
+    if package not in _SERVER_MODULES:
+        return _complain_of_fault(error)
+    _complain(
+        f"This command needs {package}, which is not installed. "
+        "Install it with `pip install 'xray-forensics[server]'`."
+    )
+    return WRONG_USAGE
+
+
+def _complain_of_fault(error: Exception) -> int:
+    if os.environ.get("XRAY_LOG", "").lower() == "debug":
+        raise error
+    _complain(
+        f"A fault of xray itself: {type(error).__name__}: {error}. "
+        "XRAY_LOG=debug shows where; please report it."
+    )
+    return FAULT
+
+
+def _discard_output() -> None:
+    # The reader is gone; what Python flushes at exit must not fail a second time.
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):
+        sys.stdout = io.StringIO()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,168 @@
+"""`xray why RUN CANDIDATE`: the answer in a sentence, then the evidence."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import Any, Final
+
+from xray.cli.connection import open_client
+from xray.cli.console import open_console
+from xray.cli.show import RUN_HELP, draw_findings
+from xray.cli.terminal import Glyph, Style, Terminal, printable, wrap
+from xray.cli.wording import say_certainty, say_number, say_value
+from xray.client import read_record, why_request
+from xray.model.answers import Cut, Provenance, Stop, StopKind, Why
+from xray.model.records import Check
+
+_GLYPHS: Final[dict[StopKind, tuple[Glyph, Style]]] = {
+    "selected": ("selected", "green"),
+    "accepted": ("kept", "green"),
+    "kept": ("kept", "green"),
+    "rejected": ("dropped", "red"),
+    "outranked": ("dropped", "red"),
+    "not_selected": ("dropped", "red"),
+    "vanished": ("dropped", "red"),
+    "merged": ("merged", "yellow"),
+    "undecided": ("unknown", "yellow"),
+    "unknown": ("unknown", "yellow"),
+    "not_recorded": ("passed_by", "dim"),
+    "not_reached": ("passed_by", "dim"),
+}
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the options of `xray why`."""
+    parser.usage = "xray why [options] RUN CANDIDATE"
+    parser.add_argument("run", metavar="RUN", help=RUN_HELP)
+    parser.add_argument("candidate", metavar="CANDIDATE", help="the candidate's id")
+    parser.epilog = (
+        "What is not marked is known. `inferred` says what from, `unknown` says why.\n"
+        "The exit code is 1 when no step of the run recorded the candidate.\n\n"
+        "examples:\n"
+        "  xray why last prod_17\n"
+        "  xray why 0193f0c2-7a51 prod_17 --json"
+    )
+
+
+def run(args: Namespace) -> int:
+    """Say why a candidate ended as it did."""
+    console = open_console(args)
+    with open_client(args) as client:
+        body = client.get(*why_request(client.resolve_run(args.run), args.candidate))
+    why = read_record(body, Why)
+    if args.json:
+        console.write_json(body)
+    else:
+        console.write(draw_why(why, console.terminal))
+    return 1 if why.outcome == "never_retrieved" else 0
+
+
+def draw_why(why: Why, terminal: Terminal) -> list[str]:
+    """The sentence, the journey, where it came from and what deserves a look."""
+    lines = [terminal.paint(line, "bold") for line in wrap(printable(why.answer), terminal.width)]
+    if why.certainty != "known":
+        lines[-1] += " " + terminal.paint(say_certainty(why.certainty), "yellow")
+    place = f"{printable(why.pipeline)}, run {why.run_id}"
+    lines.append(terminal.paint(place, "dim"))
+    if why.journey:
+        lines += ["", terminal.paint("Its journey", "bold")]
+        for stop in why.journey:
+            lines += draw_stop(stop, terminal)
+    if why.provenance:
+        lines += ["", terminal.paint("Where it came from", "bold")]
+        for link in why.provenance:
+            lines += _draw_link(link, terminal)
+    if why.parts:
+        parts = ", ".join(printable(part) for part in why.parts)
+        lines += ["", terminal.paint("Its parts", "bold")]
+        lines += wrap(parts, terminal.width, indent="  ")
+    if why.findings:
+        lines += ["", *draw_findings(why.findings, terminal)]
+    return lines
+
+
+def draw_stop(stop: Stop, terminal: Terminal) -> list[str]:
+    """One step of the journey with its evidence."""
+    glyph, style = _GLYPHS[stop.kind]
+    attempt = f" (attempt {stop.attempt})" if stop.attempt > 1 else ""
+    query = f" for {printable(stop.by)}" if stop.by is not None else ""
+    where = f"{stop.ordinal} {printable(stop.name)}{attempt}{query}"
+    lines = [
+        (
+            f"  {terminal.paint(terminal.glyph(glyph), style)} {terminal.paint(where, 'bold')} "
+            f"{terminal.paint(stop.step_type, 'dim')}"
+        )
+    ]
+    said = f"{printable(stop.text)} {say_certainty(stop.certainty, stop.because)}".rstrip()
+    lines += wrap(said, terminal.width, indent="      ")
+    for check in stop.checks:
+        check_style: Style = "green" if check.passed else "red"
+        for line in wrap(say_check(check, terminal), terminal.width, indent="      "):
+            lines.append(terminal.paint(line, check_style))
+    if stop.reasoning and stop.reasoning not in stop.text:
+        lines += wrap(f'"{printable(stop.reasoning)}"', terminal.width, indent="      ")
+    if stop.cut is not None:
+        lines += wrap(say_cut(stop.cut), terminal.width, indent="      ")
+    elif stop.score is not None or stop.rank is not None:
+        lines += wrap(_say_standing(stop), terminal.width, indent="      ")
+    return [line for line in lines if line.strip()]
+
+
+def say_check(check: Check, terminal: Terminal) -> str:
+    """The evidence as one line: `price 150 <= 100 failed by 50`."""
+    verdict = "passed" if check.passed else "failed"
+    field = printable(check.field or check.name)
+    observed = _say_operand(check.observed, terminal)
+    if check.op is None:
+        said = f"{field} {observed} {verdict}"
+    else:
+        said = f"{field} {observed} {check.op} {_say_operand(check.limit, terminal)} {verdict}"
+        if check.margin:
+            said += f" by {say_number(abs(check.margin))}"
+    return said if field == printable(check.name) else f"{said} ({printable(check.name)})"
+
+
+def _say_operand(value: Any, terminal: Terminal) -> str:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return say_number(value)
+    return "nothing" if value is None else say_value(value, terminal)
+
+
+def say_cut(cut: Cut) -> str:
+    """How far an outranked candidate was from being kept."""
+    said: list[str] = []
+    if cut.rank is not None:
+        last = f"; the last kept is {cut.last_kept_rank}" if cut.last_kept_rank is not None else ""
+        said.append(f"rank {cut.rank}{last}")
+    if cut.score is not None:
+        last = (
+            f"; the last kept has {say_number(cut.last_kept_score)}"
+            if cut.last_kept_score is not None
+            else ""
+        )
+        said.append(f"score {say_number(cut.score)}{last}")
+    if cut.gap is not None:
+        said.append(f"gap {say_number(cut.gap)}")
+    return ", ".join(said)
+
+
+def _say_standing(stop: Stop) -> str:
+    said = [] if stop.rank is None else [f"rank {stop.rank}"]
+    if stop.score is not None:
+        said.append(f"score {say_number(stop.score)}")
+    return ", ".join(said)
+
+
+def _draw_link(link: Provenance, terminal: Terminal) -> list[str]:
+    arrow = "←" if terminal.is_unicode else "<-"
+    indent = "  " * link.depth
+    text = printable(link.text) or _say_link(link)
+    said = f"{text} {say_certainty(link.certainty)}".rstrip()
+    return wrap(said, terminal.width, indent=f"{indent}  ", first=f"{indent}{arrow} ")
+
+
+def _say_link(link: Provenance) -> str:
+    origin = printable(link.origin.candidate_id)
+    step = f" of {printable(link.step_name)}" if link.step_name is not None else ""
+    brought = f" brought {link.brought:,} candidates" if link.brought is not None else ""
+    return f"{origin}{step}{brought}"

@@ -1,0 +1,436 @@
+"""The read API over HTTP, for notebooks and the command line."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import quote, urlencode
+
+import msgspec
+from msgspec import Struct
+
+from xray import errors
+from xray.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidQueryError,
+    InvalidRecordError,
+    LimitExceededError,
+    NotFoundError,
+    ServerError,
+    ServerUnreachableError,
+    StoreBusyError,
+    UnauthorizedError,
+    XRayError,
+)
+from xray.model.answers import Finding, Why
+from xray.model.ids import parse_uuid
+from xray.model.records import Decision, Page, Run, RunDetail, Step
+from xray.wire.address import DEFAULT_URL, check_url, refuse_exposed_key
+
+if TYPE_CHECKING:
+    import urllib3
+    from typing_extensions import Self
+
+DEFAULT_TIMEOUT_S: Final = 30.0
+LAST: Final = "last"
+MAX_LISTED_MATCHES: Final = 10
+_MAX_EXCERPT: Final = 200
+
+Parameter = str | int | float | bool | datetime
+"""A value of a query parameter."""
+
+Pairs = Sequence[tuple[str, str]]
+
+_Record = TypeVar("_Record")
+_T = TypeVar("_T")
+
+
+class Reply(Struct, frozen=True):
+    """What a server answered.
+
+    Args:
+        status: the HTTP status.
+        headers: the headers, names in lower case.
+        body: the body as sent.
+    """
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class _List(Struct, frozen=True, kw_only=True):
+    next_cursor: str | None = None
+    total: int | None = None
+    total_is_exact: bool = False
+    complete: bool = True
+
+
+class _RunList(_List, frozen=True, kw_only=True):
+    runs: list[Run]
+
+
+class _StepList(_List, frozen=True, kw_only=True):
+    steps: list[Step]
+
+
+class _DecisionList(_List, frozen=True, kw_only=True):
+    decisions: list[Decision]
+
+
+class _FindingList(Struct, frozen=True):
+    findings: list[Finding]
+
+
+class _Health(Struct, frozen=True):
+    status: str
+
+
+class _Problem(Struct, frozen=True):
+    code: str = ""
+    title: str = ""
+    detail: str = ""
+    hint: str = ""
+
+
+class Client:
+    """Reads runs, steps, decisions and answers from an X-Ray server.
+
+    Args:
+        url: the server; `XRAY_URL`, else `http://127.0.0.1:8000`, when absent.
+        api_key: its key; `XRAY_API_KEY` when absent.
+        timeout_s: how long one request may take.
+
+    Raises:
+        ConfigurationError: the address is none, or the key would travel unencrypted.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> None:
+        self.url = check_url(url or os.environ.get("XRAY_URL") or DEFAULT_URL)
+        self._api_key = api_key or os.environ.get("XRAY_API_KEY") or None
+        self._timeout_s = timeout_s
+        self._pool: urllib3.PoolManager | None = None
+        if self._api_key is not None:
+            refuse_exposed_key(self.url)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back; the client opens others when it is used again."""
+        if self._pool is not None:
+            self._pool.clear()
+            self._pool = None
+
+    def runs(self, **parameters: Parameter) -> Page[Run]:
+        """Runs, newest first, that meet the query parameters of `GET /v1/runs`."""
+        return read_runs(self.get("/v1/runs", as_pairs(parameters)))
+
+    def steps(self, **parameters: Parameter) -> Page[Step]:
+        """Steps of all runs, newest first, that meet the parameters of `GET /v1/steps`."""
+        return read_steps(self.get("/v1/steps", as_pairs(parameters)))
+
+    def decisions(self, **parameters: Parameter) -> Page[Decision]:
+        """Decisions of a step, a run or a candidate: name one of them as a parameter."""
+        return read_decisions(self.get("/v1/decisions", as_pairs(parameters)))
+
+    def iter_runs(self, **parameters: Parameter) -> Iterator[Run]:
+        """Every run that meets the parameters, page after page."""
+        return self._iterate("/v1/runs", parameters, read_runs)
+
+    def iter_steps(self, **parameters: Parameter) -> Iterator[Step]:
+        """Every step that meets the parameters, page after page."""
+        return self._iterate("/v1/steps", parameters, read_steps)
+
+    def iter_decisions(self, **parameters: Parameter) -> Iterator[Decision]:
+        """Every decision that meets the parameters, page after page."""
+        return self._iterate("/v1/decisions", parameters, read_decisions)
+
+    def run(self, run: str) -> RunDetail:
+        """One run with its steps.
+
+        Args:
+            run: an id, a unique prefix of one, or `last`.
+
+        Raises:
+            NotFoundError: there is no such run.
+        """
+        return read_record(self.get(run_path(self.resolve_run(run))), RunDetail)
+
+    def step(self, step_id: str) -> Step:
+        """One step with samples of what it rejected."""
+        return read_record(self.get(f"/v1/steps/{quote(step_id, safe='')}"), Step)
+
+    def why(self, run: str, candidate: str) -> Why:
+        """Why *candidate* ended as it did in *run* (an id, a unique prefix, or `last`)."""
+        path, pairs = why_request(self.resolve_run(run), candidate)
+        return read_record(self.get(path, pairs), Why)
+
+    def findings(self, run: str) -> list[Finding]:
+        """What deserves a look in *run* (an id, a unique prefix, or `last`)."""
+        return read_findings(self.get(run_path(self.resolve_run(run), "findings")))
+
+    def health(self) -> str:
+        """What the server says of itself: `ok`."""
+        return read_record(self.get("/health"), _Health).status
+
+    def resolve_run(self, name: str) -> str:
+        """The id of the run that *name* means: an id, a unique prefix of one, or `last`.
+
+        Raises:
+            NotFoundError: no run has that id or prefix, or there is none at all.
+            InvalidQueryError: several runs begin with that prefix, or it cannot begin an id.
+        """
+        wanted = name.strip().lower()
+        if wanted == LAST:
+            newest = self.runs(limit=1).items
+            if not newest:
+                raise NotFoundError(
+                    f"The server at {self.url} has no runs yet.",
+                    hint="Run a pipeline with X-Ray in it, or try `xray demo`.",
+                    code="run_not_found",
+                )
+            return newest[0].run_id
+        run_id = parse_uuid(wanted) if len(wanted) >= 32 else None
+        return run_id or self._resolve_prefix(name, wanted)
+
+    def _resolve_prefix(self, name: str, prefix: str) -> str:
+        if not re.fullmatch(r"[0-9a-f-]{1,36}", prefix):
+            raise InvalidQueryError(
+                f"{name!r} names no run.",
+                hint="Give a run's id, the beginning of one, or `last`; `xray runs` lists them.",
+                code="invalid_run",
+            )
+        page = self.runs(run_id_prefix=prefix, limit=MAX_LISTED_MATCHES)
+        matches = [run for run in page.items if run.run_id.startswith(prefix)]
+        if not matches:
+            raise NotFoundError(
+                f"No run begins with {prefix!r}.",
+                hint="`xray runs` lists the runs there are.",
+                code="run_not_found",
+            )
+        if len(matches) > 1:
+            listed = ", ".join(f"{run.run_id} ({run.pipeline})" for run in matches)
+            more = " and more" if page.next_cursor else ""
+            raise InvalidQueryError(
+                f"Several runs begin with {prefix!r}: {listed}{more}.",
+                hint="Give more of the id.",
+                code="ambiguous_run",
+            )
+        return matches[0].run_id
+
+    def _iterate(
+        self,
+        path: str,
+        parameters: Mapping[str, Parameter],
+        read: Callable[[bytes], Page[_Record]],
+    ) -> Iterator[_Record]:
+        asked = dict(parameters)
+        while True:
+            page = read(self.get(path, as_pairs(asked)))
+            yield from page.items
+            if page.next_cursor is None:
+                return
+            if page.next_cursor == asked.get("cursor"):
+                raise ServerError(
+                    f"The server at {self.url} gave the same page twice.",
+                    hint="Ask without `cursor`.",
+                )
+            asked["cursor"] = page.next_cursor
+
+    def get(self, path: str, parameters: Pairs = ()) -> bytes:
+        """The body the server answers to a question.
+
+        Args:
+            path: a path of the read API, e.g. `/v1/runs`.
+            parameters: names and values of the query.
+
+        Raises:
+            XRayError: the subclass that says why there is no answer.
+        """
+        reply = self.ask(path, parameters)
+        if 200 <= reply.status < 300:
+            return reply.body
+        raise problem_of(reply, self.url)
+
+    def ask(self, path: str, parameters: Pairs = ()) -> Reply:
+        """Whatever the server answers, a refusal included.
+
+        Raises:
+            ServerUnreachableError: nothing answered.
+        """
+        import urllib3
+
+        if self._pool is None:
+            self._pool = urllib3.PoolManager(retries=False, timeout=self._timeout_s)
+        url = self.url + path + ("?" + urlencode(parameters) if parameters else "")
+        headers = {"Accept": "application/json"}
+        if self._api_key is not None:
+            headers["Authorization"] = f"Bearer {self._api_key}"
+        try:
+            answer = self._pool.request("GET", url, headers=headers, redirect=False)
+        except urllib3.exceptions.HTTPError as error:
+            raise _unreachable(self.url, error, self._timeout_s) from error
+        return Reply(
+            status=answer.status,
+            headers={name.lower(): value for name, value in answer.headers.items()},
+            body=answer.data,
+        )
+
+
+def run_path(run_id: str, part: str = "") -> str:
+    """The path of a run, or of a part of it."""
+    return f"/v1/runs/{quote(run_id, safe='')}" + (f"/{part}" if part else "")
+
+
+def why_request(run_id: str, candidate: str) -> tuple[str, Pairs]:
+    """Path and parameters that ask why *candidate* ended as it did."""
+    return run_path(run_id, "why"), [("candidate", candidate)]
+
+
+def as_pairs(parameters: Mapping[str, Parameter]) -> Pairs:
+    """Parameters as the query of a URL spells them."""
+    return [(name, _spell_parameter(value)) for name, value in parameters.items()]
+
+
+def _spell_parameter(value: Parameter) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def read_runs(body: bytes) -> Page[Run]:
+    """The page of runs in *body*."""
+    part = read_record(body, _RunList)
+    return _page(part.runs, part)
+
+
+def read_steps(body: bytes) -> Page[Step]:
+    """The page of steps in *body*."""
+    part = read_record(body, _StepList)
+    return _page(part.steps, part)
+
+
+def read_decisions(body: bytes) -> Page[Decision]:
+    """The page of decisions in *body*."""
+    part = read_record(body, _DecisionList)
+    return _page(part.decisions, part)
+
+
+def read_findings(body: bytes) -> list[Finding]:
+    """The findings in *body*."""
+    return read_record(body, _FindingList).findings
+
+
+def _page(items: list[_Record], part: _List) -> Page[_Record]:
+    return Page(
+        items=items,
+        next_cursor=part.next_cursor,
+        total=part.total,
+        total_is_exact=part.total_is_exact,
+        complete=part.complete,
+    )
+
+
+def read_record(body: bytes, kind: type[_T]) -> _T:
+    """The *kind* of record in *body*.
+
+    Raises:
+        ServerError: the body is something else.
+    """
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ServerError(
+            f"The server's answer is not what X-Ray answers: {error}.",
+            hint="Look whether the address is X-Ray's, and of the same version: `xray doctor`.",
+            code="unexpected_answer",
+        ) from error
+
+
+_BY_CODE: Final[dict[str, type[XRayError]]] = {
+    kind.default_code: kind for name in errors.__all__ for kind in [getattr(errors, name)]
+}
+_BY_STATUS: Final[dict[int, type[XRayError]]] = {
+    400: InvalidQueryError,
+    401: UnauthorizedError,
+    403: ForbiddenError,
+    404: NotFoundError,
+    409: ConflictError,
+    413: LimitExceededError,
+    422: InvalidRecordError,
+    429: StoreBusyError,
+    503: StoreBusyError,
+}
+_HINTS: Final[dict[type[XRayError], str]] = {
+    UnauthorizedError: "Give the server's key with XRAY_API_KEY or --api-key.",
+    StoreBusyError: "Ask again in a moment.",
+}
+
+
+def problem_of(reply: Reply, url: str) -> XRayError:
+    """The error a refusal of the server at *url* stands for."""
+    if 300 <= reply.status < 400:
+        target = reply.headers.get("location", "elsewhere")[:_MAX_EXCERPT]
+        return ServerError(
+            f"The server at {url} points to {target}, and X-Ray follows no redirects.",
+            hint="Give the server's own address with --url or XRAY_URL.",
+            code="redirected",
+        )
+    try:
+        problem = msgspec.json.decode(reply.body, type=_Problem)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        problem = _Problem()
+    if not problem.code and not problem.detail:
+        return ServerError(
+            f"The server at {url} answered {reply.status}, not as X-Ray does.",
+            hint="Look whether the address is X-Ray's: `xray doctor`.",
+            code="unexpected_answer",
+        )
+    if problem.code in ("no_such_route", "method_not_allowed"):
+        return ServerError(
+            f"The server at {url} has no answer to this question: {problem.detail}",
+            hint="It may be of another version: `xray doctor`.",
+            code=problem.code,
+        )
+    kind = _BY_CODE.get(problem.code) or _BY_STATUS.get(reply.status, ServerError)
+    detail = problem.detail or problem.title or f"The server answered {reply.status}."
+    return kind(detail, hint=problem.hint or _HINTS.get(kind, ""), code=problem.code or None)
+
+
+def _unreachable(url: str, error: Exception, timeout_s: float) -> ServerUnreachableError:
+    import urllib3.exceptions as http
+
+    hint = "Start one with `xray serve`, or name another with --url or XRAY_URL."
+    if isinstance(error, http.NameResolutionError):
+        cause = "its name is not known"
+    elif isinstance(error, http.ConnectTimeoutError):
+        cause = f"no connection within {timeout_s:g} s"
+    elif isinstance(error, http.NewConnectionError):
+        cause = "the connection was refused" if "refused" in str(error) else "no connection"
+    elif isinstance(error, http.ReadTimeoutError):
+        cause, hint = f"no answer within {timeout_s:g} s", "Ask for less, or look at the server."
+    elif isinstance(error, http.SSLError):
+        cause, hint = "its certificate or TLS is not accepted", "Check the https:// address."
+    else:
+        cause = "the connection broke"
+    return ServerUnreachableError(f"No X-Ray server answered at {url}: {cause}.", hint=hint)

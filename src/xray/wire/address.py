@@ -1,0 +1,73 @@
+"""The address of a server: what one looks like, and where a key may travel."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import urlsplit
+
+from xray.errors import ConfigurationError
+
+DEFAULT_URL: Final = "http://127.0.0.1:8000"
+
+
+def check_url(url: str) -> str:
+    """*url* without a slash at its end.
+
+    Raises:
+        ConfigurationError: it is not the address of a server.
+    """
+    if url.startswith("sqlite:"):
+        raise ConfigurationError(
+            "The address is a store, not a server.",
+            hint=f"Start a server on it, `xray serve --store {url}`, and give --url {DEFAULT_URL}.",
+            code="invalid_url",
+        )
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
+        is_address = is_address and (parts.port is None or parts.port > 0)
+    except ValueError:
+        is_address = False
+    if not is_address or parts.query or parts.fragment:
+        raise ConfigurationError(
+            f"{_without_password(url)!r} is not the address of a server.",
+            hint=f"Give one like {DEFAULT_URL} with --url or XRAY_URL.",
+            code="invalid_url",
+        )
+    if parts.username is not None or parts.password is not None:
+        raise ConfigurationError(
+            "The address of the server holds a name or password.",
+            hint="Leave it out and give the key with XRAY_API_KEY.",
+            code="invalid_url",
+        )
+    return url.rstrip("/")
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"//[^/@]*@", "//…@", url)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host* is this machine, by its name alone."""
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def refuse_exposed_key(url: str) -> None:
+    """A key goes over https, or to this machine.
+
+    Raises:
+        ConfigurationError: it would travel unencrypted.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        raise ConfigurationError(
+            f"The key would travel to {parts.hostname} unencrypted.",
+            hint="Use an https:// address, or one of this machine through a tunnel.",
+            code="exposed_key",
+        )
