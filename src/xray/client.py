@@ -423,10 +423,10 @@ def _unreachable(url: str, error: Exception, timeout_s: float) -> ServerUnreacha
     hint = "Start one with `xray serve`, or name another with --url or XRAY_URL."
     if isinstance(error, http.NameResolutionError):
         cause = "its name is not known"
-    elif isinstance(error, http.ConnectTimeoutError):
-        cause = f"no connection within {timeout_s:g} s"
     elif isinstance(error, http.NewConnectionError):
         cause = "the connection was refused" if "refused" in str(error) else "no connection"
+    elif isinstance(error, http.ConnectTimeoutError):
+        cause = f"no connection within {timeout_s:g} s"
     elif isinstance(error, http.ReadTimeoutError):
         cause, hint = f"no answer within {timeout_s:g} s", "Ask for less, or look at the server."
     elif isinstance(error, http.SSLError):
