@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn, Protocol, cast
 
+from xray.cli.version import read_version
 from xray.errors import (
     ConfigurationError,
     InvalidQueryError,
@@ -231,16 +232,6 @@ def _add_shared_options(
 
 def _formatter(width: int | None) -> Callable[..., argparse.HelpFormatter]:
     return functools.partial(argparse.RawDescriptionHelpFormatter, width=width)
-
-
-def read_version() -> str:
-    """The version of the installed distribution."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("xray-forensics")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def _complain(text: str) -> None:
