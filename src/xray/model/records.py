@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from xray.model.facts import ErrorInfo, Score
 from xray.model.vocabulary import (
+    ABANDONED_AFTER_S,
     CaptureLevel,
     RateBasis,
     RunStatus,
@@ -19,6 +20,14 @@ from xray.model.vocabulary import (
     StepType,
     Verdict,
 )
+
+
+def displayed_status(status: RunStatus, started_at_us: int, now_us: int) -> RunStatus:
+    """The status a reader sees: a run that is `running` for too long is `abandoned`."""
+    if status == "running" and now_us - started_at_us > ABANDONED_AFTER_S * 1_000_000:
+        return "abandoned"
+    return status
+
 
 Coverage = Literal["all", "sampled", "logged", "none"]
 """Which of a step's decided candidates have a stored decision: every one (`all`), a sample

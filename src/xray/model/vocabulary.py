@@ -55,6 +55,9 @@ UNNAMED_REASON: Final = "unspecified"
 
 ANONYMOUS_PREFIX: Final = "anon-"
 
+ABANDONED_AFTER_S: Final = 24 * 60 * 60
+"""A run that has no end this long after its start is shown as `abandoned`."""
+
 
 def parse_run_status(word: str) -> RunStatus | None:
     """The canonical run status for *word* in any case or accepted spelling, or None."""

@@ -1,0 +1,294 @@
+"""How facts become records: the rules every engine shares, so that all agree on what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Final, TypeVar
+from uuid import UUID
+
+from msgspec import Raw, Struct
+from msgspec.structs import replace
+
+from xray.model.clock import from_wall_us
+from xray.model.counts import OTHER_REASON, StepSummary, reason_of, summarize_step
+from xray.model.decisions import open_decision, weigh_rows
+from xray.model.facts import (
+    NIL,
+    REJECTED,
+    DecisionRow,
+    Fact,
+    Refusal,
+    RunFinished,
+    RunPatched,
+    RunStarted,
+    StepFinished,
+    StepRows,
+    fact_id,
+)
+from xray.model.records import Decision, Rejection, Run, Step, displayed_status
+from xray.model.values import open_map, open_value, pack_value, shorten_value
+from xray.model.vocabulary import RunStatus
+
+MAX_SAMPLES: Final = 50
+MAX_CHUNK: Final = 4095
+MAX_TOTAL: Final = 10_000
+LISTED_OUTPUT_BYTES: Final = 2048
+_ENDED: Final = ("completed", "failed", "cancelled")
+
+_Value = TypeVar("_Value")
+
+
+class FirstStep(Struct, array_like=True, frozen=True, order=True):
+    """What the earliest step of a run tells about a run nobody started."""
+
+    started_at_us: int
+    step_id: str
+    pipeline: str
+
+
+class RunFold(Struct, array_like=True):
+    """Everything the facts said about one run so far.
+
+    Args:
+        started: its start, once that arrived.
+        finished: its first end.
+        patch: all its patches as one.
+        first_step: its earliest step, as long as it was not started.
+    """
+
+    started: RunStarted | None = None
+    finished: RunFinished | None = None
+    patch: RunPatched | None = None
+    first_step: FirstStep | None = None
+
+    def add(self, fact: RunStarted | RunFinished | RunPatched) -> bool:
+        """Take in *fact*; False when it says nothing that was not known."""
+        if isinstance(fact, RunStarted):
+            if self.started is not None:
+                return False
+            self.started = fact
+        elif isinstance(fact, RunFinished):
+            if self.finished is not None:
+                return False
+            self.finished = fact
+        else:
+            merged = fact if self.patch is None else _merge_patches(self.patch, fact)
+            if merged == self.patch:
+                return False
+            self.patch = merged
+        return True
+
+    def add_step(self, fact: StepFinished) -> bool:
+        """Take in what a step tells about its run; False when the run is known better already."""
+        if self.started is not None:
+            return False
+        seen = FirstStep(fact.started_at_us, fact.step_id, fact.pipeline)
+        if self.first_step is not None and self.first_step <= seen:
+            return False
+        self.first_step = seen
+        return True
+
+    @property
+    def pipeline(self) -> str:
+        """The pipeline; empty while nothing that arrived names it."""
+        if self.started is not None:
+            return self.started.pipeline
+        return "" if self.first_step is None else self.first_step.pipeline
+
+    def started_at_us(self, run_id: str) -> int:
+        """When the run began: as it said, else its earliest step, else the time in its id."""
+        if self.started is not None:
+            return self.started.started_at_us
+        return _time_in_id_us(run_id) if self.first_step is None else self.first_step.started_at_us
+
+    @property
+    def status(self) -> RunStatus:
+        """The status as recorded; an end is never undone by `running` or `abandoned`."""
+        said = [fact.status for fact in (self.patch, self.finished) if fact and fact.status]
+        return next((status for status in said if status in _ENDED), said[0] if said else "running")
+
+    def open(self, run_id: str, now_us: int) -> Run:
+        """The run as readers see it at *now_us*."""
+        started = self.started or RunStarted(run_id=run_id, pipeline="", started_at_us=0)
+        finished = self.finished or RunFinished(run_id=run_id, status="running")
+        patch = self.patch or RunPatched(run_id=run_id)
+        parts = (started, finished, patch)
+        started_at_us = self.started_at_us(run_id)
+        return Run(
+            run_id=run_id,
+            pipeline=self.pipeline,
+            status=displayed_status(self.status, started_at_us, now_us),
+            started_at=from_wall_us(started_at_us),
+            duration_ms=_first(patch.duration_ms, finished.duration_ms),
+            input=open_value(started.input),
+            output=open_value(_first_value(patch.output, finished.output)),
+            error=patch.error or finished.error,
+            metadata={k: v for part in parts for k, v in open_map(part.metadata).items()},
+            params=open_value(started.params),
+            tags=self._tags(),
+            correlation={k: v for part in parts for k, v in part.correlation.items()},
+            repository=started.repository,
+            version=started.version,
+            environment=started.environment,
+            key=started.key,
+            attempt=started.attempt,
+            weight=started.weight,
+            omissions=finished.omissions,
+        )
+
+    def _tags(self) -> list[str]:
+        if self.patch is not None and self.patch.tags is not None:
+            return self.patch.tags
+        given = (fact.tags for fact in (self.started, self.finished) if fact is not None)
+        return list(dict.fromkeys(chain.from_iterable(given)))
+
+
+def _merge_patches(earlier: RunPatched, later: RunPatched) -> RunPatched:
+    metadata = {**open_map(earlier.metadata), **open_map(later.metadata)}
+    return RunPatched(
+        run_id=later.run_id,
+        status=later.status or earlier.status,
+        duration_ms=_first(later.duration_ms, earlier.duration_ms),
+        output=_first_value(later.output, earlier.output),
+        error=later.error or earlier.error,
+        metadata=pack_value(metadata) if metadata else NIL,
+        tags=_first(later.tags, earlier.tags),
+        correlation={**earlier.correlation, **later.correlation},
+    )
+
+
+def _first(one: _Value | None, other: _Value | None) -> _Value | None:
+    return other if one is None else one
+
+
+def _first_value(one: Raw, other: Raw) -> Raw:
+    return next((raw for raw in (one, other) if bytes(raw) not in (b"", b"\xc0")), NIL)
+
+
+def _time_in_id_us(run_id: str) -> int:
+    uuid = UUID(run_id)
+    return (uuid.int >> 80) * 1000 if uuid.version == 7 else 0
+
+
+def refuse_fact(fact: Fact) -> Refusal | None:
+    """Why no store can keep *fact*; None when it can.
+
+    Facts from the wire were checked when they were decoded; these are the rules without which a
+    fact could not be found again.
+    """
+    for name in ("run_id", "step_id", "parent_step_id"):
+        text = getattr(fact, name, None)
+        if text is not None and not _is_canonical_uuid(text):
+            return Refusal(fact_id(fact), "invalid_record", f"{name} {text!r} is not a UUID.")
+    if isinstance(fact, StepRows) and not 1 <= fact.chunk <= MAX_CHUNK:
+        detail = f"Chunk {fact.chunk} is not between 1 and {MAX_CHUNK}."
+        return Refusal(fact_id(fact), "invalid_record", detail)
+    return None
+
+
+def _is_canonical_uuid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def join_chunks(fact: StepFinished, chunks: Mapping[int, Sequence[DecisionRow]]) -> StepFinished:
+    """*fact* with the rows of its chunks behind its own, in chunk order."""
+    if not chunks:
+        return fact
+    rows = [*fact.rows, *chain.from_iterable(chunks[number] for number in sorted(chunks))]
+    return replace(fact, rows=rows)
+
+
+def open_decisions(fact: StepFinished, resolved: Iterable[DecisionRow]) -> Iterator[Decision]:
+    """The decisions stored of a step.
+
+    Args:
+        fact: the step, for its reservoirs and logged rows.
+        resolved: its census rows, one a candidate.
+    """
+    for row, weight, is_logged in weigh_rows(fact, resolved):
+        yield open_decision(
+            row, step_id=fact.step_id, run_id=fact.run_id, weight=weight, is_logged=is_logged
+        )
+
+
+def count_reasons(fact: StepFinished, summary: StepSummary) -> dict[str, int]:
+    """Rejected candidates by reason; a reason that only logged rows name counts none."""
+    reasons = dict(summary.reasons)
+    for row in fact.logged:
+        if row.verdict == REJECTED:
+            reasons.setdefault(reason_of(row), 0)
+    return reasons
+
+
+def open_step(fact: StepFinished, summary: StepSummary | None = None) -> Step:
+    """The step that *fact* tells of, with counts by reason but without samples.
+
+    Args:
+        fact: the step, with all its rows.
+        summary: what `summarize_step` says about it, when that is at hand.
+    """
+    summary = summary or summarize_step(fact)
+    return Step(
+        step_id=fact.step_id,
+        run_id=fact.run_id,
+        pipeline=fact.pipeline,
+        name=fact.name,
+        step_type=fact.step_type,
+        declared_type=fact.declared_type,
+        parent_step_id=fact.parent_step_id,
+        ordinal=fact.ordinal,
+        attempt=fact.attempt,
+        takes=fact.takes,
+        status=fact.status,
+        error=fact.error,
+        started_at=from_wall_us(fact.started_at_us),
+        duration_ms=fact.duration_ms,
+        capture=fact.capture,
+        coverage=summary.coverage,
+        input_count=summary.input_count,
+        output_count=summary.output_count,
+        declared_input_count=summary.declared_input_count,
+        declared_output_count=summary.declared_output_count,
+        counts=summary.counts,
+        rejection_rate=summary.rejection_rate,
+        rate_basis=summary.rate_basis,
+        score=summary.score,
+        rejections={
+            reason: Rejection(count=count) for reason, count in count_reasons(fact, summary).items()
+        },
+        origins=summary.origins,
+        decision=summary.decision,
+        params=open_value(fact.params),
+        input=open_value(fact.input),
+        output=open_value(fact.output),
+        stats=summary.stats,
+        incomplete=summary.incomplete,
+        omissions=fact.omissions,
+    )
+
+
+def sample_rejections(step: Step, decisions: Iterable[Decision]) -> Step:
+    """*step* with the first rejected of *decisions* by reason, at most `MAX_SAMPLES` each."""
+    samples: dict[str, list[Decision]] = {}
+    for decision in decisions:
+        if decision.decision != "rejected" or decision.reason is None:
+            continue
+        is_told_apart = decision.reason in step.rejections
+        kept = samples.setdefault(decision.reason if is_told_apart else OTHER_REASON, [])
+        if len(kept) < MAX_SAMPLES:
+            kept.append(decision)
+    rejections = {
+        reason: Rejection(count=rejection.count, samples=samples.get(reason, []))
+        for reason, rejection in step.rejections.items()
+    }
+    return replace(step, rejections=rejections)
+
+
+def shorten_output(run: Run) -> Run:
+    """*run* as a list shows it: a long output is cut, with a mark."""
+    shortened = shorten_value(run.output, LISTED_OUTPUT_BYTES)
+    return run if shortened is run.output else replace(run, output=shortened)
