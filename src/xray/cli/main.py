@@ -47,19 +47,21 @@ class Command:
         name: what the user types.
         summary: its line in `xray --help`.
         asks_server: whether it takes `--url`.
+        takes_filters: whether `KEY=VALUE` may stand between its options.
     """
 
     name: str
     summary: str
     asks_server: bool = True
+    takes_filters: bool = False
 
 
 COMMANDS: Final = (
     Command("serve", "start a server on this machine", asks_server=False),
     Command("demo", "start a server, run the examples, ask why", asks_server=False),
-    Command("runs", "list runs, newest first"),
+    Command("runs", "list runs, newest first", takes_filters=True),
     Command("show", "one run as a funnel, and what deserves a look"),
-    Command("steps", "list steps of all runs, newest first"),
+    Command("steps", "list steps of all runs, newest first", takes_filters=True),
     Command("why", "why a candidate was chosen, rejected or never seen in a run"),
     Command("doctor", "check the road from this process to the server"),
 )
@@ -139,7 +141,8 @@ def _call(argv: Sequence[str]) -> int:
         return WRONG_USAGE
     module = load_command(command)
     own = build_command_parser(command, module, defaults=args)
-    return module.run(own.parse_args(args.arguments))
+    parse = own.parse_intermixed_args if command.takes_filters else own.parse_args
+    return module.run(parse(args.arguments))
 
 
 def find_command(name: str) -> Command | None:

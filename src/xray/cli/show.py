@@ -34,10 +34,17 @@ from xray.cli.wording import (
 from xray.client import read_findings, read_record, run_path
 from xray.model.answers import Finding
 from xray.model.records import RunDetail, Step, StepDecision
+from xray.model.vocabulary import Certainty
 
 RUN_HELP: Final = "a run's id, a unique beginning of it, or `last`"
-_BAR_WIDTH: Final = 20
-_ONE_LINE_WIDTH: Final = 120
+CERTAINTY_STYLES: Final[dict[Certainty, tuple[Style, ...]]] = {
+    "known": (),
+    "inferred": ("cyan",),
+    "unknown": ("yellow",),
+}
+_WIDE: Final = 120
+"""From this width on a step takes one line, with a longer bar."""
+_BAR_WIDTHS: Final = (10, 20)
 _TOP_REASONS: Final = 3
 _SHOWN_SELECTED: Final = 3
 _COLUMNS: Final = (
@@ -128,11 +135,14 @@ def draw_funnel(steps: list[Step], terminal: Terminal) -> list[str]:
         return ["No steps were recorded."]
     depths = _depths(steps)
     largest = max(max(step.input_count or 0, step.output_count or 0) for step in steps)
-    is_one_line = terminal.width is None or terminal.width >= _ONE_LINE_WIDTH
+    is_one_line = terminal.width is None or terminal.width >= _WIDE
     columns = (*_COLUMNS, _DETAILS) if is_one_line else _COLUMNS
     rows: list[list[Cell]] = []
     for step in steps:
-        cells = _row(step, depths[step.step_id], largest, terminal)
+        bar = draw_bar(
+            step.input_count, step.output_count, largest, _BAR_WIDTHS[is_one_line], terminal
+        )
+        cells = _row(step, depths[step.step_id], bar, terminal)
         rows.append([*cells, Cell(_say_details(step))] if is_one_line else cells)
     heading, *lines = draw_table(columns, rows, terminal)
     if is_one_line:
@@ -146,9 +156,8 @@ def draw_funnel(steps: list[Step], terminal: Terminal) -> list[str]:
     return drawn
 
 
-def _row(step: Step, depth: int, largest: int, terminal: Terminal) -> list[Cell]:
+def _row(step: Step, depth: int, bar: str, terminal: Terminal) -> list[Cell]:
     attempt = f" (attempt {step.attempt})" if step.attempt > 1 else ""
-    bar = draw_bar(step.input_count, step.output_count, largest, _BAR_WIDTH, terminal)
     return [
         Cell(str(step.ordinal), "dim"),
         Cell("  " * depth + printable(step.name) + attempt, _style_of(step)),
@@ -226,9 +235,9 @@ def draw_findings(findings: list[Finding], terminal: Terminal) -> list[str]:
     lines = [terminal.paint("Look here", "bold")]
     for finding in findings:
         text = f"{printable(finding.text)} {say_certainty(finding.certainty, finding.because)}"
-        mark = terminal.paint("!" if finding.certainty != "unknown" else "?", "yellow")
-        first, *rest = wrap(text.rstrip(), terminal.width, indent="    ", first="  ! ")
-        lines.extend([first.replace("!", mark, 1), *rest])
+        mark = "?" if finding.certainty == "unknown" else "!"
+        said = wrap(text.rstrip(), terminal.width, indent="    ", first=f"  {mark} ")
+        lines += terminal.paint_all(said, *CERTAINTY_STYLES[finding.certainty])
         if finding.examples:
             lines.extend(wrap(_say_examples(finding), terminal.width, indent="    "))
     return lines

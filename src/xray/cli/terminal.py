@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal, TextIO
 
 Style = Literal["bold", "dim", "red", "green", "yellow", "cyan"]
@@ -51,6 +51,10 @@ class Terminal:
         if not self.is_coloured or not styles or not text:
             return text
         return f"\x1b[{';'.join(_CODES[style] for style in styles)}m{text}\x1b[0m"
+
+    def paint_all(self, lines: Sequence[str], *styles: Style) -> list[str]:
+        """Each of *lines* in *styles*."""
+        return [self.paint(line, *styles) for line in lines]
 
     def glyph(self, name: Glyph) -> str:
         """One character that stands for what happened to a candidate."""
@@ -160,11 +164,11 @@ def wrap(text: str, width: int | None, indent: str = "", first: str | None = Non
     line, is_empty = start, True
     for word in text.split(" "):
         if not is_empty and display_width(line) + 1 + display_width(word) > width:
-            lines.append(line)
+            lines.append(line.rstrip())
             line, is_empty = indent, True
         line = line + word if is_empty else f"{line} {word}"
         is_empty = False
-    return [*lines, line]
+    return [*lines, line.rstrip()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,13 +266,12 @@ def draw_bar(
         return " " * width
     whole = _cells(max(offered or 0, kept or 0), largest, width)
     solid = min(whole, _cells(kept or 0, largest, width))
+    if (kept or 0) < (offered or 0) and solid == whole:
+        # What was dropped shows, however little it is.
+        whole = min(width, whole + 1)
+        solid = min(solid, whole - 1)
     return pad(filled * solid + light * (whole - solid), width)
 
 
 def _cells(count: int, largest: int, width: int) -> int:
     return max(1, round(width * min(count, largest) / largest)) if count > 0 else 0
-
-
-def plain(terminal: Terminal) -> Terminal:
-    """The same terminal without colours."""
-    return replace(terminal, is_coloured=False)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from xray.cli.connection import open_client
 from xray.cli.console import open_console
-from xray.cli.show import RUN_HELP, draw_findings
+from xray.cli.show import CERTAINTY_STYLES, RUN_HELP, draw_findings
 from xray.cli.terminal import Glyph, Style, Terminal, printable, wrap
 from xray.cli.wording import say_certainty, say_number, say_value
 from xray.client import read_record, why_request
@@ -61,7 +61,9 @@ def draw_why(why: Why, terminal: Terminal) -> list[str]:
     """The sentence, the journey, where it came from and what deserves a look."""
     lines = [terminal.paint(line, "bold") for line in wrap(printable(why.answer), terminal.width)]
     if why.certainty != "known":
-        lines[-1] += " " + terminal.paint(say_certainty(why.certainty), "yellow")
+        lines[-1] += " " + terminal.paint(
+            say_certainty(why.certainty), *CERTAINTY_STYLES[why.certainty]
+        )
     place = f"{printable(why.pipeline)}, run {why.run_id}"
     lines.append(terminal.paint(place, "dim"))
     if why.journey:
@@ -94,11 +96,11 @@ def draw_stop(stop: Stop, terminal: Terminal) -> list[str]:
         )
     ]
     said = f"{printable(stop.text)} {say_certainty(stop.certainty, stop.because)}".rstrip()
-    lines += wrap(said, terminal.width, indent="      ")
+    said_lines = wrap(said, terminal.width, indent="      ")
+    lines += terminal.paint_all(said_lines, *CERTAINTY_STYLES[stop.certainty])
     for check in stop.checks:
-        check_style: Style = "green" if check.passed else "red"
-        for line in wrap(say_check(check, terminal), terminal.width, indent="      "):
-            lines.append(terminal.paint(line, check_style))
+        evidence = wrap(say_check(check, terminal), terminal.width, indent="      ")
+        lines += terminal.paint_all(evidence, "green" if check.passed else "red")
     if stop.reasoning and stop.reasoning not in stop.text:
         lines += wrap(f'"{printable(stop.reasoning)}"', terminal.width, indent="      ")
     if stop.cut is not None:
@@ -158,7 +160,8 @@ def _draw_link(link: Provenance, terminal: Terminal) -> list[str]:
     indent = "  " * link.depth
     text = printable(link.text) or _say_link(link)
     said = f"{text} {say_certainty(link.certainty)}".rstrip()
-    return wrap(said, terminal.width, indent=f"{indent}  ", first=f"{indent}{arrow} ")
+    lines = wrap(said, terminal.width, indent=f"{indent}  ", first=f"{indent}{arrow} ")
+    return terminal.paint_all(lines, *CERTAINTY_STYLES[link.certainty])
 
 
 def _say_link(link: Provenance) -> str:

@@ -31,7 +31,7 @@ def check_url(url: str) -> str:
         is_address = False
     if not is_address or parts.query or parts.fragment:
         raise ConfigurationError(
-            f"{_without_password(url)!r} is not the address of a server.",
+            f"{without_password(url)!r} is not the address of a server.",
             hint=f"Give one like {DEFAULT_URL} with --url or XRAY_URL.",
             code="invalid_url",
         )
@@ -44,7 +44,8 @@ def check_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def _without_password(url: str) -> str:
+def without_password(url: str) -> str:
+    """*url* as it may be shown."""
     return re.sub(r"//[^/@]*@", "//…@", url)
 
 
