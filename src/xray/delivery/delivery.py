@@ -1,0 +1,237 @@
+"""The sink that sends what capture records to a server, without ever holding up the pipeline."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from xray.delivery.backlog import Backlog, MemoryBacklog
+from xray.delivery.forks import hold_forks
+from xray.delivery.losses import DeliveryStats, Volume
+from xray.delivery.queue import count_decisions
+from xray.delivery.road import Road
+from xray.delivery.settings import DeliverySettings
+from xray.delivery.transport import HttpTransport, Transport
+from xray.errors import XRayDeliveryError
+from xray.model.facts import Fact, fact_id
+from xray.wire.codec import encode_fact
+
+TransportFactory = Callable[[DeliverySettings], Transport]
+BacklogFactory = Callable[[], Backlog]
+
+_FAIL_ATTEMPTS: Final = 3
+_EXIT_ATTEMPTS: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FlushResult:
+    """What `flush` or `close` achieved.
+
+    Args:
+        is_complete: everything put before it was acknowledged or counted as lost.
+        acknowledged: what the server has stored, since the process began.
+        pending: what still waits.
+        lost: what is lost, since the process began.
+    """
+
+    is_complete: bool
+    acknowledged: Volume
+    pending: Volume
+    lost: Volume
+
+
+class Delivery:
+    """Sends facts to a server from two threads of its own.
+
+    Nothing is opened and no thread is started before the first fact. After a fork the child has
+    an empty queue, books of its own, and its own threads at its first fact.
+
+    Args:
+        settings: how delivery behaves.
+        make_transport: makes what posts the batches; HTTP when absent.
+        make_backlog: makes what keeps facts until the server has them; memory when absent.
+    """
+
+    def __init__(
+        self,
+        settings: DeliverySettings,
+        make_transport: TransportFactory = HttpTransport,
+        make_backlog: BacklogFactory = MemoryBacklog,
+    ) -> None:
+        self.settings = settings
+        self._make_transport = make_transport
+        self._make_backlog = make_backlog
+        self._roads: dict[int, Road] = {}
+        self._reported = Volume()
+        _living.add(self)
+
+    def put(self, fact: Fact) -> None:
+        """Take *fact* to be sent; what cannot be taken is counted as a loss."""
+        road = self._road()
+        decisions = count_decisions(fact)
+        if road.is_own_thread:
+            road.ledger.turn_away("reentrant", Volume(1, decisions))
+            return
+        try:
+            encoded = encode_fact(fact)
+        except Exception:  # noqa: BLE001  (the pipeline must not fail for what it records)
+            road.ledger.turn_away("unencodable", Volume(1, decisions))
+            return
+        road.put(fact_id(fact), encoded, decisions)
+        if _exit.has_begun:
+            road.wait_until_settled(_exit.deadline_s, _EXIT_ATTEMPTS)
+        elif road.is_started:
+            road.revive_if_suspicious()
+        else:
+            road.start()
+
+    def settle_run(self, run_id: str) -> None:  # noqa: ARG002  (whole queues are delivered)
+        """The run's last fact was put: in `fail` mode it is delivered before this returns.
+
+        Raises:
+            XRayDeliveryError: only in `offline_mode="fail"`.
+        """
+        if self.settings.offline_mode == "fail":
+            self.flush(self.settings.fail_deadline_s)
+
+    def count_loss(self, cause: str, records: int = 1, decisions: int = 0) -> None:
+        """Count what was lost before it could become a fact."""
+        self._road().ledger.turn_away(cause, Volume(records, decisions))
+
+    def flush(self, timeout_s: float = 5.0) -> FlushResult:
+        """Wait until everything put so far is delivered, at most *timeout_s*.
+
+        Raises:
+            XRayDeliveryError: only in `offline_mode="fail"`: not everything was delivered.
+        """
+        is_failing = self.settings.offline_mode == "fail"
+        result = self._wait(timeout_s, _FAIL_ATTEMPTS if is_failing else None)
+        if is_failing:
+            self._raise_if_incomplete(result)
+        return result
+
+    def close(self, timeout_s: float = 2.0) -> FlushResult:
+        """Deliver what can be within *timeout_s*, count the rest as lost, and stop the threads."""
+        self._wait(timeout_s, None)
+        road = self._road()
+        road.stop()
+        return self._result(road, is_complete=True)
+
+    def stats(self) -> DeliveryStats:
+        """What became of everything that was offered in this process."""
+        return self._road().stats()
+
+    def _wait(self, timeout_s: float, max_failures: int | None) -> FlushResult:
+        deadline_s = time.monotonic() + max(timeout_s, 0.0)
+        road = self._road()
+        is_complete = not road.is_own_thread and road.wait_until_settled(deadline_s, max_failures)
+        return self._result(road, is_complete)
+
+    def _result(self, road: Road, is_complete: bool) -> FlushResult:
+        books = road.ledger.read()
+        return FlushResult(is_complete, books.acknowledged, books.pending, books.total_lost)
+
+    def _raise_if_incomplete(self, result: FlushResult) -> None:
+        lost = result.lost - self._reported
+        self._reported = result.lost
+        if result.is_complete and not lost:
+            return
+        problem = self._road().sender.last_problem or "no answer in time"
+        raise XRayDeliveryError(
+            f"{result.pending.records} records ({result.pending.decisions} decisions) are not "
+            f"delivered and {lost.records} ({lost.decisions}) are lost: {problem}.",
+            hint="See that the server runs and its address is right, or use another offline_mode.",
+        )
+
+    def _road(self) -> Road:
+        # The process id tells a child even where the fork ran no Python hook.
+        pid = os.getpid()
+        return self._roads.get(pid) or self._roads.setdefault(pid, self._make_road())
+
+    def _make_road(self) -> Road:
+        _deliver_at_worker_exit()
+        return Road(
+            self.settings,
+            self._make_transport(self.settings),
+            self._make_backlog(),
+            self._name_client,
+        )
+
+    def _name_client(self) -> str:
+        return self.settings.client or name_client()
+
+    def leave_parent_behind(self) -> None:
+        """Forget the road of the process that was forked, and leave its connections alone."""
+        _abandoned.append(self._roads)
+        self._roads = {}
+        self._reported = Volume()
+
+    def deliver_at_exit(self, deadline_s: float) -> None:
+        """Deliver what can be until *deadline_s*; say what could not."""
+        road = self._roads.get(os.getpid())
+        if road is None or not road.ledger.read().pending.records:
+            return
+        road.wait_until_settled(deadline_s, _EXIT_ATTEMPTS)
+        road.report_undelivered()
+
+
+class _Exit:
+    """The end of this process, once it has begun."""
+
+    def __init__(self) -> None:
+        self.has_begun = False
+        self.deadline_s = 0.0
+
+    def begin(self, budget_s: float) -> None:
+        self.has_begun = True
+        self.deadline_s = time.monotonic() + budget_s
+
+
+@cache
+def name_client() -> str:
+    """How this release names itself to a server, e.g. `xray-python/0.1.0`."""
+    with hold_forks():
+        from importlib.metadata import PackageNotFoundError, version
+    try:
+        return f"xray-python/{version('xray-forensics')}"
+    except PackageNotFoundError:
+        return "xray-python"
+
+
+def _deliver_at_exit() -> None:
+    deliveries = list(_living)
+    if not deliveries:
+        return
+    _exit.begin(max(delivery.settings.exit_budget_s for delivery in deliveries))
+    for delivery in deliveries:
+        delivery.deliver_at_exit(_exit.deadline_s)
+
+
+def _deliver_at_worker_exit() -> None:
+    """Processes of `multiprocessing` end without the exit hooks of the interpreter."""
+    processes = sys.modules.get("multiprocessing.process")
+    endings = sys.modules.get("multiprocessing.util")
+    if processes is not None and endings is not None and processes.parent_process() is not None:
+        endings.Finalize(None, _deliver_at_exit, exitpriority=100)
+
+
+def _leave_parent_behind() -> None:
+    _exit.has_begun = False
+    for delivery in list(_living):
+        delivery.leave_parent_behind()
+
+
+_living: Final[weakref.WeakSet[Delivery]] = weakref.WeakSet()
+_abandoned: Final[list[dict[int, Road]]] = []
+_exit: Final = _Exit()
+
+atexit.register(_deliver_at_exit)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_parent_behind)

@@ -1,0 +1,53 @@
+"""What a fork must not tear apart: a module half imported is never whole in the child."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+_MAX_FORK_DELAY_S: Final = 0.5
+
+
+class _ForkGate:
+    """Held while something is imported, and while the process forks."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self._forking_thread = 0
+
+    def before_fork(self) -> None:
+        if self.lock.acquire(timeout=_MAX_FORK_DELAY_S):
+            self._forking_thread = threading.get_ident()
+
+    def after_fork_in_parent(self) -> None:
+        if self._forking_thread == threading.get_ident():
+            self._forking_thread = 0
+            self.lock.release()
+
+    def after_fork_in_child(self) -> None:
+        self.lock = threading.Lock()
+        self._forking_thread = 0
+
+
+_gate: Final = _ForkGate()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_gate.before_fork,
+        after_in_parent=_gate.after_fork_in_parent,
+        after_in_child=_gate.after_fork_in_child,
+    )
+
+
+@contextmanager
+def hold_forks() -> Iterator[None]:
+    """Let a fork wait, briefly, until what is imported inside is imported whole.
+
+    A child inherits the lock of a module that another thread was importing, and not the thread
+    that would release it.
+    """
+    with _gate.lock:
+        yield

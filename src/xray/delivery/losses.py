@@ -1,0 +1,133 @@
+"""The books: what was offered is acknowledged, pending or lost for a counted cause."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """An amount of records (facts) and of the decisions they carry."""
+
+    records: int = 0
+    decisions: int = 0
+
+    def __add__(self, other: Volume) -> Volume:
+        return Volume(self.records + other.records, self.decisions + other.decisions)
+
+    def __sub__(self, other: Volume) -> Volume:
+        return Volume(self.records - other.records, self.decisions - other.decisions)
+
+    def __bool__(self) -> bool:
+        return bool(self.records or self.decisions)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryStats:
+    """What became of everything that was offered in this process.
+
+    Always `offered == acknowledged + pending + all of lost`.
+
+    Args:
+        offered: what capture handed over, or counted as lost before it could.
+        acknowledged: what the server has stored.
+        pending: what waits to be sent or to be answered.
+        lost: the rest, by cause: `queue_full`, `too_large`, `rejected:<code>`, `server_away`,
+            `parked`, `reentrant`, `closed`, `unencodable`, and capture's own causes.
+        held_bytes: memory that waiting facts take.
+        batches: requests the server answered with a receipt.
+        failed_attempts: requests that ended in any other way.
+        state: `idle`, `sending`, `backing_off` or `parked`.
+        last_problem: why the last failed request failed; None when none has.
+    """
+
+    offered: Volume
+    acknowledged: Volume
+    pending: Volume
+    lost: dict[str, Volume] = field(default_factory=dict)
+    held_bytes: int = 0
+    batches: int = 0
+    failed_attempts: int = 0
+    state: str = "idle"
+    last_problem: str | None = None
+
+    @property
+    def total_lost(self) -> Volume:
+        """All losses together."""
+        return sum(self.lost.values(), Volume())
+
+
+class _Sum:
+    """A volume that grows and shrinks in place.
+
+    Each addition is a statement without a call in it, so a finaliser or a signal handler that
+    records something cannot run between its reading and its writing, though it may hold the
+    same lock again.
+    """
+
+    __slots__ = ("decisions", "records")
+
+    def __init__(self) -> None:
+        self.records = 0
+        self.decisions = 0
+
+    def add(self, volume: Volume) -> None:
+        self.records += volume.records
+        self.decisions += volume.decisions
+
+    def take(self, volume: Volume) -> None:
+        self.records -= volume.records
+        self.decisions -= volume.decisions
+
+    def read(self) -> Volume:
+        return Volume(self.records, self.decisions)
+
+
+class Ledger:
+    """Counts every move between the states of `DeliveryStats`; safe from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._offered = _Sum()
+        self._acknowledged = _Sum()
+        self._pending = _Sum()
+        self._lost: dict[str, _Sum] = {}
+
+    def accept(self, volume: Volume) -> None:
+        """*volume* was offered and is on its way."""
+        with self._lock:
+            self._offered.add(volume)
+            self._pending.add(volume)
+
+    def turn_away(self, cause: str, volume: Volume) -> None:
+        """*volume* was offered and is lost at once."""
+        with self._lock:
+            self._offered.add(volume)
+            self._lose(cause, volume)
+
+    def acknowledge(self, volume: Volume) -> None:
+        """*volume* was pending and the server has it."""
+        with self._lock:
+            self._pending.take(volume)
+            self._acknowledged.add(volume)
+
+    def lose(self, cause: str, volume: Volume) -> None:
+        """*volume* was pending and is lost."""
+        with self._lock:
+            self._pending.take(volume)
+            self._lose(cause, volume)
+
+    def _lose(self, cause: str, volume: Volume) -> None:
+        if volume:
+            self._lost.setdefault(cause, _Sum()).add(volume)
+
+    def read(self) -> DeliveryStats:
+        """The books as they stand."""
+        with self._lock:
+            return DeliveryStats(
+                offered=self._offered.read(),
+                acknowledged=self._acknowledged.read(),
+                pending=self._pending.read(),
+                lost={cause: lost.read() for cause, lost in self._lost.items()},
+            )

@@ -1,0 +1,29 @@
+"""What delivery tells a person: at most one line a minute of each kind, never a record."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from xray.model.clock import Clock
+
+_INTERVAL_S: Final = 60.0
+
+logger: Final = logging.getLogger("xray")
+
+
+class Notices:
+    """Warnings, limited in rate by kind."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._last_s: dict[str, float] = {}
+
+    def warn(self, kind: str, text: str, *args: object) -> None:
+        """Log *text* unless one of its *kind* was logged within the last minute."""
+        now_s = self._clock.monotonic_s()
+        last_s = self._last_s.get(kind)
+        if last_s is not None and now_s - last_s < _INTERVAL_S:
+            return
+        self._last_s[kind] = now_s
+        logger.warning(text, *args)

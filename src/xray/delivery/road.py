@@ -1,0 +1,248 @@
+"""Everything delivery owns in one process: queue, backlog, books, and the two threads."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from xray.delivery.backlog import Backlog
+from xray.delivery.losses import DeliveryStats, Ledger, Volume
+from xray.delivery.notices import Notices, logger
+from xray.delivery.queue import FactQueue, measure_parcels
+from xray.delivery.sender import NOTHING_TO_DO_S, Sender
+from xray.delivery.settings import DeliverySettings
+from xray.delivery.transport import Transport
+from xray.delivery.writer import Writer
+
+_JOIN_S: Final = 0.2
+_LOOK_S: Final = 0.02
+# So many facts never wait while the writer lives, unless the pipeline is faster than any writer.
+_SUSPICIOUS_LENGTH: Final = 256
+
+
+class Road:
+    """Everything delivery owns in one process; a fork makes a road of its own.
+
+    Args:
+        settings: how delivery behaves.
+        transport: how batches are posted.
+        backlog: where facts are kept until the server has them.
+        name_client: how the sender names itself; asked at the first batch.
+    """
+
+    def __init__(
+        self,
+        settings: DeliverySettings,
+        transport: Transport,
+        backlog: Backlog,
+        name_client: Callable[[], str],
+    ) -> None:
+        self.pid = os.getpid()
+        self.settings = settings
+        self.ledger = Ledger()
+        self.queue = FactQueue()
+        self.backlog = backlog
+        self.sender = Sender(settings, backlog, self.ledger, transport, name_client)
+        self._transport = transport
+        self._writer = Writer(settings, self.queue, backlog)
+        self._notices = Notices(settings.clock)
+        self._writer_turn = threading.Lock()
+        self._sender_turn = threading.Lock()
+        self._start_turn = threading.Lock()
+        self._wake_writer = threading.Event()
+        self._wake_sender = threading.Event()
+        self._progress = threading.Event()
+        self._threads: dict[str, threading.Thread] = {}
+        self._waiters = 0
+        self._waiters_lock = threading.RLock()
+        self._is_stopping = False
+        self.is_started = False
+
+    def start(self) -> None:
+        """Start the threads that do not run; where none can be started, waiting callers drain."""
+        if self._is_stopping or not self._start_turn.acquire(blocking=False):
+            return
+        try:
+            self.is_started = True
+            for name, work in (("xray-writer", self._write), ("xray-sender", self._send)):
+                thread = self._threads.get(name)
+                if thread is None or not thread.is_alive():
+                    self._threads[name] = self._launch(name, work)
+        except RuntimeError:
+            # The interpreter is ending, or the system has no thread left.
+            self._notices.warn("threads", "X-Ray: no thread could be started.")
+        finally:
+            self._start_turn.release()
+
+    def _launch(self, name: str, work: Callable[[], None]) -> threading.Thread:
+        thread = threading.Thread(target=work, name=name, daemon=True)
+        thread.start()
+        return thread
+
+    def revive_if_suspicious(self) -> None:
+        """Start the threads again where so much waits that they must have died."""
+        if len(self.queue) % _SUSPICIOUS_LENGTH == _SUSPICIOUS_LENGTH - 1:
+            self.start()
+
+    def stop(self) -> None:
+        """Let the threads end; what is still kept is counted as lost."""
+        self._is_stopping = True
+        self._wake_writer.set()
+        self._wake_sender.set()
+        for thread in self._threads.values():
+            if thread.ident != threading.get_ident():
+                thread.join(_JOIN_S)
+        with self._writer_turn:
+            self._writer.run_once()
+        self.ledger.lose("closed", measure_parcels(self.backlog.drain()))
+        if self._sender_turn.acquire(timeout=_JOIN_S):
+            try:
+                self._transport.close()
+            finally:
+                self._sender_turn.release()
+
+    @property
+    def is_own_thread(self) -> bool:
+        """Whether the caller is one of the two threads."""
+        caller = threading.get_ident()
+        return any(thread.ident == caller for thread in self._threads.values())
+
+    @property
+    def _are_threads_alive(self) -> bool:
+        return len(self._threads) == 2 and all(
+            thread.is_alive() for thread in self._threads.values()
+        )
+
+    def _write(self) -> None:
+        while not self._is_stopping:
+            self._wake_writer.wait(self.settings.poll_interval_s)
+            self._wake_writer.clear()
+            self._write_once()
+
+    def _write_once(self) -> None:
+        if not self._writer_turn.acquire(blocking=False):
+            return
+        try:
+            if self._writer.run_once():
+                self._wake_sender.set()
+        except Exception as error:  # noqa: BLE001  (the thread must outlive what it meets)
+            self._notices.warn("writer", "X-Ray: the writer met %s.", type(error).__name__)
+        finally:
+            self._writer_turn.release()
+
+    def _send(self) -> None:
+        while not self._is_stopping:
+            wait_s = self._send_once()
+            if wait_s > 0 and not self._is_stopping:
+                self._wake_sender.wait(min(wait_s, NOTHING_TO_DO_S))
+                self._wake_sender.clear()
+
+    def _send_once(self, within_s: float = NOTHING_TO_DO_S) -> float:
+        if not self._sender_turn.acquire(blocking=False):
+            return _LOOK_S
+        try:
+            return self.sender.run_once(within_s)
+        except Exception as error:  # noqa: BLE001  (the thread must outlive what it meets)
+            self._notices.warn("sender", "X-Ray: the sender met %s.", type(error).__name__)
+            return self.settings.first_backoff_s
+        finally:
+            self._sender_turn.release()
+            self._progress.set()
+
+    def wait_until_settled(self, deadline_s: float, max_failures: int | None = None) -> bool:
+        """Wait for everything put so far; returns whether all of it was acknowledged or lost.
+
+        Args:
+            deadline_s: when to stop waiting, on `time.monotonic`.
+            max_failures: stop after so many failed attempts, or once the server refuses all.
+        """
+        last_number = self.queue.last_number
+        failures = self.sender.failed_attempts
+        self._enter_hurry()
+        try:
+            while not self._is_settled(last_number):
+                remaining_s = deadline_s - time.monotonic()
+                if remaining_s <= 0 or self._has_given_up(failures, max_failures):
+                    return False
+                self._advance(remaining_s)
+            return True
+        finally:
+            self._leave_hurry()
+
+    def _advance(self, remaining_s: float) -> None:
+        """Wait for the threads; where they are dead and stay so, do their work."""
+        if not self._are_threads_alive:
+            self.start()
+        if self._are_threads_alive:
+            self._wake_writer.set()
+            self._progress.wait(min(remaining_s, _LOOK_S))
+            self._progress.clear()
+            return
+        self._write_once()
+        pause_s = self._send_once(remaining_s)
+        if pause_s > 0:
+            time.sleep(min(remaining_s, pause_s, _LOOK_S))
+
+    def _has_given_up(self, failures_before: int, max_failures: int | None) -> bool:
+        if max_failures is None:
+            return False
+        failures = self.sender.failed_attempts - failures_before
+        return failures >= max_failures or (failures > 0 and self.sender.is_parked)
+
+    def _is_settled(self, last_number: int) -> bool:
+        # In this order: a parcel is in the backlog before it leaves the queue.
+        waiting = self.queue.oldest_number
+        if waiting is not None and waiting <= last_number:
+            return False
+        kept = self.backlog.oldest_number
+        return kept is None or kept > last_number
+
+    def _enter_hurry(self) -> None:
+        with self._waiters_lock:
+            self._waiters += 1
+            self.sender.hurry(is_hurried=True)
+        self._wake_writer.set()
+        self._wake_sender.set()
+
+    def _leave_hurry(self) -> None:
+        with self._waiters_lock:
+            self._waiters -= 1
+            if not self._waiters:
+                self.sender.hurry(is_hurried=False)
+
+    def stats(self) -> DeliveryStats:
+        """The books with the state of the road."""
+        return replace(
+            self.ledger.read(),
+            held_bytes=self.queue.held_bytes + self.backlog.held_bytes,
+            batches=self.sender.batches,
+            failed_attempts=self.sender.failed_attempts,
+            state=self.sender.state,
+            last_problem=self.sender.last_problem,
+        )
+
+    def put(self, fact_id: str, encoded: bytes, decisions: int) -> None:
+        """Hand over an encoded fact, or count why it could not be."""
+        volume = Volume(1, decisions)
+        if self._is_stopping:
+            self.ledger.turn_away("closed", volume)
+            return
+        room = self.settings.max_queue_bytes - self.backlog.held_bytes
+        # Booked first: a parcel may be acknowledged before this thread runs on.
+        self.ledger.accept(volume)
+        if not self.queue.put(fact_id, encoded, decisions, room):
+            self.ledger.lose("queue_full", volume)
+
+    def report_undelivered(self) -> None:
+        """Say how much is left when the process ends."""
+        pending = self.ledger.read().pending
+        if pending.records:
+            logger.warning(
+                "X-Ray: the process ends with %d records undelivered (%s).",
+                pending.records,
+                self.sender.last_problem or "no time was left",
+            )
