@@ -7,6 +7,7 @@ from typing import ClassVar
 __all__ = [
     "ConfigurationError",
     "ConflictError",
+    "ForbiddenError",
     "InvalidQueryError",
     "InvalidRecordError",
     "LimitExceededError",
@@ -82,6 +83,12 @@ class UnauthorizedError(XRayError):
     """The server wants a key, or the one that was sent is not its key."""
 
     default_code = "unauthorized"
+
+
+class ForbiddenError(XRayError):
+    """The server does not serve requests that come this way."""
+
+    default_code = "forbidden"
 
 
 class StoreError(XRayError):

@@ -1,0 +1,1 @@
+"""The HTTP API: routes, guards and one error shape over a store."""

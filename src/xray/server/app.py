@@ -1,0 +1,162 @@
+"""The ASGI app: `uvicorn xray.server.app:app`, or `create_app` with settings of your own."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from xray.errors import XRayError
+from xray.model.clock import Clock, SystemClock
+from xray.server.auth import Gate
+from xray.server.context import Context
+from xray.server.openapi import JsonObject, build_document, describe_operation
+from xray.server.operations import Operation
+from xray.server.placement import StepPlacement
+from xray.server.problems import answer_routing_problem, handle_error
+from xray.server.replies import Index
+from xray.server.routes import batches, decisions, findings, health, index, runs, steps, why
+from xray.server.settings import ServerSettings, read_settings
+from xray.store.opening import open_store
+from xray.store.protocol import Store
+from xray.wire.limits import DEFAULT_LIMITS, Limits
+
+if TYPE_CHECKING:
+    app: FastAPI
+
+_OPERATIONS: Final = (
+    *batches.OPERATIONS,
+    *runs.OPERATIONS,
+    *steps.OPERATIONS,
+    *decisions.OPERATIONS,
+    *why.OPERATIONS,
+    *findings.OPERATIONS,
+    *health.OPERATIONS,
+)
+_log: Final = logging.getLogger("uvicorn.error")
+
+
+def create_app(
+    settings: ServerSettings,
+    store: Store | None = None,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    clock: Clock | None = None,
+) -> FastAPI:
+    """The API over a store.
+
+    Args:
+        settings: what the server is told.
+        store: where records are, closed by its owner; None opens `settings.store` while the app
+            is served.
+        limits: what requests may hold.
+        clock: the time; the machine's when None.
+    """
+    clock = clock or SystemClock()
+
+    @contextlib.asynccontextmanager
+    async def serve_with_store(app: FastAPI) -> AsyncIterator[None]:
+        if store is not None:
+            yield
+            return
+        opened = open_store(settings.store)
+        try:
+            app.state.context = Context(
+                settings, opened, StepPlacement(opened), limits=limits, clock=clock
+            )
+            announce_store(settings)
+            yield
+        finally:
+            opened.close()
+
+    app = FastAPI(
+        title="X-Ray",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=serve_with_store,
+        middleware=[Middleware(Gate, settings=settings)],
+        exception_handlers={
+            XRayError: handle_error,
+            HTTPException: _handle_routing_error,
+            Exception: handle_error,
+        },
+    )
+    if store is not None:
+        app.state.context = Context(
+            settings, store, StepPlacement(store), limits=limits, clock=clock
+        )
+    _add_routes(app)
+    return app
+
+
+def announce_store(settings: ServerSettings) -> None:
+    """Say in the server's log where records are kept."""
+    path = settings.store.removeprefix("sqlite:///")
+    where = settings.store if path == settings.store else Path(path).absolute()
+    _log.info("X-Ray keeps its records in %s", where)
+
+
+def _add_routes(app: FastAPI) -> None:
+    start = Operation(
+        name="name_routes",
+        method="GET",
+        path="/",
+        handle=index.index_of(_OPERATIONS),
+        summary="Name the routes",
+        answers={200: Index},
+    )
+    operations = (*_OPERATIONS, start)
+    for op in operations:
+        described = describe_operation(op)
+        app.add_api_route(
+            op.path, op.handle, methods=[op.method], response_class=Response, **described
+        )
+        if op.alias is not None:
+            app.add_api_route(
+                op.alias,
+                op.handle,
+                methods=[op.method],
+                response_class=Response,
+                include_in_schema=False,
+            )
+
+    def document() -> JsonObject:
+        if app.openapi_schema is None:
+            app.openapi_schema = build_document(app, operations)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]
+
+
+async def _handle_routing_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        return await handle_error(request, error)
+    paths = [path for op in _OPERATIONS for path in (op.path, op.alias) if path is not None]
+    path = request.url.path
+    methods = sorted(
+        method
+        for route in request.app.routes
+        if isinstance(route, Route) and route.path_regex.match(path)
+        for method in route.methods or ()
+    )
+    return answer_routing_problem(error, path, methods, paths)
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> FastAPI:
+        # Made when a server asks for it, so that importing create_app reads no environment.
+        if name != "app":
+            raise AttributeError(name)
+        globals()["app"] = create_app(read_settings())
+        return globals()["app"]

@@ -1,0 +1,133 @@
+"""Who is served: the key, the connection's own address, the Host and the Origin."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Iterable
+from typing import Final
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from xray.errors import ForbiddenError, UnauthorizedError, XRayError
+from xray.server.problems import answer_problem
+from xray.server.settings import LOOPBACK_HOSTS, ServerSettings
+
+OPEN_PATHS: Final = frozenset({"/health"})
+_READING_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Gate:
+    """Lets a request through to *app*, or answers why not, before anything of it is read.
+
+    Without a key only connections that reach this machine by a loopback address are served,
+    however the server was started. Names in `Host` are checked because any web page can make a
+    browser reach loopback under a name of its own; `Origin` because it can make it write there.
+    """
+
+    def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:
+        self._app = app
+        self._key = None if settings.api_key is None else settings.api_key.encode("ascii")
+        own = () if is_any_address(settings.host) else (settings.host.strip("[]").lower(),)
+        self._hosts = frozenset((*LOOPBACK_HOSTS, *settings.allowed_hosts, *own))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] == "http":
+            error = self._refusal(scope)
+            if error is not None:
+                await answer_problem(error)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> XRayError | None:
+        if self._key is None and not is_local_connection(scope.get("server")):
+            return ForbiddenError(
+                "This server has no key, so it serves connections from its own machine only.",
+                hint="Reach it as http://127.0.0.1, or set XRAY_API_KEY.",
+                code="exposed_without_key",
+            )
+        if scope["path"] in OPEN_PATHS:
+            return None
+        host, origin, authorization = _read_headers(scope["headers"])
+        if host is None or host_name(host) not in self._hosts:
+            return ForbiddenError(
+                "This server is not served under the name in the Host header.",
+                hint="Name it in XRAY_ALLOWED_HOSTS if it is yours.",
+                code="host_not_allowed",
+            )
+        is_write = scope["method"] not in _READING_METHODS
+        if is_write and origin is not None and not _is_same_origin(origin, host):
+            return ForbiddenError(
+                "Pages of another origin may not write here.", code="origin_not_allowed"
+            )
+        if self._key is not None and not _is_key(authorization, self._key):
+            return UnauthorizedError(
+                "This server wants its key.", hint="Send Authorization: Bearer <XRAY_API_KEY>."
+            )
+        return None
+
+
+def is_local_connection(server: tuple[str, int | None] | None) -> bool:
+    """Whether a connection to *server*, as ASGI gives it, can only come from this machine."""
+    if server is None:
+        return False
+    host, port = server
+    return port is None or is_loopback(host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host* is an address, or the name, of this machine to itself."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host.strip("[]").partition("%")[0])
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
+def is_any_address(host: str) -> bool:
+    """Whether listening on *host* means every address of the machine."""
+    return host.strip("[]") in ("", "0.0.0.0", "::")  # noqa: S104  (compared, not bound)
+
+
+def host_name(host: str) -> str:
+    """The name in a Host header or origin, without port, brackets and final dot."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0].lower()
+    name = host.partition(":")[0] if host.count(":") <= 1 else host
+    return name.removesuffix(".").lower()
+
+
+def _read_headers(
+    headers: Iterable[tuple[bytes, bytes]],
+) -> tuple[str | None, str | None, bytes]:
+    """Host, origin and authorization; a header that comes twice is as good as a wrong one."""
+    hosts: list[str] = []
+    origins: list[str] = []
+    keys: list[bytes] = []
+    for name, value in headers:
+        if name == b"host":
+            hosts.append(value.decode("latin-1"))
+        elif name == b"origin":
+            origins.append(value.decode("latin-1"))
+        elif name == b"authorization":
+            keys.append(value)
+    return (
+        hosts[0] if len(hosts) == 1 else None,
+        ",".join(origins) if origins else None,
+        keys[0] if len(keys) == 1 else b"",
+    )
+
+
+def _is_same_origin(origin: str, host: str) -> bool:
+    scheme, separator, rest = origin.partition("://")
+    return bool(separator) and scheme in ("http", "https") and rest.lower() == host.lower()
+
+
+def _is_key(authorization: bytes, key: bytes) -> bool:
+    scheme, _, sent = authorization.partition(b" ")
+    is_bearer = scheme.lower() == b"bearer"
+    return hmac.compare_digest(sent.strip(), key) and is_bearer

@@ -1,0 +1,121 @@
+"""What every route works with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+import anyio
+from starlette.requests import Request
+
+from xray.errors import InvalidQueryError, NotFoundError
+from xray.model.clock import Clock, SystemClock
+from xray.model.facts import Fact, Receipt
+from xray.model.ids import new_uuid7, parse_uuid
+from xray.model.records import Run
+from xray.server.intake import parse_object, read_body
+from xray.server.placement import StepPlacement
+from xray.server.problems import FieldProblem, InvalidBodyError
+from xray.server.settings import ServerSettings
+from xray.store.protocol import Store
+from xray.wire.limits import DEFAULT_LIMITS, Limits
+
+INLINE_BYTES: Final = 64 << 10
+"""Parsing less than this holds other requests up for less than a change of thread would."""
+
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True)
+class Context:
+    """The store and everything a route needs beside the request.
+
+    Args:
+        settings: what the server was told.
+        store: where records are.
+        placement: where the next step of a run stands.
+        limits: what requests may hold.
+        clock: the time.
+    """
+
+    settings: ServerSettings
+    store: Store
+    placement: StepPlacement
+    limits: Limits = DEFAULT_LIMITS
+    clock: Clock = field(default_factory=SystemClock)
+
+    async def write(self, facts: Sequence[Fact]) -> Receipt:
+        """Store *facts* together; returns when they are durable.
+
+        Raises:
+            InvalidRecordError: the store cannot keep one of them.
+        """
+        receipt = await wait_for(self.store.submit(new_uuid7(), facts))
+        for refusal in receipt.rejected:
+            raise InvalidBodyError([FieldProblem("$", refusal.detail)])
+        return receipt
+
+    async def read(self, ask: Callable[[Store], _Answer]) -> _Answer:
+        """What *ask* finds in the store; other requests go on meanwhile."""
+        return await anyio.to_thread.run_sync(ask, self.store)
+
+    async def run(self, run_id: str) -> Run:
+        """The run.
+
+        Raises:
+            NotFoundError: there is none of that id.
+        """
+        run = await self.read(lambda store: store.run(run_id))
+        if run is None:
+            raise NotFoundError(
+                f"There is no run {run_id}.",
+                hint="GET /v1/runs lists the runs there are.",
+                code="run_not_found",
+            )
+        return run
+
+
+async def wait_for(written: Future[Receipt]) -> Receipt:
+    """What became of a batch, once it is durable."""
+    # A client that hangs up must not take a write back that others of its group wait for.
+    return await asyncio.shield(asyncio.wrap_future(written))
+
+
+def context_of(request: Request) -> Context:
+    """The context of the app that serves *request*."""
+    context: Context = request.app.state.context
+    return context
+
+
+async def read_object(request: Request) -> dict[str, object]:
+    """The JSON object in the body of *request*, within the limits.
+
+    Raises:
+        InvalidRecordError: it is not one.
+        LimitExceededError: it is too large.
+    """
+    context = context_of(request)
+    body = await read_body(request, context.limits, context.settings.body_deadline_s)
+    if len(body) <= INLINE_BYTES:
+        return parse_object(body, context.limits)
+    return await anyio.to_thread.run_sync(parse_object, body, context.limits)
+
+
+def path_id(request: Request, name: str) -> str:
+    """The run's or step's id in the path.
+
+    Raises:
+        InvalidQueryError: it is no UUID.
+    """
+    text: str = request.path_params[name]
+    canonical = parse_uuid(text)
+    if canonical is None:
+        raise InvalidQueryError(
+            f"{text[:100]!r} is not an id: ids of runs and steps are UUIDs.",
+            hint="GET /v1/runs lists the runs there are.",
+            code="invalid_id",
+        )
+    return canonical

@@ -1,0 +1,41 @@
+"""`/v1/runs/{id}/findings`: what deserves a look in a run."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from xray.forensics.evidence import load_evidence
+from xray.forensics.findings import find
+from xray.model.answers import Finding
+from xray.server.context import context_of, path_id
+from xray.server.operations import Operation, Parameter
+from xray.server.replies import FindingList, reply
+from xray.store.protocol import Store
+
+
+async def list_findings(request: Request) -> Response:
+    """What deserves a look in a run."""
+    run_id = path_id(request, "run_id")
+
+    def answer(store: Store) -> list[Finding]:
+        return find(load_evidence(store, run_id))
+
+    findings = await context_of(request).read(answer)
+    return reply(FindingList(run_id=run_id, findings=findings))
+
+
+OPERATIONS: Final = (
+    Operation(
+        name="list_findings",
+        method="GET",
+        path="/v1/runs/{run_id}/findings",
+        handle=list_findings,
+        summary="List what deserves a look in a run",
+        parameters=(Parameter("run_id", "the run's id, a UUID", place="path", is_required=True),),
+        answers={200: FindingList},
+        refusals=(400, 404, 503),
+    ),
+)

@@ -1,0 +1,56 @@
+"""Lists by parameters: the question, the store's page, and how the parameters are described."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+
+from xray.query.fields import FIELDS
+from xray.query.parameters import plan_from_parameters
+from xray.query.plan import DEFAULT_LIMIT, MAX_LIMIT, Plan, Scope
+from xray.server.context import context_of
+from xray.server.operations import Parameter
+
+_PAGING = (
+    Parameter(
+        "limit", f"records a page, 1 to {MAX_LIMIT}; {DEFAULT_LIMIT} by default", type="integer"
+    ),
+    Parameter("cursor", "next_cursor of the page before, to go on from there"),
+)
+_COMPARED = "also with _gt, _gte, _lt, _lte"
+
+
+def read_plan(request: Request, scope: Scope) -> Plan:
+    """The question the parameters of *request* ask.
+
+    Raises:
+        InvalidQueryError: a parameter is unknown, or its value cannot be used.
+    """
+    return plan_from_parameters(
+        scope, request.query_params.multi_items(), context_of(request).clock.wall_us()
+    )
+
+
+def list_parameters(scope: Scope) -> tuple[Parameter, ...]:
+    """The parameters of a list, described from the table of fields."""
+    described: list[Parameter] = []
+    for field in FIELDS:
+        if field.scope != scope:
+            continue
+        also = [f"also spelled {alias}" for alias in field.aliases]
+        if field.type == "number":
+            also.append(_COMPARED)
+        elif field.type == "time":
+            also.append(f"{_COMPARED}; a time, or an age like 24h or 7d")
+        elif field.type == "map":
+            also.append(f"numbers inside {_COMPARED}")
+        name = f"{field.name}.<name>" if field.type == "map" else field.name
+        described.append(
+            Parameter(
+                name,
+                "; ".join((field.help, *also)),
+                type="number" if field.type == "number" else "string",
+            )
+        )
+    if scope == "step":
+        described.append(Parameter("run.<field>", "a field of the step's run, e.g. run.version"))
+    return (*described, *_PAGING)

@@ -1,0 +1,177 @@
+"""`/v1/runs`: executions of pipelines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import structs
+from starlette.requests import Request
+from starlette.responses import Response
+
+from xray.errors import InvalidQueryError
+from xray.model.clock import to_wall_us
+from xray.model.facts import RunPatched
+from xray.model.records import Run, RunDetail
+from xray.query.parameters import plan_from_parameters
+from xray.server.bodies import RunBody, RunPatchBody, read_body_as
+from xray.server.context import context_of, path_id, read_object
+from xray.server.operations import Operation, Parameter
+from xray.server.recording import Recorder
+from xray.server.replies import RunList, StoredRun, StoredStep, reply
+from xray.server.routes.lists import list_parameters
+from xray.store.protocol import Store
+
+_PREFIX: Final = "run_id_prefix"
+_MAX_PREFIX_MATCHES: Final = 40
+_ID_BEGINNING: Final = re.compile(r"[0-9a-fA-F-]{1,36}\Z")
+_RUN_ID: Final = Parameter("run_id", "the run's id, a UUID", place="path", is_required=True)
+
+
+async def create_run(request: Request) -> Response:
+    """Store a run, with the steps its body holds."""
+    context = context_of(request)
+    given = await read_object(request)
+    body, ignored = read_body_as(RunBody, given)
+    recorded = Recorder(context.limits, context.clock.wall_us()).record_run(body)
+    receipt = await context.write(recorded.facts)
+    stored = StoredRun(
+        run_id=recorded.run_id,
+        id=recorded.run_id,
+        steps=[
+            StoredStep(
+                step_id=step.step_id,
+                id=step.step_id,
+                run_id=step.run_id,
+                name=step.name,
+                ordinal=step.ordinal,
+            )
+            for step in recorded.steps
+        ],
+        ignored=ignored,
+    )
+    return reply(stored, 201 if receipt.accepted else 200)
+
+
+async def change_run(request: Request) -> Response:
+    """Set fields of a run; a status ends it."""
+    context = context_of(request)
+    run_id = path_id(request, "run_id")
+    given = await read_object(request)
+    body, ignored = read_body_as(RunPatchBody, given)
+    now_us = context.clock.wall_us()
+    patch = Recorder(context.limits, now_us).record_patch(body, run_id)
+    run = await context.run(run_id)
+    await context.write([_time_end(patch, run, now_us)])
+    return reply(StoredRun(run_id=run_id, id=run_id, ignored=ignored))
+
+
+def _time_end(patch: RunPatched, run: Run, now_us: int) -> RunPatched:
+    """A run that is ended from outside took until this moment, unless somebody says otherwise."""
+    is_end = patch.status not in (None, "running") and patch.duration_ms is None
+    elapsed_us = now_us - to_wall_us(run.started_at)
+    if not is_end or run.duration_ms is not None or elapsed_us < 0:
+        return patch
+    return structs.replace(patch, duration_ms=elapsed_us / 1000)
+
+
+async def list_runs(request: Request) -> Response:
+    """Runs that meet the parameters, newest first."""
+    context = context_of(request)
+    asked = request.query_params.multi_items()
+    prefixes = [value for name, value in asked if name == _PREFIX]
+    if prefixes:
+        matches = await context.read(lambda store: _match_prefixes(store, prefixes))
+        if not matches:
+            return reply(RunList(runs=[], total=0, total_is_exact=True))
+        others = [(name, value) for name, value in asked if name != _PREFIX]
+        asked = [*others, *(("run_id", run_id) for run_id in matches)]
+    plan = plan_from_parameters("run", asked, context.clock.wall_us())
+    page = await context.read(lambda store: store.runs(plan))
+    return reply(
+        RunList(
+            runs=page.items,
+            next_cursor=page.next_cursor,
+            total=page.total,
+            total_is_exact=page.total_is_exact,
+            complete=page.complete,
+        )
+    )
+
+
+def _match_prefixes(store: Store, prefixes: Sequence[str]) -> list[str]:
+    matches: list[str] = []
+    for prefix in prefixes:
+        if not _ID_BEGINNING.match(prefix):
+            raise InvalidQueryError(
+                f"{_PREFIX}={prefix[:100]!r} begins no id: ids of runs are UUIDs.",
+                code="invalid_id",
+            )
+        matches.extend(store.run_ids(prefix.lower(), _MAX_PREFIX_MATCHES - len(matches)))
+    return matches
+
+
+async def show_run(request: Request) -> Response:
+    """One run with its steps in order."""
+    context = context_of(request)
+    run = await context.run(path_id(request, "run_id"))
+    steps = await context.read(lambda store: store.steps_of_run(run.run_id))
+    return reply(RunDetail(**structs.asdict(run), steps=steps))
+
+
+_BODY_REFUSALS: Final = (400, 408, 413, 415, 422, 503)
+
+OPERATIONS: Final = (
+    Operation(
+        name="create_run",
+        method="POST",
+        path="/v1/runs",
+        alias="/runs",
+        handle=create_run,
+        summary="Store a run",
+        about="The body may hold the run's steps and its end. The run's id may be the client's "
+        "own UUID; the same run sent again changes nothing and is answered with 200.",
+        body=RunBody,
+        answers={201: StoredRun, 200: StoredRun},
+        refusals=_BODY_REFUSALS,
+    ),
+    Operation(
+        name="list_runs",
+        method="GET",
+        path="/v1/runs",
+        alias="/runs",
+        handle=list_runs,
+        summary="List runs, newest first",
+        parameters=(
+            *list_parameters("run"),
+            Parameter(_PREFIX, "how the run's id begins"),
+        ),
+        answers={200: RunList},
+        refusals=(400, 503),
+    ),
+    Operation(
+        name="show_run",
+        method="GET",
+        path="/v1/runs/{run_id}",
+        alias="/runs/{run_id}",
+        handle=show_run,
+        summary="Show a run with its steps",
+        parameters=(_RUN_ID,),
+        answers={200: RunDetail},
+        refusals=(400, 404, 503),
+    ),
+    Operation(
+        name="change_run",
+        method="PATCH",
+        path="/v1/runs/{run_id}",
+        alias="/runs/{run_id}",
+        handle=change_run,
+        summary="Set fields of a run",
+        about="What is absent stays as it is; a status ends the run.",
+        parameters=(_RUN_ID,),
+        body=RunPatchBody,
+        answers={200: StoredRun},
+        refusals=(404, *_BODY_REFUSALS),
+    ),
+)

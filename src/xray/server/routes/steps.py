@@ -1,0 +1,149 @@
+"""`/v1/steps`: stages of runs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from xray.errors import ConflictError, NotFoundError
+from xray.model.ids import parse_uuid
+from xray.model.records import Run, Step
+from xray.server.bodies import StepBody, read_body_as
+from xray.server.context import Context, context_of, path_id, read_object
+from xray.server.operations import Operation, Parameter
+from xray.server.problems import FieldProblem, InvalidBodyError
+from xray.server.recording import Recorder
+from xray.server.replies import StepList, StoredStep, reply
+from xray.server.routes.lists import list_parameters, read_plan
+
+
+async def create_step(request: Request) -> Response:
+    """Store one step of a run that is stored already."""
+    context = context_of(request)
+    body, ignored = read_body_as(StepBody, await read_object(request))
+    run = await _run_of(context, body)
+    known = await _find(context, body, run)
+    if known is not None:
+        return reply(_stored(known, ignored))
+    place = await context.read(
+        lambda _: context.placement.place(run, body.name, body.parent_step_id)
+    )
+    recorder = Recorder(context.limits, context.clock.wall_us())
+    step = recorder.record_step(body, place)
+    recorder.refuse_problems()
+    receipt = await context.write([step])
+    stored = StoredStep(
+        step_id=step.step_id,
+        id=step.step_id,
+        run_id=step.run_id,
+        name=step.name,
+        ordinal=step.ordinal,
+        ignored=ignored,
+    )
+    return reply(stored, 201 if receipt.accepted else 200)
+
+
+async def _run_of(context: Context, body: StepBody) -> Run:
+    run_id = None if body.run_id is None else parse_uuid(body.run_id)
+    if run_id is None:
+        said = "is missing" if body.run_id is None else f"{body.run_id!r} is not an id"
+        raise InvalidBodyError(
+            [FieldProblem("$.run_id", f"{said}; ids of runs are UUIDs.")],
+            hint="POST /v1/runs answers with the id of the run it made.",
+        )
+    return await context.run(run_id)
+
+
+async def _find(context: Context, body: StepBody, run: Run) -> Step | None:
+    """The step when it is stored already."""
+    step_id = None if body.step_id is None else parse_uuid(body.step_id)
+    if step_id is None:
+        return None
+    known = await context.read(lambda store: store.step(step_id))
+    if known is not None and known.run_id != run.run_id:
+        raise ConflictError(
+            f"The step {step_id} belongs to the run {known.run_id}.",
+            hint="Send another step_id, or none.",
+        )
+    return known
+
+
+def _stored(step: Step, ignored: list[str]) -> StoredStep:
+    return StoredStep(
+        step_id=step.step_id,
+        id=step.step_id,
+        run_id=step.run_id,
+        name=step.name,
+        ordinal=step.ordinal,
+        ignored=ignored,
+    )
+
+
+async def list_steps(request: Request) -> Response:
+    """Steps of all runs that meet the parameters, newest first."""
+    plan = read_plan(request, "step")
+    page = await context_of(request).read(lambda store: store.steps(plan))
+    return reply(
+        StepList(
+            steps=page.items,
+            next_cursor=page.next_cursor,
+            total=page.total,
+            total_is_exact=page.total_is_exact,
+            complete=page.complete,
+        )
+    )
+
+
+async def show_step(request: Request) -> Response:
+    """One step with samples of what it rejected."""
+    step_id = path_id(request, "step_id")
+    step = await context_of(request).read(lambda store: store.step(step_id))
+    if step is None:
+        raise NotFoundError(
+            f"There is no step {step_id}.",
+            hint="GET /v1/steps lists the steps there are.",
+            code="step_not_found",
+        )
+    return reply(step)
+
+
+OPERATIONS: Final = (
+    Operation(
+        name="create_step",
+        method="POST",
+        path="/v1/steps",
+        alias="/steps",
+        handle=create_step,
+        summary="Store a step of a run",
+        about="Candidates beside counts are samples; without counts they are counted. The "
+        "step's id may be the client's own UUID; the same step sent again changes nothing and is "
+        "answered with 200.",
+        body=StepBody,
+        answers={201: StoredStep, 200: StoredStep},
+        refusals=(400, 404, 408, 409, 413, 415, 422, 503),
+    ),
+    Operation(
+        name="list_steps",
+        method="GET",
+        path="/v1/steps",
+        alias="/steps",
+        handle=list_steps,
+        summary="List steps of all runs, newest first",
+        parameters=list_parameters("step"),
+        answers={200: StepList},
+        refusals=(400, 503),
+    ),
+    Operation(
+        name="show_step",
+        method="GET",
+        path="/v1/steps/{step_id}",
+        alias="/steps/{step_id}",
+        handle=show_step,
+        summary="Show a step",
+        parameters=(Parameter("step_id", "the step's id, a UUID", place="path", is_required=True),),
+        answers={200: Step},
+        refusals=(400, 404, 503),
+    ),
+)
