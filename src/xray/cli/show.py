@@ -48,14 +48,14 @@ _BAR_WIDTHS: Final = (10, 20)
 _TOP_REASONS: Final = 3
 _SHOWN_SELECTED: Final = 3
 _COLUMNS: Final = (
-    Column("#", is_right=True),
+    Column("#", is_right=True, drop_order=1),
     Column("STEP", min_width=10, max_width=32),
     Column("TYPE", drop_order=2),
     Column("IN", is_right=True),
     Column("", drop_order=4),
     Column("OUT", is_right=True),
     Column("", drop_order=3),
-    Column("REJECTED", is_right=True),
+    Column("REJECTED", is_right=True, min_width=8),
     Column("TOOK", is_right=True, drop_order=5),
 )
 _DETAILS: Final = Column("WHAT IT DECIDED", min_width=20)
