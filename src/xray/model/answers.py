@@ -54,6 +54,7 @@ class Cut(Struct, frozen=True, kw_only=True):
         score: its own score.
         last_kept_score: the score of the last that was kept.
         gap: `last_kept_score - score`.
+        measured_at: the earlier step these numbers come from; None where it is the step itself.
     """
 
     rank: int | None = None
@@ -61,6 +62,23 @@ class Cut(Struct, frozen=True, kw_only=True):
     score: float | None = None
     last_kept_score: float | None = None
     gap: float | None = None
+    measured_at: str | None = None
+
+
+class RunnerUp(Struct, frozen=True, kw_only=True):
+    """The best candidate that a step did not choose.
+
+    Args:
+        candidate_id: that candidate.
+        score: its score.
+        gap: the chosen candidate's score minus this one; negative when the runner-up scored higher.
+        measured_at: the earlier step the scores come from; None where it is the step itself.
+    """
+
+    candidate_id: str
+    score: float
+    gap: float
+    measured_at: str | None = None
 
 
 class Stop(Struct, frozen=True, kw_only=True):
@@ -82,6 +100,7 @@ class Stop(Struct, frozen=True, kw_only=True):
         rank: its position there.
         checks: the evidence recorded there.
         cut: for an outranked candidate, how far it was from surviving.
+        runner_up: for a selected candidate, the best that was not chosen.
         by: the query or left record the decision belongs to.
     """
 
@@ -100,6 +119,7 @@ class Stop(Struct, frozen=True, kw_only=True):
     rank: int | None = None
     checks: list[Check] = []
     cut: Cut | None = None
+    runner_up: RunnerUp | None = None
     by: str | None = None
 
 
@@ -110,6 +130,8 @@ class Provenance(Struct, frozen=True, kw_only=True):
         origin: what brought it.
         step_name: the step that recorded the origin; None when no step did.
         brought: how many candidates that origin brought to the step where it is named.
+        brought_to: the name of that step.
+        selected: how many of them are in the run's answer; None where nothing was selected.
         depth: 1 for the candidate's own origin, 2 for the origin's origin, …
         text: the same in one plain sentence.
         certainty: whether that is known, inferred or unknown.
@@ -118,6 +140,8 @@ class Provenance(Struct, frozen=True, kw_only=True):
     origin: Origin
     step_name: str | None = None
     brought: int | None = None
+    brought_to: str | None = None
+    selected: int | None = None
     depth: int = 1
     text: str = ""
     certainty: Certainty = "known"
@@ -127,8 +151,8 @@ class Finding(Struct, frozen=True, kw_only=True):
     """Something about a run that deserves a look.
 
     Args:
-        code: a stable name: `vanished`, `not_offered`, `count_mismatch`, `flow_unknown`,
-            `redecided`, `incomplete`.
+        code: a stable name: `vanished`, `not_offered`, `count_mismatch`, `redecided`, `empty`,
+            `failed`, `incomplete`, `flow_unknown`.
         text: one plain sentence.
         certainty: whether it is known, inferred or unknown.
         step_id: the step it is about; None for the run.
@@ -158,12 +182,14 @@ class Why(Struct, frozen=True, kw_only=True):
         outcome: what became of it.
         answer: one plain sentence.
         certainty: whether that is known, inferred or unknown.
+        because: what it was inferred from, or why it is unknown.
         decided_at: the name of the step that settled it; None when none did.
         decided_at_step_id: that step's id.
         journey: what happened at each step, in order.
         provenance: the chain back to what brought it, nearest first.
         parts: decisions about its parts, where the candidate is a whole (`part_of`).
         findings: what the conservation check says about this candidate.
+        similar: recorded ids close to the one asked for, when no step recorded that.
     """
 
     run_id: str
@@ -172,9 +198,11 @@ class Why(Struct, frozen=True, kw_only=True):
     outcome: Outcome
     answer: str
     certainty: Certainty
+    because: str = ""
     decided_at: str | None = None
     decided_at_step_id: str | None = None
     journey: list[Stop] = []
     provenance: list[Provenance] = []
     parts: list[str] = []
     findings: list[Finding] = []
+    similar: list[str] = []

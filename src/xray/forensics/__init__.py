@@ -1,0 +1,1 @@
+"""Why a run decided what it decided: pure answers over stored records."""

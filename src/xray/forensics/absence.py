@@ -1,0 +1,112 @@
+"""What can be said of a candidate that no decision is about."""
+
+from __future__ import annotations
+
+from xray.forensics.case import Case
+from xray.forensics.journey import Journey, explain_sample
+from xray.forensics.origins import names_value
+from xray.forensics.spelling import list_similar
+from xray.forensics.wording import list_items, list_names, show_candidate
+from xray.model.answers import Outcome, Stop, Why
+from xray.model.records import Step
+from xray.model.vocabulary import Certainty
+
+
+def explain_absence(case: Case, journey: Journey, stops: list[Stop]) -> Why:
+    """Why a candidate is nowhere: it never was, or this capture level cannot tell."""
+    outcome, answer, certainty, because = _judge_absence(case, journey)
+    similar = list_similar(case, journey.candidate_id)
+    if similar:
+        options = list_items([show_candidate(one) for one in similar], "or")
+        answer += f" Did you mean {options}?"
+    return Why(
+        run_id=case.run.run_id,
+        pipeline=case.run.pipeline,
+        candidate_id=journey.candidate_id,
+        outcome=outcome,
+        answer=answer,
+        certainty=certainty,
+        because=because,
+        journey=stops,
+        similar=similar,
+    )
+
+
+def _judge_absence(case: Case, journey: Journey) -> tuple[Outcome, str, Certainty, str]:
+    shown = show_candidate(journey.candidate_id)
+    flow = case.flow
+    recording = [step for step in flow.deciding_steps if any(True for _ in _ids(case, step))]
+    counting = [step for step in flow.deciding_steps if flow.ledger(step).decided_count]
+    if not recording:
+        because = (
+            explain_sample(flow, counting[0]) if counting else "no step recorded its candidates"
+        )
+        return "unknown", f"What became of {shown} is unknown: {because}.", "unknown", because
+    if case.run.status == "running":
+        because = "the run has not ended"
+        answer = f"No step of this run has recorded {shown} so far, and {because}."
+        return "unknown", answer, "unknown", because
+    naming = [
+        step for step in flow.deciding_steps if names_value(step.output, journey.candidate_id)
+    ]
+    if naming:
+        because = f"only the output of {list_names(naming)} names it"
+        answer = f"No step of this run decided {shown}; {because}."
+        return "unknown", answer, "unknown", because
+    replaced = journey.replaced_passages()
+    creators = _creators(case)
+    is_known = bool(creators) and all(
+        flow.ledger(step).decided_count and flow.ledger(step).is_complete() for step in creators
+    )
+    if not is_known:
+        hidden = _explain_hidden(case, recording, counting)
+        if hidden:
+            answer = f"No step of this run recorded {shown}, which proves nothing: {hidden}."
+            return "unknown", answer, "unknown", hidden
+    answer = f"No step of this run recorded {shown}: it was never retrieved."
+    if replaced:
+        first = replaced[0]
+        answer = (
+            f"Only attempt {first.attempt} of {first.step.name}, which {first.step.status}, "
+            f"recorded {shown}; no attempt that counts retrieved it."
+        )
+    if is_known:
+        return "never_retrieved", answer, "known", ""
+    because = (
+        f"{list_names(creators)} recorded no candidates, but {list_names(recording)} recorded "
+        "every decision"
+        if creators
+        else f"{list_names(recording)} recorded every decision"
+    )
+    return "never_retrieved", answer, "inferred", because
+
+
+def _creators(case: Case) -> list[Step]:
+    """The steps that bring candidates in: those that retrieve, else those that generate."""
+    creating = [step for step in case.flow.deciding_steps if case.flow.role(step) == "creates"]
+    retrieving = [step for step in creating if step.step_type == "retrieve"]
+    return retrieving or creating
+
+
+def _ids(case: Case, step: Step) -> list[str]:
+    return list(case.flow.ledger(step).candidate_ids)
+
+
+def _explain_hidden(case: Case, recording: list[Step], counting: list[Step]) -> str:
+    """Where the candidate may have been without leaving a row; empty when nowhere."""
+    for step in counting:
+        ledger = case.flow.ledger(step)
+        if not ledger.is_complete():
+            return explain_sample(case.flow, step)
+    full = [step for step in counting if not _is_one_sided(step)]
+    if full:
+        return ""
+    if not counting:
+        return f"{list_names(recording)} only logged samples of the candidates"
+    kind = "rejected" if counting[0].counts.rejected else "selected"
+    return f"{list_names(counting)} recorded only what was {kind}"
+
+
+def _is_one_sided(step: Step) -> bool:
+    counts = step.counts
+    return not counts.accepted and not (counts.rejected and counts.selected)

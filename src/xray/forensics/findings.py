@@ -1,0 +1,230 @@
+"""What about a run deserves a look: losses, invented ids, counts that disagree, failures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from xray.forensics.case import Case
+from xray.forensics.conservation import Balance
+from xray.forensics.evidence import Key, RunEvidence
+from xray.forensics.wording import (
+    count_things,
+    list_items,
+    list_names,
+    name_kept,
+    shorten_text,
+    show_candidate,
+)
+from xray.model.answers import Finding
+from xray.model.records import Step
+from xray.model.vocabulary import Certainty
+
+MAX_EXAMPLES: Final = 10
+_SHOWN_EXAMPLES: Final = 3
+
+
+def find(evidence: RunEvidence) -> list[Finding]:
+    """Everything about the run that deserves a look, losses first.
+
+    Args:
+        evidence: the run.
+    """
+    case = Case(evidence)
+    balances = case.conservation.balances()
+    found: list[Finding] = []
+    for balance in balances:
+        found.extend(_find_imbalance(case, balance))
+    for step in case.flow.steps:
+        found.extend(_find_in_step(case, step))
+    found.extend(_find_unknown_flow(balances))
+    return found
+
+
+def _find_imbalance(case: Case, balance: Balance) -> Iterator[Finding]:
+    step = balance.step
+    certainty: Certainty = "inferred" if balance.is_inferred else "known"
+    if balance.vanished:
+        examples = _list_examples(case, balance.vanished, balance.sources)
+        text = _word_vanished(case, balance, examples)
+        yield _about(step, "vanished", text, certainty, len(balance.vanished), examples, balance)
+    if balance.not_offered:
+        examples = _list_examples(case, balance.not_offered, (step,))
+        number = count_things(len(balance.not_offered))
+        text = (
+            f"{step.name} decided {number} that {list_names(balance.sources, 'or')} did not offer "
+            f"it: {_show(examples, len(balance.not_offered))}."
+        )
+        yield _about(
+            step, "not_offered", text, certainty, len(balance.not_offered), examples, balance
+        )
+    if balance.vanished_count or balance.not_offered_count:
+        yield _compare_counts(balance)
+
+
+def _about(
+    step: Step,
+    code: str,
+    text: str,
+    certainty: Certainty,
+    count: int | None = None,
+    examples: Iterable[str] = (),
+    balance: Balance | None = None,
+) -> Finding:
+    return Finding(
+        code=code,
+        text=text,
+        certainty=certainty,
+        step_id=step.step_id,
+        step_name=step.name,
+        count=count,
+        examples=list(examples)[:MAX_EXAMPLES],
+        because=balance.because if balance else "",
+    )
+
+
+def _word_vanished(case: Case, balance: Balance, examples: list[str]) -> str:
+    step, count = balance.step, len(balance.vanished)
+    names = list_names(balance.sources)
+    offered = len(case.flow.offered(step).keys)
+    verb = name_kept(balance.sources[0]) if len(balance.sources) == 1 else "let through"
+    text = (
+        f"{step.name} never decided {count:,} of the {count_things(offered)} that {names} {verb}: "
+        f"{_show(examples, count)}."
+    )
+    first = _first_of_order(case, balance)
+    if first:
+        text += f" It decided exactly the first {first:,}, as a cut between the two would leave."
+    return text
+
+
+def _first_of_order(case: Case, balance: Balance) -> int:
+    """How many came first where exactly the first were decided, as after a silent `[:20]`."""
+    if len(balance.sources) != 1 or len(balance.vanished) < 2:
+        return 0
+    source = balance.sources[0]
+    outflow = {candidate_id for _, candidate_id in case.flow.outflow(source).keys}
+    lost = {candidate_id for _, candidate_id in balance.vanished}
+    order = [one for one in case.flow.ledger(source).candidate_ids if one in outflow]
+    first = len(order) - len(lost)
+    return first if first > 1 and lost.issuperset(order[first:]) else 0
+
+
+def _compare_counts(balance: Balance) -> Finding:
+    step, source = balance.step, balance.sources[0]
+    short = balance.vanished_count
+    count = short or balance.not_offered_count
+    text = (
+        f"{source.name} passed on {count_things(count)} {'more' if short else 'fewer'} than "
+        f"{step.name} took in; which ones was not recorded."
+    )
+    code = "vanished" if short else "not_offered"
+    return _about(step, code, text, "inferred", count, (), balance)
+
+
+def _find_in_step(case: Case, step: Step) -> Iterator[Finding]:
+    if step.status == "failed":
+        yield _word_failure(case, step)
+    yield from _find_mismatch(case, step)
+    if _has_kept_nothing(case, step):
+        decided = step.input_count
+        told = f"all {decided:,} candidates" if decided else "everything it was offered"
+        text = f"{step.name} rejected {told}; nothing went on.{_tell_top_reason(step)}"
+        is_certain = bool(step.declared_output_count == 0 or case.flow.offered(step).is_complete)
+        yield _about(step, "empty", text, "known" if is_certain else "inferred", decided)
+    if step.counts.redecided:
+        number = count_things(step.counts.redecided, "verdict")
+        text = f"{step.name} replaced {number} by a later one about the same candidate."
+        yield _about(step, "redecided", text, "known", step.counts.redecided)
+    if step.incomplete:
+        text = f"{step.name} ({step.step_type}) recorded no {list_items(step.incomplete, 'or')}."
+        text = text.replace("no a ", "neither a ").replace("no an ", "neither an ")
+        yield _about(step, "incomplete", text, "known")
+
+
+def _word_failure(case: Case, step: Step) -> Finding:
+    error = "" if step.error is None else f" ({step.error.type}: {step.error.message})"
+    text = f"{step.name} failed{shorten_text(error) and ' ' + shorten_text(error)}"
+    undecided = case.conservation.balance(step).undecided
+    if undecided:
+        text += f" with {count_things(len(undecided))} undecided"
+    examples = _list_examples(case, undecided, case.conservation.balance(step).sources)
+    return _about(step, "failed", f"{text}.", "known", len(undecided) or None, examples)
+
+
+def _find_mismatch(case: Case, step: Step) -> Iterator[Finding]:
+    """Counts set by hand against counted ones, where every candidate was to be counted."""
+    counts = step.counts
+    decided = counts.rejected + counts.accepted + counts.selected
+    is_two_sided = counts.accepted or (counts.rejected and counts.selected)
+    if not decided or not is_two_sided:
+        return
+    survivors = counts.selected or counts.accepted
+    wrong = []
+    if step.declared_input_count not in (None, decided) and case.flow.role(step) != "creates":
+        wrong.append(f"an input of {step.declared_input_count:,} but decided {decided:,}")
+    if step.declared_output_count not in (None, survivors, counts.selected + counts.accepted):
+        wrong.append(f"an output of {step.declared_output_count:,} but kept {survivors:,}")
+    if wrong:
+        text = f"{step.name} declared {' and '.join(wrong)}."
+        yield _about(step, "count_mismatch", text, "known")
+
+
+def _has_kept_nothing(case: Case, step: Step) -> bool:
+    if case.flow.role(step) != "keeps" or step.status != "completed":
+        return False
+    counts = step.counts
+    if counts.accepted or counts.selected:
+        return False
+    if step.declared_output_count is not None:
+        return step.declared_output_count == 0 and bool(step.declared_input_count)
+    if not counts.rejected:
+        return False
+    offered = case.flow.offered(step)
+    if not case.flow.edges(step) or not offered.is_complete:
+        return step.declared_input_count in (None, counts.rejected)
+    return not case.flow.outflow(step).keys
+
+
+def _tell_top_reason(step: Step) -> str:
+    if not step.rejections:
+        return ""
+    reason, rejection = max(step.rejections.items(), key=lambda item: item[1].count)
+    return f" The most frequent reason: {reason} ({rejection.count:,})."
+
+
+def _find_unknown_flow(balances: Iterable[Balance]) -> Iterator[Finding]:
+    unknown = [balance for balance in balances if balance.unknown]
+    if not unknown:
+        return
+    reasons = list(dict.fromkeys(balance.unknown for balance in unknown))
+    names = list_names(balance.step for balance in unknown)
+    text = f"Whether candidates were lost on the way into {names} is unknown: {reasons[0]}."
+    yield Finding(
+        code="flow_unknown",
+        text=text,
+        certainty="unknown",
+        step_id=unknown[0].step.step_id,
+        step_name=unknown[0].step.name,
+        because="; ".join(reasons),
+    )
+
+
+def _list_examples(case: Case, keys: frozenset[Key], steps: Iterable[Step]) -> list[str]:
+    """Some of the candidates of *keys*, in the order in which *steps* recorded them."""
+    wanted = {candidate_id for _, candidate_id in keys}
+    found: dict[str, None] = {}
+    for step in steps:
+        for candidate_id in case.flow.ledger(step).candidate_ids:
+            if len(found) >= MAX_EXAMPLES:
+                break
+            if candidate_id in wanted:
+                found[candidate_id] = None
+    return list(found)
+
+
+def _show(examples: list[str], count: int) -> str:
+    shown = [show_candidate(one) for one in examples[:_SHOWN_EXAMPLES]]
+    if count > len(shown):
+        return f"{', '.join(shown)} and {count - len(shown):,} more"
+    return list_items(shown)

@@ -1,0 +1,349 @@
+"""Where candidates go: which steps each step takes from, and what each step lets through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from functools import cached_property
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from xray.forensics.attempts import number_attempts
+from xray.forensics.evidence import Key, Ledger, RunEvidence
+from xray.model.records import Step
+from xray.model.vocabulary import CREATING_STEP_TYPES, KEEPING_STEP_TYPES
+
+Role = Literal["creates", "keeps", "maps", "contains"]
+
+_CLOCK_TOLERANCE_MS: Final = 1.0
+"""Start times and durations come from two clocks and are rounded apart."""
+
+
+class Edge(Struct, frozen=True):
+    """One step works on what another let through.
+
+    Args:
+        source: the step whose survivors are offered.
+        through: steps between the two that recorded no candidates, nearest first.
+        is_declared: `takes=` says so; otherwise it follows from the order of the steps.
+    """
+
+    source: Step
+    through: tuple[Step, ...] = ()
+    is_declared: bool = False
+
+
+class Outflow(Struct, frozen=True):
+    """What a step let through, as far as recorded.
+
+    Args:
+        keys: the candidates known or inferred to have survived.
+        is_complete: whether those are all.
+        is_inferred: whether the step itself recorded less than that.
+    """
+
+    keys: frozenset[Key] = frozenset()
+    is_complete: bool = False
+    is_inferred: bool = False
+
+
+def subtract_keys(keys: AbstractSet[Key], others: AbstractSet[Key]) -> frozenset[Key]:
+    """The *keys* that *others* lacks; by candidate alone where only one side has `by`."""
+    if has_partitions(keys) and has_partitions(others):
+        return frozenset(keys - others)
+    ids = {candidate_id for _, candidate_id in others}
+    return frozenset(key for key in keys if key[1] not in ids)
+
+
+def share_keys(keys: AbstractSet[Key], others: AbstractSet[Key]) -> bool:
+    """Whether the two sets have a candidate in common."""
+    if has_partitions(keys) and has_partitions(others):
+        return not keys.isdisjoint(others)
+    return not {key[1] for key in keys}.isdisjoint(key[1] for key in others)
+
+
+def has_partitions(keys: Iterable[Key]) -> bool:
+    """Whether some of *keys* belong to a `by`."""
+    return any(by is not None for by, _ in keys)
+
+
+class Flow:
+    """The graph of a run's steps, as DESIGN's section on flow defines it.
+
+    Args:
+        evidence: the run.
+    """
+
+    def __init__(self, evidence: RunEvidence) -> None:
+        self.evidence = evidence
+        self.attempts = number_attempts(evidence.steps)
+        self.steps = self.attempts.current
+        self._children: dict[str | None, list[Step]] = {}
+        for step in self.steps:
+            self._children.setdefault(step.parent_step_id, []).append(step)
+        self._roles: dict[str, Role] = {}
+        self._edges: dict[str, tuple[Edge, ...]] = {}
+        self._outflows: dict[str, Outflow] = {}
+
+    def ledger(self, step: Step) -> Ledger:
+        """The decisions of *step*."""
+        return self.evidence.ledger(step)
+
+    @cached_property
+    def deciding_steps(self) -> list[Step]:
+        """The steps that count and do not merely contain others, by ordinal."""
+        return [step for step in self.steps if self.role(step) != "contains"]
+
+    def role(self, step: Step) -> Role:
+        """What *step* does with candidates."""
+        role = self._roles.get(step.step_id)
+        if role is None:
+            role = self._roles[step.step_id] = self._find_role(step)
+        return role
+
+    def _find_role(self, step: Step) -> Role:
+        if step.step_type in KEEPING_STEP_TYPES:
+            return "keeps"
+        if step.step_type == "generate":
+            return "keeps" if self._decides_known_candidates(step) else "creates"
+        if step.step_type in CREATING_STEP_TYPES:
+            return "creates"
+        if step.step_type == "group" and (
+            step.step_id in self._children or not self.ledger(step).decided_count
+        ):
+            return "contains"
+        return "maps"
+
+    def _decides_known_candidates(self, step: Step) -> bool:
+        ids = set(self.ledger(step).candidate_ids)
+        if not ids:
+            return False
+        known: set[str] = set()
+        for earlier in self.steps:
+            if earlier.ordinal < step.ordinal and has_finished(earlier, step):
+                ledger = self.ledger(earlier)
+                known.update(candidate_id for candidate_id in ids if ledger.has(candidate_id))
+        if step.counts.rejected or step.counts.selected:
+            return bool(known)
+        return bool(known) and 2 * len(known) >= len(ids)
+
+    def is_silent(self, step: Step) -> bool:
+        """Whether *step* recorded no candidates though none of its work depends on them.
+
+        A mapping step passes its candidates on, a step that failed leaves them as they were.
+        """
+        ledger = self.ledger(step)
+        if ledger.decided_count or any(True for _ in ledger.candidate_ids):
+            return False
+        if self.role(step) == "creates":
+            return step.status == "completed"
+        return self.role(step) == "maps" or step.status != "completed"
+
+    def edges(self, step: Step) -> tuple[Edge, ...]:
+        """What *step* takes its candidates from; nothing for a step that creates them."""
+        found = self._edges.get(step.step_id)
+        if found is None:
+            self._edges[step.step_id] = ()  # a step that takes from itself takes nothing
+            found = self._edges[step.step_id] = tuple(self._find_edges(step))
+        return found
+
+    def _find_edges(self, step: Step) -> Iterator[Edge]:
+        is_declared = step.takes is not None
+        sources = (
+            self._default_sources(step)
+            if step.takes is None
+            else [end for named in self._named_steps(step) for end in self._ends_of(named)]
+        )
+        seen = {step.step_id}
+        for source in sources:
+            for edge in self._look_through(source, step, is_declared):
+                if edge.source.step_id not in seen:
+                    seen.add(edge.source.step_id)
+                    yield edge
+
+    def _look_through(self, source: Step, step: Step, is_declared: bool) -> list[Edge]:
+        before = self.edges(source) if self.is_silent(source) else ()
+        if self.role(source) == "creates":
+            decided = self.ledger(step).decided
+            before = tuple(
+                edge for edge in before if share_keys(self.outflow(edge.source).keys, decided)
+            )
+        if not before:
+            return [Edge(source, (), is_declared)]
+        return [
+            Edge(edge.source, (source, *edge.through), is_declared and edge.is_declared)
+            for edge in before
+        ]
+
+    def _named_steps(self, step: Step) -> Iterator[Step]:
+        for named in step.takes or ():
+            found = self.find_step(named, step)
+            if found is not None:
+                yield found
+
+    def find_step(self, named: str, before: Step) -> Step | None:
+        """The step that *named* means: an id, or the name of the latest step before *before*."""
+        by_id = self.evidence.steps_by_id.get(named)
+        if by_id is not None:
+            return self.attempts.last_attempt(by_id)
+        for step in reversed(self.steps):
+            if step.name == named and step.ordinal < before.ordinal:
+                return step
+        return None
+
+    def _default_sources(self, step: Step) -> list[Step]:
+        siblings = [
+            sibling
+            for sibling in self._children.get(step.parent_step_id, ())
+            if sibling.ordinal < step.ordinal and has_finished(sibling, step)
+        ]
+        if siblings:
+            last = max(siblings, key=_finish)
+            if self._is_next_part(last, step):
+                return [edge.source for edge in self.edges(last)]
+            return self._tail(siblings, last)
+        parent = self.evidence.steps_by_id.get(step.parent_step_id or "")
+        if parent is None or parent.step_id not in self._children:
+            return []
+        return [edge.source for edge in self.edges(parent)]
+
+    def _ends_of(self, step: Step) -> list[Step]:
+        if self.role(step) != "contains":
+            return [step]
+        inner = self._children.get(step.step_id, [])
+        return self._tail(inner, max(inner, key=_finish)) if inner else []
+
+    def _tail(self, siblings: list[Step], last: Step) -> list[Step]:
+        role = self.role(last)
+        if role == "contains":
+            inner = self._ends_of(last)
+            if inner:
+                return inner
+            rest = [sibling for sibling in siblings if sibling.ordinal < last.ordinal]
+            return self._tail(rest, max(rest, key=_finish)) if rest else []
+        found = [last]
+        index = siblings.index(last)
+        for side in (reversed(siblings[:index]), siblings[index + 1 :]):
+            for sibling in side:
+                if role == "creates":
+                    belongs = self._is_parallel(sibling, found)
+                else:
+                    belongs = all(self._is_next_part(*_in_order(sibling, one)) for one in found)
+                if not belongs:
+                    break
+                found.append(sibling)
+        return sorted(found, key=lambda one: one.ordinal)
+
+    def _is_parallel(self, step: Step, others: Iterable[Step]) -> bool:
+        return self.role(step) == "creates" and all(
+            step.step_type == other.step_type and not self._are_linked(*_in_order(step, other))
+            for other in others
+        )
+
+    def _are_linked(self, earlier: Step, later: Step) -> bool:
+        if later.takes is not None and earlier.step_id in later.takes:
+            return True
+        ledger = self.ledger(earlier)
+        return any(
+            origin.step_id in (earlier.step_id, earlier.name)
+            or (origin.step_id is None and ledger.has(origin.candidate_id))
+            for origin in later.origins
+        )
+
+    def _is_next_part(self, earlier: Step, later: Step) -> bool:
+        """Whether the two are one step in parts: the same step over candidates not seen before.
+
+        A pipeline that filters in batches opens its step once a batch.
+        """
+        is_repeated = (
+            later.takes is None
+            and earlier.name == later.name
+            and earlier.step_type == later.step_type
+            and self.role(earlier) == self.role(later) != "creates"
+        )
+        if not is_repeated:
+            return False
+        first, second = self.ledger(earlier).decided, self.ledger(later).decided
+        return bool(first) and bool(second) and not share_keys(first, second)
+
+    @cached_property
+    def _consumers(self) -> dict[str, list[Step]]:
+        consumers: dict[str, list[Step]] = {}
+        for step in self.deciding_steps:
+            if self.role(step) != "creates" and not self.is_silent(step):
+                for edge in self.edges(step):
+                    consumers.setdefault(edge.source.step_id, []).append(step)
+        return consumers
+
+    def consumers(self, step: Step) -> list[Step]:
+        """The steps that take their candidates from *step*."""
+        return self._consumers.get(step.step_id, [])
+
+    def offered(self, step: Step) -> Outflow:
+        """What the steps that *step* takes from let through, together."""
+        edges = self.edges(step)
+        if not edges:
+            return Outflow()
+        flows = [self.outflow(edge.source) for edge in edges]
+        through = [one for edge in edges for one in edge.through]
+        is_complete = (
+            all(flow.is_complete for flow in flows)
+            and not any(self.role(one) == "creates" for one in through)
+            and len(step.takes or ()) == sum(1 for _ in self._named_steps(step))
+        )
+        return Outflow(
+            frozenset().union(*(flow.keys for flow in flows)),
+            is_complete,
+            any(flow.is_inferred for flow in flows) or any(edge.through for edge in edges),
+        )
+
+    def outflow(self, step: Step) -> Outflow:
+        """What *step* let through: its selected if any, else its accepted, else the rest."""
+        found = self._outflows.get(step.step_id)
+        if found is None:
+            self._outflows[step.step_id] = Outflow()
+            found = self._outflows[step.step_id] = self._find_outflow(step)
+        return found
+
+    def _find_outflow(self, step: Step) -> Outflow:
+        ledger = self.ledger(step)
+        counts = step.counts
+        has_ended_well = step.status == "completed"
+        if counts.selected:
+            return Outflow(
+                ledger.keys("selected"), ledger.is_complete("selected") and has_ended_well
+            )
+        if counts.accepted:
+            return Outflow(
+                ledger.keys("accepted"), ledger.is_complete("accepted") and has_ended_well
+            )
+        creates = self.role(step) == "creates"
+        if counts.rejected and not creates:
+            offered = self.offered(step)
+            is_complete = offered.is_complete and ledger.is_complete("rejected") and has_ended_well
+            rest = subtract_keys(offered.keys, ledger.keys("rejected"))
+            return Outflow(
+                rest if ledger.is_complete("rejected") else frozenset(), is_complete, True
+            )
+        returned_nothing = creates and (counts.rejected > 0 or step.status == "failed")
+        return Outflow(is_complete=returned_nothing)
+
+
+def has_finished(earlier: Step, later: Step) -> bool:
+    """Whether *earlier* had ended when *later* began."""
+    if earlier.started_at >= later.started_at or earlier.duration_ms is None:
+        return True
+    return _finish(earlier)[0] <= _start_ms(later) + _CLOCK_TOLERANCE_MS
+
+
+def _start_ms(step: Step) -> float:
+    return step.started_at.timestamp() * 1000
+
+
+def _finish(step: Step) -> tuple[float, int]:
+    return _start_ms(step) + (step.duration_ms or 0.0), step.ordinal
+
+
+def _in_order(one: Step, other: Step) -> tuple[Step, Step]:
+    return (one, other) if one.ordinal < other.ordinal else (other, one)

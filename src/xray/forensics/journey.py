@@ -1,0 +1,399 @@
+"""One candidate's way through a run: what became of it at each step, without words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from xray.forensics.conservation import Balance, Conservation
+from xray.forensics.evidence import Key
+from xray.forensics.flow import Flow
+from xray.forensics.origins import names_value
+from xray.forensics.standing import find_runner_up, measure_cut
+from xray.model.answers import Cut, RunnerUp, StopKind
+from xray.model.records import Decision, Step
+from xray.model.vocabulary import (
+    NOT_SELECTED,
+    OUTRANKED_REASONS,
+    VERDICTS,
+    Certainty,
+    Verdict,
+)
+
+Fate = Literal["in", "out", "maybe", "absent"]
+"""Whether the candidate left a step alive: it did, it did not, nobody knows, it never was there."""
+
+_VERDICT_STRENGTH: Final = {"rejected": 0, "accepted": 1, "selected": 2}
+
+
+class Passage(Struct, frozen=True, kw_only=True):
+    """What became of a candidate at one step.
+
+    Args:
+        step: the step.
+        attempt: which attempt it was.
+        kind: what happened.
+        fate: whether the candidate went on.
+        certainty: whether that is known, inferred or unknown.
+        because: what it was inferred from, or why it is unknown.
+        decision: the decision that says so; None where the step recorded none.
+        decisions: every decision of the step about the candidate, one a `by`.
+        cut: for an outranked candidate, how far it was from surviving.
+        runner_up: for a selected candidate, the best that was not chosen.
+        is_stranger: the step decided it though nobody offered it.
+        is_replaced: a later attempt of this step counts instead.
+    """
+
+    step: Step
+    attempt: int = 1
+    kind: StopKind
+    fate: Fate
+    certainty: Certainty = "known"
+    because: str = ""
+    decision: Decision | None = None
+    decisions: tuple[Decision, ...] = ()
+    cut: Cut | None = None
+    runner_up: RunnerUp | None = None
+    is_stranger: bool = False
+    is_replaced: bool = False
+
+
+class Journey:
+    """A candidate's passages through the steps that count, by ordinal.
+
+    Args:
+        flow: the run's graph.
+        conservation: its conservation check.
+        candidate_id: the candidate.
+    """
+
+    def __init__(self, flow: Flow, conservation: Conservation, candidate_id: str) -> None:
+        self._flow = flow
+        self._conservation = conservation
+        self.candidate_id = candidate_id
+        self._by_step: dict[str, Passage] = {}
+        for step in flow.deciding_steps:
+            self._by_step[step.step_id] = self._pass(step)
+        self.passages: list[Passage] = [self._settle(passage) for passage in self._by_step.values()]
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether some step that counts has a row about the candidate."""
+        return any(passage.decisions for passage in self.passages)
+
+    def split_queries(self, passage: Passage) -> list[Passage]:
+        """*passage* once for each `by` it was decided for."""
+        decided = [row for row in passage.decisions if row.decision is not None]
+        if len(decided) < 2:
+            return [passage]
+        return [self._judge(passage.step, [row]) for row in decided]
+
+    def replaced_passages(self) -> list[Passage]:
+        """What earlier attempts recorded about the candidate; it decides nothing."""
+        found = []
+        for step in self._flow.evidence.steps:
+            if step.step_id in self._flow.attempts.replaced_by:
+                rows = _decided_rows(self._flow.ledger(step).find(self.candidate_id))
+                if rows:
+                    passage = self._judge(step, rows)
+                    found.append(replace(passage, is_replaced=True, is_stranger=False))
+        return found
+
+    def last_passage(self) -> Passage | None:
+        """The passage that settled the candidate's fate; None when it was nowhere.
+
+        A selection nobody took further stands; else the last step that had the candidate decides.
+        """
+        ends = [
+            passage
+            for passage in self.passages
+            if passage.fate != "absent" and not self._was_taken_on(passage.step)
+        ]
+        for passage in reversed(ends):
+            if passage.kind == "selected" and self._flow.role(passage.step) != "creates":
+                return passage
+        return ends[-1] if ends else None
+
+    def _was_taken_on(self, step: Step) -> bool:
+        return any(
+            self._by_step[consumer.step_id].fate != "absent"
+            for consumer in self._flow.consumers(step)
+        )
+
+    def _pass(self, step: Step) -> Passage:
+        rows = self._flow.ledger(step).find(self.candidate_id)
+        decided = _decided_rows(rows)
+        if decided:
+            return self._judge(step, decided)
+        passage = self._pass_unrecorded(step, has_evidence=bool(rows))
+        return replace(passage, attempt=self._number(step), decisions=tuple(rows))
+
+    def _number(self, step: Step) -> int:
+        return self._flow.attempts.numbers[step.step_id]
+
+    def _judge(self, step: Step, rows: Sequence[Decision]) -> Passage:
+        row = max(rows, key=lambda one: _VERDICT_STRENGTH[one.decision or "rejected"])
+        balance = self._conservation.balance(step)
+        passage = Passage(
+            step=step,
+            attempt=self._number(step),
+            kind="accepted",
+            fate="in",
+            decision=row,
+            decisions=tuple(rows),
+            is_stranger=self._is_among(balance.not_offered),
+        )
+        if row.decision == "selected":
+            return replace(
+                passage, kind="selected", runner_up=find_runner_up(self._flow, step, row)
+            )
+        if row.decision == "rejected":
+            return self._judge_rejected(passage, row)
+        if step.decision is not None and self._flow.role(step) == "keeps":
+            return replace(
+                passage,
+                kind="not_selected",
+                fate="out",
+                certainty="inferred",
+                because=f"{step.name} selected others, and only the selected go on",
+                cut=measure_cut(self._flow, step, self.candidate_id, row.by),
+            )
+        return passage
+
+    def _judge_rejected(self, passage: Passage, row: Decision) -> Passage:
+        if row.merged_into is not None:
+            return replace(passage, kind="merged", fate="out")
+        if row.reason in OUTRANKED_REASONS:
+            kind: StopKind = "not_selected" if row.reason == NOT_SELECTED else "outranked"
+            cut = measure_cut(self._flow, passage.step, self.candidate_id, row.by)
+            return replace(passage, kind=kind, fate="out", cut=cut)
+        return replace(passage, kind="rejected", fate="out")
+
+    def _is_among(self, keys: frozenset[Key]) -> bool:
+        return any(candidate_id == self.candidate_id for _, candidate_id in keys)
+
+    def _pass_unrecorded(self, step: Step, has_evidence: bool) -> Passage:
+        flow = self._flow
+        ledger = flow.ledger(step)
+        role = flow.role(step)
+        if role == "creates":
+            return self._pass_creating(step)
+        before = self._fate_before(step)
+        if has_evidence and before == "absent":
+            before = "in"
+        if before == "absent":
+            return self._pass_unoffered(step)
+        if not ledger.decided_count:
+            return self._pass_uncounted(step, role == "maps", before)
+        return self._pass_decided(step, before, has_evidence)
+
+    def _pass_creating(self, step: Step) -> Passage:
+        ledger = self._flow.ledger(step)
+        if names_value(step.output, self.candidate_id) and not ledger.decided_count:
+            because = f"its output names {self.candidate_id}, though it recorded no decision"
+            return Passage(
+                step=step, kind="accepted", fate="in", certainty="inferred", because=because
+            )
+        absent = Passage(step=step, kind="not_recorded", fate="absent")
+        if ledger.decided_count and ledger.is_complete():
+            return absent
+        if not ledger.decided_count:
+            because = explain_silence(self._flow, step)
+        else:
+            because = explain_sample(self._flow, step)
+        return replace(absent, certainty="unknown", because=because)
+
+    def _pass_unoffered(self, step: Step) -> Passage:
+        """A step that, as far as recorded, never had the candidate before it."""
+        ledger = self._flow.ledger(step)
+        absent = Passage(step=step, kind="not_reached", fate="absent")
+        if not ledger.decided_count and self._is_chosen_by_output(step):
+            return self._chosen_by_output(step)
+        if ledger.is_complete() and ledger.decided_count:
+            return absent
+        because = (
+            explain_sample(self._flow, step)
+            if ledger.decided_count
+            else explain_silence(self._flow, step)
+        )
+        return replace(absent, certainty="unknown", because=because)
+
+    def _fate_before(self, step: Step) -> Fate:
+        fates = {
+            self._by_step[edge.source.step_id].fate
+            for edge in self._flow.edges(step)
+            if edge.source.step_id in self._by_step
+        }
+        if "in" in fates:
+            return "in"
+        return "maybe" if "maybe" in fates else "absent"
+
+    def _is_chosen_by_output(self, step: Step) -> bool:
+        return step.step_type == "select" and names_value(step.output, self.candidate_id)
+
+    def _chosen_by_output(self, step: Step) -> Passage:
+        because = f"its output names {self.candidate_id}, though it recorded no decision"
+        return Passage(step=step, kind="selected", fate="in", certainty="inferred", because=because)
+
+    def _pass_uncounted(self, step: Step, is_mapping: bool, before: Fate) -> Passage:
+        if self._is_chosen_by_output(step):
+            return self._chosen_by_output(step)
+        if step.status != "completed":
+            return Passage(
+                step=step,
+                kind="undecided",
+                fate="maybe",
+                because=f"{step.name} {step.status} before it decided anything",
+            )
+        because = explain_silence(self._flow, step)
+        if is_mapping and before == "in":
+            return Passage(step=step, kind="kept", fate="in", certainty="inferred", because=because)
+        return Passage(
+            step=step, kind="unknown", fate="maybe", certainty="unknown", because=because
+        )
+
+    def _pass_decided(self, step: Step, before: Fate, has_evidence: bool) -> Passage:
+        """The step decided others; the candidate was, or may have been, offered to it."""
+        ledger, counts = self._flow.ledger(step), step.counts
+        balance = self._conservation.balance(step)
+        if self._is_among(balance.undecided):
+            because = f"{step.name} {step.status} before it decided everything"
+            return Passage(step=step, kind="vanished", fate="out", because=because)
+        if counts.rejected == ledger.decided_count and ledger.is_complete("rejected"):
+            return Passage(
+                step=step,
+                kind="kept",
+                fate=before,
+                certainty="inferred" if before == "in" else "unknown",
+                because=f"{step.name} recorded only rejections, and this is none of them",
+            )
+        if counts.selected == ledger.decided_count and ledger.is_complete("selected"):
+            return Passage(
+                step=step,
+                kind="not_selected",
+                fate="out",
+                certainty="inferred",
+                because=f"{step.name} recorded only what it selected",
+                cut=measure_cut(self._flow, step, self.candidate_id, None),
+            )
+        if self._is_among(balance.vanished) or (has_evidence and ledger.is_complete()):
+            return Passage(
+                step=step,
+                kind="vanished",
+                fate="out",
+                certainty="inferred" if balance.is_inferred else "known",
+                because=balance.because,
+            )
+        if not ledger.is_complete():
+            return self._pass_sampled(step)
+        return self._pass_unmatched(step, before, balance)
+
+    def _pass_sampled(self, step: Step) -> Passage:
+        """Detail was sampled out; where one verdict alone is short, it must be that one."""
+        flow = self._flow
+        ledger = flow.ledger(step)
+        hidden: list[Verdict] = [word for word in VERDICTS if not ledger.is_complete(word)]
+        offered = flow.offered(step)
+        is_accounted_for = (
+            len(hidden) == 1
+            and offered.is_complete
+            and len(offered.keys) == ledger.decided_count
+            and self._is_among(offered.keys)
+        )
+        if not is_accounted_for:
+            because = explain_sample(flow, step)
+            return Passage(
+                step=step, kind="unknown", fate="maybe", certainty="unknown", because=because
+            )
+        verdict = hidden[0]
+        fate: Fate = "out" if verdict == "rejected" else "in"
+        because = (
+            f"{step.name} decided as many candidates as it was offered, and every other verdict "
+            "was recorded in full"
+        )
+        return Passage(step=step, kind=verdict, fate=fate, certainty="inferred", because=because)
+
+    def _pass_unmatched(self, step: Step, before: Fate, balance: Balance) -> Passage:
+        """The step recorded all it decided, not this candidate, and it is not known to be lost."""
+        is_elsewhere = any(
+            self._flow.ledger(consumer).has(self.candidate_id)
+            for edge in self._flow.edges(step)
+            for consumer in self._flow.consumers(edge.source)
+            if consumer.step_id != step.step_id
+        )
+        if is_elsewhere:
+            return Passage(step=step, kind="not_reached", fate="absent")
+        if before == "maybe":
+            because = f"{step.name} recorded every decision, and none is about this candidate"
+            return Passage(
+                step=step, kind="not_reached", fate="absent", certainty="inferred", because=because
+            )
+        if self._flow.role(step) == "maps":
+            because = f"{step.name} may give candidates new ids"
+            return Passage(
+                step=step, kind="undecided", fate="maybe", certainty="unknown", because=because
+            )
+        because = balance.unknown or f"{step.name} recorded no decision about it"
+        return Passage(
+            step=step, kind="unknown", fate="maybe", certainty="unknown", because=because
+        )
+
+    def _settle(self, passage: Passage) -> Passage:
+        """Where the step left it open, a later decision shows that the candidate got through."""
+        if passage.fate != "maybe":
+            return passage
+        witness = self._later_witness(passage.step)
+        if witness is None:
+            return passage
+        settled = replace(
+            passage,
+            kind="kept",
+            fate="in",
+            certainty="inferred",
+            because=f"{witness.name}, which comes after it, decided it",
+        )
+        self._by_step[passage.step.step_id] = settled
+        return settled
+
+    def _later_witness(self, step: Step) -> Step | None:
+        waiting = list(self._flow.consumers(step))
+        seen: set[str] = set()
+        while waiting:
+            consumer = waiting.pop(0)
+            if consumer.step_id in seen:
+                continue
+            seen.add(consumer.step_id)
+            passage = self._by_step[consumer.step_id]
+            if passage.decision is not None and not passage.is_stranger:
+                return consumer
+            waiting.extend(self._flow.consumers(consumer))
+        return None
+
+
+def explain_sample(flow: Flow, step: Step) -> str:
+    """Why a step's rows do not say what became of every candidate."""
+    decided = flow.ledger(step).decided_count
+    if step.capture == "minimal":
+        return f"at the capture level minimal {step.name} kept counts only"
+    kept = len(flow.ledger(step).decided)
+    return (
+        f"at the capture level {step.capture} {step.name} kept {kept:,} of its {decided:,} "
+        "decisions, and this candidate is not among them"
+    )
+
+
+def explain_silence(flow: Flow, step: Step) -> str:
+    """Why a step that counted no decision says nothing about a candidate."""
+    if any(True for _ in flow.ledger(step).candidate_ids):
+        return f"{step.name} only logged samples of its candidates"
+    return f"{step.name} recorded no decisions"
+
+
+def _decided_rows(rows: Sequence[Decision]) -> list[Decision]:
+    """The rows with a verdict: the last for each `by`, those that count before illustrations."""
+    counted = [row for row in rows if row.decision is not None and not row.is_logged]
+    chosen = counted or [row for row in rows if row.decision is not None]
+    return list({row.by: row for row in chosen}.values())
