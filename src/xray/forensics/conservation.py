@@ -21,6 +21,8 @@ class Balance(Struct, frozen=True, kw_only=True):
         is_inferred: whether one of the sets had to be inferred.
         because: what it was inferred from.
         unknown: why part of the question has no answer; empty when all of it has one.
+        first_decided: where exactly the first of what one source let through were decided, as after
+            a silent `[:20]`: how many; else 0.
         vanished_count: at `minimal`, by how much the counts of the two steps fall short.
         not_offered_count: at `minimal`, by how much they exceed.
     """
@@ -33,6 +35,7 @@ class Balance(Struct, frozen=True, kw_only=True):
     is_inferred: bool = False
     because: str = ""
     unknown: str = ""
+    first_decided: int = 0
     vanished_count: int = 0
     not_offered_count: int = 0
 
@@ -91,6 +94,7 @@ class Conservation:
             step=step,
             sources=sources,
             vanished=lost if has_ended else frozenset(),
+            first_decided=self._count_first(edges, lost),
             undecided=frozenset() if has_ended else lost,
             not_offered=self._not_offered(step),
             is_inferred=flow.offered(step).is_inferred or role == "maps",
@@ -115,6 +119,16 @@ class Conservation:
         if lost and flow.role(step) == "maps":
             return self._never_seen_again(lost, step)
         return lost
+
+    def _count_first(self, edges: tuple[Edge, ...], lost: frozenset[Key]) -> int:
+        if len(edges) != 1 or len(lost) < 2:
+            return 0
+        source = edges[0].source
+        offered = {candidate_id for _, candidate_id in self._flow.outflow(source).keys}
+        gone = {candidate_id for _, candidate_id in lost}
+        order = [one for one in self._flow.ledger(source).candidate_ids if one in offered]
+        first = len(order) - len(gone)
+        return first if first > 1 and gone.issuperset(order[first:]) else 0
 
     def _never_seen_again(self, lost: frozenset[Key], step: Step) -> frozenset[Key]:
         """A mapping step may leave alone what it does not change, and give new ids to the rest."""

@@ -52,8 +52,8 @@ def _find_imbalance(case: Case, balance: Balance) -> Iterator[Finding]:
         examples = _list_examples(case, balance.not_offered, (step,))
         number = count_things(len(balance.not_offered))
         text = (
-            f"{step.name} decided {number} that {list_names(balance.sources, 'or')} did not offer "
-            f"it: {_show(examples, len(balance.not_offered))}."
+            f"{step.name} decided {number} that {list_names(balance.sources, 'or')} had not let "
+            f"through: {_show(examples, len(balance.not_offered))}."
         )
         yield _about(
             step, "not_offered", text, certainty, len(balance.not_offered), examples, balance
@@ -92,22 +92,12 @@ def _word_vanished(case: Case, balance: Balance, examples: list[str]) -> str:
         f"{step.name} never decided {count:,} of the {count_things(offered)} that {names} {verb}: "
         f"{_show(examples, count)}."
     )
-    first = _first_of_order(case, balance)
-    if first:
-        text += f" It decided exactly the first {first:,}, as a cut between the two would leave."
+    if balance.first_decided:
+        text += (
+            f" It decided exactly the first {balance.first_decided:,}, as a cut between the two "
+            "would leave."
+        )
     return text
-
-
-def _first_of_order(case: Case, balance: Balance) -> int:
-    """How many came first where exactly the first were decided, as after a silent `[:20]`."""
-    if len(balance.sources) != 1 or len(balance.vanished) < 2:
-        return 0
-    source = balance.sources[0]
-    outflow = {candidate_id for _, candidate_id in case.flow.outflow(source).keys}
-    lost = {candidate_id for _, candidate_id in balance.vanished}
-    order = [one for one in case.flow.ledger(source).candidate_ids if one in outflow]
-    first = len(order) - len(lost)
-    return first if first > 1 and lost.issuperset(order[first:]) else 0
 
 
 def _compare_counts(balance: Balance) -> Finding:

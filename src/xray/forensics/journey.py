@@ -43,6 +43,8 @@ class Passage(Struct, frozen=True, kw_only=True):
         decisions: every decision of the step about the candidate, one a `by`.
         cut: for an outranked candidate, how far it was from surviving.
         runner_up: for a selected candidate, the best that was not chosen.
+        offered_count: for a vanished candidate, how many were offered together with it.
+        first_decided: where exactly the first of those were decided, how many; else 0.
         is_stranger: the step decided it though nobody offered it.
         is_replaced: a later attempt of this step counts instead.
     """
@@ -57,6 +59,8 @@ class Passage(Struct, frozen=True, kw_only=True):
     decisions: tuple[Decision, ...] = ()
     cut: Cut | None = None
     runner_up: RunnerUp | None = None
+    offered_count: int = 0
+    first_decided: int = 0
     is_stranger: bool = False
     is_replaced: bool = False
 
@@ -286,6 +290,8 @@ class Journey:
                 fate="out",
                 certainty="inferred" if balance.is_inferred else "known",
                 because=balance.because,
+                offered_count=len(self._flow.offered(step).keys),
+                first_decided=balance.first_decided,
             )
         if not ledger.is_complete():
             return self._pass_sampled(step)

@@ -149,7 +149,8 @@ def _describe_outranked(passage: Passage, shown: str) -> str:
     told = f"{shown} was outranked in {step.name}"
     if passage.kind == "not_selected":
         told += _tell_choice(step)
-    position = describe_cut(passage.cut)
+    is_single = step.decision is not None and isinstance(step.decision.selected, str)
+    position = describe_cut(passage.cut, "it" if is_single else "the last that was kept")
     if position:
         told += f": {position}"
     elif passage.kind == "outranked":
@@ -166,28 +167,33 @@ def _tell_choice(step: Step) -> str:
     return f", which chose {count_things(len(selected), 'other')}"
 
 
-def describe_cut(cut: Cut | None) -> str:
-    """How far an outranked candidate was from surviving; empty where nothing was measured."""
+def describe_cut(cut: Cut | None, last: str = "the last that was kept") -> str:
+    """How far an outranked candidate was from surviving; empty where nothing was measured.
+
+    Args:
+        cut: what was measured.
+        last: what the last candidate that was kept is called.
+    """
     if cut is None:
         return ""
     facts = []
     if cut.rank is not None and cut.last_kept_rank == 1:
-        facts.append(f"rank {cut.rank} where only the first was kept")
+        facts.append(f"rank {cut.rank}")
     elif cut.rank is not None and cut.last_kept_rank is not None:
         facts.append(f"rank {cut.rank} where the cut is {cut.last_kept_rank}")
     elif cut.rank is not None:
         facts.append(f"rank {cut.rank}")
     if cut.gap is not None and cut.last_kept_score is not None:
-        facts.append(_describe_gap(cut, cut.gap))
+        facts.append(_describe_gap(cut, cut.gap, last))
     elif cut.score is not None:
         facts.append(f"score {show_number(cut.score)}")
     told = ", ".join(facts)
     return f"by the numbers of {cut.measured_at}, {told}" if told and cut.measured_at else told
 
 
-def _describe_gap(cut: Cut, gap: float) -> str:
+def _describe_gap(cut: Cut, gap: float, last: str) -> str:
     if gap == 0:
-        return "level with the last that was kept"
+        return f"level with {last}"
     points = show_number(abs(gap))
     is_behind = (
         cut.rank is not None and cut.last_kept_rank is not None and cut.rank > cut.last_kept_rank
@@ -197,7 +203,7 @@ def _describe_gap(cut: Cut, gap: float) -> str:
     else:
         side = "behind" if is_behind else "above"
     unit = "point" if points == "1" else "points"
-    return f"{points} {unit} {side} the last that was kept"
+    return f"{points} {unit} {side} {last}"
 
 
 def _describe_vanished(passage: Passage, shown: str, sources: list[Step]) -> str:
@@ -213,6 +219,12 @@ def _describe_vanished(passage: Passage, shown: str, sources: list[Step]) -> str
         return f"{step.name} never decided {shown}"
     source = sources[0]
     verb = name_kept(source)
+    if passage.first_decided:
+        return (
+            f"{shown} was lost between {source.name} and {step.name}: {source.name} {verb} "
+            f"{count_things(passage.offered_count)}, and {step.name} decided exactly the first "
+            f"{passage.first_decided:,} of them, as a cut in between would leave"
+        )
     return (
         f"{shown} was lost between {source.name} and {step.name}: "
         f"{source.name} {verb} it, and {step.name} never decided it"

@@ -142,7 +142,15 @@ def _word_survival(case: Case, journey: Journey, passage: Passage, clause: str) 
         return end_sentence(f"{clause}; it brought {told}")
     if passage.kind == "kept":
         return end_sentence(f"{shown} survived, as far as can be told: {passage.because}")
-    answer = end_sentence(f"{shown} survived: {clause}, and nothing after that dropped it")
+    clause = describe_passage(passage, "it", [])
+    is_last = passage.step.step_id == case.flow.deciding_steps[-1].step_id
+    if is_last:
+        after = "and no step came after that"
+    elif case.flow.consumers(passage.step):
+        after = "and nothing after that dropped it"
+    else:
+        after = "and no later step took it up"
+    answer = end_sentence(f"{shown} survived: {clause}, {after}")
     if case.run.status == "failed" and case.run.error is not None:
         answer += f" The run failed: {case.run.error.type}: {end_sentence(case.run.error.message)}"
     origin = _tell_origin(case.origins.links_of(journey.candidate_id))
