@@ -29,6 +29,7 @@ Verdict = Literal["ok", "problem", "skipped"]
 
 CONNECT_TIMEOUT_S: Final = 5.0
 MAX_CLOCK_SKEW_S: Final = 5.0
+API_VERSION: Final = "1"
 OFFLINE_MODES: Final = ("buffer", "silent", "fail")
 CLIENT_VARIABLES: Final = (
     "XRAY_URL",
@@ -59,8 +60,12 @@ class Checkpoint(Struct, frozen=True):
     todo: str = ""
 
 
-class _Index(Struct, frozen=True):
+class _Info(Struct, frozen=True):
     version: str
+
+
+class _Document(Struct, frozen=True):
+    info: _Info
 
 
 def check_road(args: Namespace, environment: Mapping[str, str]) -> Iterator[Checkpoint]:
@@ -236,15 +241,15 @@ def check_clock(date: str | None, asked_s: float, answered_s: float) -> Checkpoi
 
 
 def _check_version(client: Client) -> Checkpoint:
-    own = read_version()
     try:
-        theirs = msgspec.json.decode(client.get("/"), type=_Index).version
+        theirs = msgspec.json.decode(client.get("/openapi.json"), type=_Document).info.version
     except (XRayError, msgspec.DecodeError):
         return Checkpoint("version", "skipped", "the server does not say its version")
-    if theirs == own:
-        return Checkpoint("version", "ok", f"both are {own}")
-    todo = "Install the same version of xray-forensics on both sides."
-    return Checkpoint("version", "problem", f"the server is {theirs}, this is {own}", todo)
+    if theirs == API_VERSION:
+        return Checkpoint("version", "ok", f"both speak version {API_VERSION} of the API")
+    detail = f"the server speaks version {theirs} of the API, this is version {API_VERSION}"
+    todo = "Install versions of xray-forensics that belong together on both sides."
+    return Checkpoint("version", "problem", detail, todo)
 
 
 def _check_round_trip(client: Client, key: Setting) -> Checkpoint:

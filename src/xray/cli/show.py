@@ -234,7 +234,8 @@ def draw_findings(findings: list[Finding], terminal: Terminal) -> list[str]:
         return [terminal.paint("Nothing stands out in this run.", "dim")]
     lines = [terminal.paint("Look here", "bold")]
     for finding in findings:
-        text = f"{printable(finding.text)} {say_certainty(finding.certainty, finding.because)}"
+        ground = say_certainty(finding.certainty, finding.because, finding.text)
+        text = f"{printable(finding.text)} {ground}"
         mark = "?" if finding.certainty == "unknown" else "!"
         said = wrap(text.rstrip(), terminal.width, indent="    ", first=f"  {mark} ")
         lines += terminal.paint_all(said, *CERTAINTY_STYLES[finding.certainty])

@@ -61,9 +61,9 @@ def draw_why(why: Why, terminal: Terminal) -> list[str]:
     """The sentence, the journey, where it came from and what deserves a look."""
     lines = [terminal.paint(line, "bold") for line in wrap(printable(why.answer), terminal.width)]
     if why.certainty != "known":
-        lines[-1] += " " + terminal.paint(
-            say_certainty(why.certainty), *CERTAINTY_STYLES[why.certainty]
-        )
+        ground = say_certainty(why.certainty, why.because, why.answer)
+        styles = CERTAINTY_STYLES[why.certainty]
+        lines += terminal.paint_all(wrap(ground, terminal.width), *styles)
     place = f"{printable(why.pipeline)}, run {why.run_id}"
     lines.append(terminal.paint(place, "dim"))
     if why.journey:
@@ -78,6 +78,10 @@ def draw_why(why: Why, terminal: Terminal) -> list[str]:
         parts = ", ".join(printable(part) for part in why.parts)
         lines += ["", terminal.paint("Its parts", "bold")]
         lines += wrap(parts, terminal.width, indent="  ")
+    if why.similar:
+        similar = ", ".join(printable(name) for name in why.similar)
+        lines += ["", terminal.paint("Recorded ids like it", "bold")]
+        lines += wrap(similar, terminal.width, indent="  ")
     if why.findings:
         lines += ["", *draw_findings(why.findings, terminal)]
     return lines
@@ -95,7 +99,8 @@ def draw_stop(stop: Stop, terminal: Terminal) -> list[str]:
             f"{terminal.paint(stop.step_type, 'dim')}"
         )
     ]
-    said = f"{printable(stop.text)} {say_certainty(stop.certainty, stop.because)}".rstrip()
+    ground = say_certainty(stop.certainty, stop.because, stop.text)
+    said = f"{printable(stop.text)} {ground}".rstrip()
     said_lines = wrap(said, terminal.width, indent="      ")
     lines += terminal.paint_all(said_lines, *CERTAINTY_STYLES[stop.certainty])
     for check in stop.checks:
@@ -105,7 +110,7 @@ def draw_stop(stop: Stop, terminal: Terminal) -> list[str]:
         lines += wrap(f'"{printable(stop.reasoning)}"', terminal.width, indent="      ")
     if stop.cut is not None:
         lines += wrap(say_cut(stop.cut), terminal.width, indent="      ")
-    elif stop.score is not None or stop.rank is not None:
+    else:
         lines += wrap(_say_standing(stop), terminal.width, indent="      ")
     return [line for line in lines if line.strip()]
 
@@ -149,8 +154,11 @@ def say_cut(cut: Cut) -> str:
 
 
 def _say_standing(stop: Stop) -> str:
-    said = [] if stop.rank is None else [f"rank {stop.rank}"]
-    if stop.score is not None:
+    """Rank and score, as far as the sentence does not give them."""
+    said: list[str] = []
+    if stop.rank is not None and f"rank {stop.rank}" not in stop.text:
+        said.append(f"rank {stop.rank}")
+    if stop.score is not None and say_number(stop.score) not in stop.text:
         said.append(f"score {say_number(stop.score)}")
     return ", ".join(said)
 

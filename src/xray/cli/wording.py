@@ -74,11 +74,16 @@ def say_number(number: float) -> str:
     return f"{number:.6g}" if abs(number) < 1e6 else f"{number:,.0f}"
 
 
-def say_certainty(certainty: Certainty, because: str = "") -> str:
-    """The certainty and what it rests on, in brackets; nothing for what is known."""
+def say_certainty(certainty: Certainty, because: str = "", said: str = "") -> str:
+    """The certainty and what it rests on, in brackets; nothing for what is known.
+
+    Args:
+        said: the sentence before it, which may give the ground already.
+    """
     if certainty == "known":
         return ""
-    return f"({certainty}: {printable(because)})" if because else f"({certainty})"
+    is_news = because and because not in said
+    return f"({certainty}: {printable(because)})" if is_news else f"({certainty})"
 
 
 def say_value(value: Any, terminal: Terminal, max_width: int = 60) -> str:
