@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -15,6 +16,9 @@ from xray.server.settings import LOOPBACK_HOSTS, ServerSettings
 
 OPEN_PATHS: Final = frozenset({"/health"})
 _READING_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_HOST: Final = re.compile(
+    r"(?:\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[0-9a-z._-]+))(?::[0-9]{1,5})?\Z"
+)
 
 
 class Gate:
@@ -94,11 +98,9 @@ def is_any_address(host: str) -> bool:
 
 
 def host_name(host: str) -> str:
-    """The name in a Host header or origin, without port, brackets and final dot."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0].lower()
-    name = host.partition(":")[0] if host.count(":") <= 1 else host
-    return name.removesuffix(".").lower()
+    """The name in a Host header without port, brackets and final dot; empty when it is none."""
+    found = _HOST.match(host.lower())
+    return "" if found is None else (found["address"] or found["name"]).removesuffix(".")
 
 
 def _read_headers(

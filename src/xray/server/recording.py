@@ -115,6 +115,7 @@ class Recorder:
 
     def record_step(self, body: StepBody, place: StepPlace, at: str = "$") -> StepFinished:
         """The fact of one step; call `refuse_problems` before it is used."""
+        problems_before = len(self._problems)
         rows = [
             self._row(candidate, index, f"{at}.candidates[{index}]", place.known_steps)
             for index, candidate in enumerate(body.candidates)
@@ -151,7 +152,8 @@ class Recorder:
             rows=[] if is_sample else rows,
             logged=rows if is_sample else [],
         )
-        self._require(step, at)
+        if len(self._problems) == problems_before:
+            self._require(step, at)
         return step
 
     def record_patch(self, body: RunPatchBody, run_id: str) -> RunPatched:
@@ -353,8 +355,6 @@ class Recorder:
         self._refuse(at, f"{said}; it is one of {', '.join(words)}.")
 
     def _require(self, step: StepFinished, at: str) -> None:
-        if step.step_type == "custom":
-            return
         for missing in summarize_step(step).incomplete:
             self._refuse(
                 at, f"A step of type {step.step_type} needs {missing}; {step.name!r} has none."

@@ -16,7 +16,10 @@ _NAME: Final = "X-Ray"
 
 def index_of(operations: Sequence[Operation]) -> Handler:
     """A handler that names *operations*."""
-    lines = {f"{op.method} {op.path}": op.summary for op in operations}
+    lines = {
+        f"{op.method} {op.path}": op.summary + (f" (also {op.alias})" if op.alias else "")
+        for op in operations
+    }
     index = Index(name=_NAME, routes=lines)
 
     async def name_routes(_: Request) -> Response:

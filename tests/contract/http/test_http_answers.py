@@ -1,0 +1,142 @@
+"""Decisions, why, findings, health and the index over HTTP."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.contract.http.api import Api
+from xray.model.ids import new_uuid7
+
+
+@pytest.fixture(scope="module")
+def run_id(api: Api) -> str:
+    """A run whose keyword `stand` brought the laptop stand that was selected."""
+    run_id = new_uuid7()
+    body = {
+        "run_id": run_id,
+        "pipeline": "competitor_selection",
+        "status": "completed",
+        "steps": [
+            {
+                "name": "keywords",
+                "step_type": "generate",
+                "candidates": [
+                    {"id": "case", "decision": "accepted"},
+                    {"id": "stand", "decision": "accepted"},
+                ],
+            },
+            {
+                "name": "search",
+                "step_type": "retrieve",
+                "candidates": [
+                    {"id": "p1", "decision": "accepted", "origin": "case"},
+                    {"id": "p2", "decision": "accepted", "origin": "case"},
+                    {"id": "laptop_stand_42", "decision": "accepted", "origin": "stand"},
+                ],
+            },
+            {
+                "name": "filter",
+                "step_type": "filter",
+                "candidates": [
+                    {
+                        "id": "p1",
+                        "decision": "rejected",
+                        "reason": "price_too_high",
+                        "checks": [
+                            {
+                                "name": "price_too_high",
+                                "field": "price",
+                                "op": "<=",
+                                "observed": 150,
+                                "limit": 100,
+                                "passed": False,
+                            }
+                        ],
+                    },
+                    {"id": "laptop_stand_42", "decision": "accepted"},
+                ],
+            },
+            {
+                "name": "select",
+                "step_type": "select",
+                "candidates": [{"id": "laptop_stand_42", "decision": "selected", "score": 0.87}],
+            },
+        ],
+    }
+    assert api.post("/v1/runs", body).status == 201
+    return run_id
+
+
+@pytest.mark.parametrize(
+    ("candidate", "outcome", "said"),
+    [
+        ("laptop_stand_42", "selected", "stand"),
+        ("p1", "rejected", "price"),
+        ("p2", "vanished", "filter"),
+        ("nobody", "never_retrieved", "nobody"),
+    ],
+)
+def test_why_answers_for_every_candidate_also_for_one_nobody_recorded(
+    api: Api, run_id: str, candidate: str, outcome: str, said: str
+) -> None:
+    answer = api.get(f"/v1/runs/{run_id}/why", candidate=candidate)
+    assert answer.status == 200
+    why = answer.json
+    assert (why["run_id"], why["candidate_id"], why["outcome"]) == (run_id, candidate, outcome)
+    assert said in why["answer"]
+    assert why["certainty"] in ("known", "inferred", "unknown")
+
+
+def test_findings_name_what_was_lost(api: Api, run_id: str) -> None:
+    body = api.get(f"/v1/runs/{run_id}/findings").json
+    assert body["run_id"] == run_id
+    vanished = [finding for finding in body["findings"] if finding["code"] == "vanished"]
+    assert [finding["examples"] for finding in vanished] == [["p2"]]
+
+
+def test_decisions_are_listed_by_step_by_run_and_by_candidate(api: Api, run_id: str) -> None:
+    steps = api.get(f"/v1/runs/{run_id}").json["steps"]
+    by_step = api.get("/v1/decisions", step_id=steps[2]["step_id"]).json
+    assert set(by_step) == {"decisions", "next_cursor", "total", "total_is_exact", "complete"}
+    assert [row["candidate_id"] for row in by_step["decisions"]] == ["p1", "laptop_stand_42"]
+    assert by_step["decisions"][0]["checks"][0]["margin"] == 50
+    by_run = api.get("/v1/decisions", run_id=run_id, decision="SELECTED").json
+    assert [row["candidate_id"] for row in by_run["decisions"]] == ["laptop_stand_42"]
+    by_candidate = api.get("/v1/decisions", run_id=run_id, candidate_id="p1").json
+    assert {row["step_id"] for row in by_candidate["decisions"]} == {
+        steps[1]["step_id"],
+        steps[2]["step_id"],
+    }
+    rejected = api.get("/v1/decisions", candidate_id="p1", reason="price_too_high").json
+    assert [row["run_id"] for row in rejected["decisions"]] == [run_id]
+
+
+def test_decisions_go_on_with_a_cursor(api: Api, run_id: str) -> None:
+    seen: list[str] = []
+    asked = {"run_id": run_id, "limit": "2"}
+    for _ in range(10):
+        page = api.get("/v1/decisions", **asked).json
+        seen += [row["candidate_id"] for row in page["decisions"]]
+        if page["next_cursor"] is None:
+            break
+        asked["cursor"] = page["next_cursor"]
+    everything = api.get("/v1/decisions", run_id=run_id).json["decisions"]
+    assert seen == [row["candidate_id"] for row in everything]
+    assert len(seen) == 8
+
+
+def test_health_says_ok_and_nothing_else(api: Api) -> None:
+    answer = api.get("/health")
+    assert (answer.status, answer.content) == (200, b'{"status":"ok"}')
+
+
+def test_the_index_names_every_route(api: Api) -> None:
+    index = api.get("/").json
+    document = api.get("/openapi.json").json
+    named = {
+        f"{method.upper()} {path}"
+        for path, methods in document["paths"].items()
+        for method in methods
+    }
+    assert set(index["routes"]) == named - {"GET /"}
+    assert "/runs" in index["routes"]["GET /v1/runs"]
