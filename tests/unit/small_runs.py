@@ -1,4 +1,4 @@
-"""Small runs for tests: a few steps with a few decisions, stored and read back as a server would."""
+"""Small runs for tests: a few steps and decisions, stored and read back as a server would."""
 
 from __future__ import annotations
 

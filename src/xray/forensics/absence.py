@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xray.forensics.case import Case
+from xray.forensics.conservation import is_one_sided
 from xray.forensics.journey import Journey, explain_sample
 from xray.forensics.origins import names_value
 from xray.forensics.spelling import list_similar
@@ -98,15 +99,10 @@ def _explain_hidden(case: Case, recording: list[Step], counting: list[Step]) -> 
         ledger = case.flow.ledger(step)
         if not ledger.is_complete():
             return explain_sample(case.flow, step)
-    full = [step for step in counting if not _is_one_sided(step)]
+    full = [step for step in counting if not is_one_sided(step)]
     if full:
         return ""
     if not counting:
         return f"{list_names(recording)} only logged samples of the candidates"
     kind = "rejected" if counting[0].counts.rejected else "selected"
     return f"{list_names(counting)} recorded only what was {kind}"
-
-
-def _is_one_sided(step: Step) -> bool:
-    counts = step.counts
-    return not counts.accepted and not (counts.rejected and counts.selected)

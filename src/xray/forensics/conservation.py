@@ -76,6 +76,8 @@ class Conservation:
         shared = [
             edge for edge in edges if share_keys(flow.outflow(edge.source).keys, ledger.decided)
         ]
+        if not shared and role == "maps":
+            return Balance(step=step, sources=sources)
         if not shared:
             unknown = (
                 _explain_blindness(blind)
@@ -88,7 +90,9 @@ class Conservation:
             lost |= self._lost_between(edge, step)
         has_ended = step.status == "completed"
         unshared = [
-            edge.source for edge in edges if edge not in shared and edge.source not in blind
+            edge.source
+            for edge in edges
+            if edge not in shared and edge.source not in blind and not is_one_sided(step)
         ]
         return Balance(
             step=step,
@@ -109,11 +113,8 @@ class Conservation:
             return frozenset()
         lost = outflow.keys
         for consumer in flow.consumers(edge.source):
-            counts = consumer.counts
-            kinds = (counts.rejected > 0) + (counts.accepted > 0) + (counts.selected > 0)
-            is_one_sided = kinds == 1 and not counts.accepted and consumer.status == "completed"
             ledger = flow.ledger(consumer)
-            if is_one_sided or not ledger.is_complete() or not ledger.decided:
+            if is_one_sided(consumer) or not ledger.is_complete() or not ledger.decided:
                 return frozenset()
             lost = subtract_keys(lost, ledger.decided)
         if lost and flow.role(step) == "maps":
@@ -224,6 +225,13 @@ class Conservation:
                 return balance
             return Balance(step=step, sources=sources, unknown=f"{step.name} recorded no decisions")
         return Balance(step=step, sources=sources, unknown=_explain_blindness([step]))
+
+
+def is_one_sided(step: Step) -> bool:
+    """Whether *step* recorded rejections only or selections only, so that the rest follows."""
+    counts = step.counts
+    has_one = (counts.rejected > 0) != (counts.selected > 0)
+    return has_one and not counts.accepted and step.status == "completed"
 
 
 def _within(keys: frozenset[Key], others: frozenset[Key]) -> frozenset[Key]:
