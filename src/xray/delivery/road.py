@@ -166,7 +166,11 @@ class Road:
         try:
             while not self._is_settled(last_number):
                 remaining_s = deadline_s - time.monotonic()
-                if remaining_s <= 0 or self._has_given_up(failures, max_failures):
+                if remaining_s <= 0:
+                    return False
+                if max_failures is not None and self._is_hopeless(
+                    max_failures - self.sender.failed_attempts + failures, remaining_s
+                ):
                     return False
                 self._advance(remaining_s)
             return True
@@ -187,11 +191,12 @@ class Road:
         if pause_s > 0:
             time.sleep(min(remaining_s, pause_s, _LOOK_S))
 
-    def _has_given_up(self, failures_before: int, max_failures: int | None) -> bool:
-        if max_failures is None:
-            return False
-        failures = self.sender.failed_attempts - failures_before
-        return failures >= max_failures or (failures > 0 and self.sender.is_parked)
+    def _is_hopeless(self, failures_left: int, remaining_s: float) -> bool:
+        return (
+            failures_left <= 0
+            or self.sender.asked_pause_s > remaining_s
+            or (self.sender.is_parked and not self.sender.is_about_to_probe)
+        )
 
     def _is_settled(self, last_number: int) -> bool:
         # In this order: a parcel is in the backlog before it leaves the queue.

@@ -72,6 +72,16 @@ class Sender:
         return self._parked_until_s is not None
 
     @property
+    def is_about_to_probe(self) -> bool:
+        """Whether it will ask once more despite a pause, because somebody waits."""
+        return self._may_probe
+
+    @property
+    def asked_pause_s(self) -> float:
+        """How much longer the server itself asked to be left alone."""
+        return max(0.0, self._asked_pause_until_s - self._clock.monotonic_s())
+
+    @property
     def state(self) -> str:
         """`idle`, `sending`, `backing_off` or `parked`."""
         if self.is_parked:
@@ -106,18 +116,19 @@ class Sender:
             if not parcels:
                 return NOTHING_TO_DO_S
             self._worklist.append(Batch(parcels, self._name_client()))
-        self._may_probe = False
         batch = self._worklist[-1]
-        self._apply(self._send(batch, within_s), batch)
+        judgement = self._send(batch, within_s)
+        self._apply(judgement, batch)
+        self._may_probe = False
         return 0.0
 
     def _pause_s(self) -> float:
-        now_s = self._clock.monotonic_s()
-        if self._asked_pause_until_s > now_s:
-            return self._asked_pause_until_s - now_s
+        if self.asked_pause_s > 0:
+            return self.asked_pause_s
         if self._may_probe:
             return 0.0
-        return max(self._pause_until_s, self._parked_until_s or 0.0) - now_s
+        pause_until_s = max(self._pause_until_s, self._parked_until_s or 0.0)
+        return pause_until_s - self._clock.monotonic_s()
 
     def _linger_s(self) -> float:
         """How long to wait for more: a request for every few facts would cost both sides."""

@@ -230,7 +230,7 @@ def _is_deeper(value: object, encoded: bytes, max_depth: int) -> bool:
     if len(encoded.translate(None, _NOT_CONTAINERS)) <= max_depth:
         return False
     level: list[Any] = [value]
-    for _ in range(max_depth + 1):
+    for _ in range(max_depth):
         level = [
             item
             for container in level

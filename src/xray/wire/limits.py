@@ -84,7 +84,7 @@ def _gunzip(body: bytes, max_bytes: int) -> bytes:
             size += len(piece)
             if size > max_bytes:
                 raise _too_much(max_bytes)
-            if not piece and not waiting:
+            if not (piece or waiting or stream.eof):
                 raise _damaged("gzip")
             pieces.append(piece)
     except zlib.error:

@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from xray.model.facts import Receipt, RunStarted, StepFinished, fact_id
+from xray.model.values import open_value
+from xray.wire.codec import JSON, MSGPACK, DecodedBatch, decode_batch, encode_fact, frame_batch
+
+GOLDEN = Path(__file__).parents[2] / "spec" / "golden"
+PACKED = (GOLDEN / "batch-v1.msgpack").read_bytes()
+SPELLED = (GOLDEN / "batch-v1.json").read_bytes()
+
+
+def frame_again(batch: DecodedBatch) -> bytes:
+    return frame_batch(batch.batch_id, batch.client, [encode_fact(fact) for fact in batch.facts])
+
+
+def test_both_golden_forms_hold_the_same_facts() -> None:
+    packed, spelled = decode_batch(PACKED, MSGPACK), decode_batch(SPELLED, JSON)
+    assert packed == spelled
+    assert packed.refused == []
+    assert len(packed.facts) == 7
+
+
+def test_the_golden_batch_means_what_it_says() -> None:
+    batch = decode_batch(PACKED)
+    started, _, filtered = batch.facts[:3]
+    assert isinstance(started, RunStarted)
+    assert started.tags == ["nightly", "größe"]
+    assert open_value(started.input) == {"title": "Laptop stand, adjustable", "price": 39.5}
+    assert isinstance(filtered, StepFinished)
+    assert filtered.rows[0].checks is not None
+    assert filtered.rows[0].checks[0].observed == 150.0
+    assert filtered.reservoirs[0].seen == 1200
+    assert len({fact_id(fact) for fact in batch.facts}) == 7
+
+
+def test_golden_facts_are_encoded_to_the_same_bytes() -> None:
+    assert frame_again(decode_batch(PACKED, MSGPACK)) == PACKED
+
+
+def test_golden_json_is_encoded_to_the_same_bytes() -> None:
+    values = msgspec.msgpack.decode(frame_again(decode_batch(SPELLED, JSON)))
+    assert msgspec.json.format(msgspec.json.encode(values), indent=1) + b"\n" == SPELLED
+
+
+def test_the_golden_receipt_is_read() -> None:
+    receipt = msgspec.json.decode((GOLDEN / "receipt-v1.json").read_bytes(), type=Receipt)
+    assert receipt.batch_id == decode_batch(PACKED).batch_id
+    assert receipt.accepted + receipt.duplicate + len(receipt.rejected) == 7
+
+
+@pytest.mark.parametrize("media_type", [MSGPACK, JSON])
+def test_a_cut_off_batch_is_refused(media_type: str) -> None:
+    from xray.errors import InvalidRecordError
+
+    body = PACKED if media_type == MSGPACK else SPELLED
+    for end in (0, 1, len(body) // 2, len(body) - 2):
+        with pytest.raises(InvalidRecordError):
+            decode_batch(body[:end], media_type)
