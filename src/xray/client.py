@@ -30,7 +30,7 @@ from xray.errors import (
 from xray.model.answers import Finding, Why
 from xray.model.ids import parse_uuid
 from xray.model.records import Decision, Page, Run, RunDetail, Step
-from xray.wire.address import DEFAULT_URL, check_url, refuse_exposed_key
+from xray.wire.address import DEFAULT_URL, check_key, check_url
 
 if TYPE_CHECKING:
     import urllib3
@@ -118,11 +118,10 @@ class Client:
         timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> None:
         self.url = check_url(url or os.environ.get("XRAY_URL") or DEFAULT_URL)
-        self._api_key = api_key or os.environ.get("XRAY_API_KEY") or None
+        key = api_key or os.environ.get("XRAY_API_KEY")
+        self._api_key = check_key(key, self.url) if key else None
         self._timeout_s = timeout_s
         self._pool: urllib3.PoolManager | None = None
-        if self._api_key is not None:
-            refuse_exposed_key(self.url)
 
     def __enter__(self) -> Self:
         return self
@@ -282,7 +281,9 @@ class Client:
 
         if self._pool is None:
             self._pool = urllib3.PoolManager(retries=False, timeout=self._timeout_s)
-        url = self.url + path + ("?" + urlencode(parameters) if parameters else "")
+        url = (
+            self.url + path + ("?" + urlencode(parameters, errors="replace") if parameters else "")
+        )
         headers = {"Accept": "application/json"}
         if self._api_key is not None:
             headers["Authorization"] = f"Bearer {self._api_key}"

@@ -265,8 +265,8 @@ def test_evidence_is_one_line(check: Check, said: str) -> None:
 
 
 def test_a_cut_says_how_far_it_was() -> None:
-    assert say_cut(CUT) == "rank 5; the last kept is 3, score 0.5; the last kept has 0.62, gap 0.12"
-    assert say_cut(Cut(rank=5)) == "rank 5"
+    assert say_cut(CUT) == "rank 5 (last kept 3), score 0.5 (last kept 0.62), gap 0.12"
+    assert say_cut(Cut(rank=5, measured_at="rerank")) == "rank 5 at rerank"
     stop = make_stop(0, "r", "rank", "outranked", "Fell below the cut.", cut=CUT, rank=5, score=0.5)
     assert draw_stop(stop, PLAIN)[-1].strip() == say_cut(CUT)
 
@@ -274,3 +274,34 @@ def test_a_cut_says_how_far_it_was() -> None:
 def test_what_a_pipeline_recorded_cannot_steer_the_terminal() -> None:
     why = msgspec.structs.replace(make_why(), answer="\x1b]0;owned\x07 was kept\nand more")
     assert draw_why(why, PLAIN)[0] == "\\x1b]0;owned\\x07 was kept and more"
+
+
+def test_the_answer_says_what_it_was_inferred_from_unless_it_said_so_already() -> None:
+    why = msgspec.structs.replace(
+        make_why(), answer="p was kept.", certainty="inferred", because="the step only rejects"
+    )
+    assert draw_why(why, PLAIN)[:2] == ["p was kept.", "(inferred: the step only rejects)"]
+    said = msgspec.structs.replace(why, answer="p was kept, for the step only rejects.")
+    assert draw_why(said, PLAIN)[1] == "(inferred)"
+
+
+def test_a_name_nobody_recorded_gets_names_like_it() -> None:
+    why = msgspec.structs.replace(make_why(), similar=["p-15", "p-151"], parts=["p-150#1"])
+    lines = draw_why(why, PLAIN)
+    assert lines[lines.index("Recorded ids like it") + 1] == "  p-15, p-151"
+    assert lines[lines.index("Its parts") + 1] == "  p-150#1"
+
+
+def test_a_step_that_is_known_not_to_be_reached_takes_one_line() -> None:
+    stop = make_stop(3, "choose", "select", "not_reached", "p did not reach choose.")
+    assert draw_stop(stop, PLAIN) == ["  · 3 choose select: p did not reach choose."]
+
+
+def test_a_standing_that_the_sentence_gives_is_not_repeated() -> None:
+    stop = make_stop(1, "r", "rank", "accepted", "r kept p (score 0.5).", score=0.5, rank=2)
+    assert draw_stop(stop, PLAIN)[2:] == ["      rank 2"]
+
+
+def test_examples_that_the_finding_names_are_not_repeated() -> None:
+    finding = msgspec.structs.replace(make_findings()[0], text="p-3 and p-9 are lost.")
+    assert draw_findings([finding], PLAIN) == ["Look here", "  ! p-3 and p-9 are lost."]

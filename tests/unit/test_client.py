@@ -325,6 +325,29 @@ def test_a_key_goes_over_https_or_to_this_machine(url: str) -> None:
     assert Client(url, "secret").url == url
 
 
+@pytest.mark.parametrize("key", ["two words", "naïve", "line\nbreak"])
+def test_what_no_header_can_carry_is_no_key(key: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Client(api_key=key)
+    assert caught.value.code == "invalid_key"
+    assert key not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://a b", "http://" + "x" * 70 + ".example", "http://é\u200d", "http://[::1%25x]"]
+)
+def test_a_host_nobody_can_reach_is_an_unreachable_server(url: str) -> None:
+    with Client(url, timeout_s=1) as client, pytest.raises(ServerUnreachableError):
+        client.runs()
+
+
+def test_a_parameter_that_is_not_unicode_is_still_asked(
+    server: ScriptedServer, client: Client
+) -> None:
+    server.on("/v1/runs", listed("runs"))
+    assert client.runs(pipeline="a\udcff").items == []
+
+
 @pytest.mark.parametrize(
     "url",
     [

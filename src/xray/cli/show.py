@@ -239,7 +239,7 @@ def draw_findings(findings: list[Finding], terminal: Terminal) -> list[str]:
         mark = "?" if finding.certainty == "unknown" else "!"
         said = wrap(text.rstrip(), terminal.width, indent="    ", first=f"  {mark} ")
         lines += terminal.paint_all(said, *CERTAINTY_STYLES[finding.certainty])
-        if finding.examples:
+        if any(example not in finding.text for example in finding.examples):
             lines.extend(wrap(_say_examples(finding), terminal.width, indent="    "))
     return lines
 

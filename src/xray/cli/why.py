@@ -93,6 +93,16 @@ def draw_stop(stop: Stop, terminal: Terminal) -> list[str]:
     attempt = f" (attempt {stop.attempt})" if stop.attempt > 1 else ""
     query = f" for {printable(stop.by)}" if stop.by is not None else ""
     where = f"{stop.ordinal} {printable(stop.name)}{attempt}{query}"
+    if glyph == "passed_by" and stop.certainty == "known":
+        return terminal.paint_all(
+            wrap(
+                f"{where} {stop.step_type}: {printable(stop.text)}",
+                terminal.width,
+                indent="      ",
+                first=f"  {terminal.glyph(glyph)} ",
+            ),
+            style,
+        )
     lines = [
         (
             f"  {terminal.paint(terminal.glyph(glyph), style)} {terminal.paint(where, 'bold')} "
@@ -126,7 +136,9 @@ def say_check(check: Check, terminal: Terminal) -> str:
         said = f"{field} {observed} {check.op} {_say_operand(check.limit, terminal)} {verdict}"
         if check.margin:
             said += f" by {say_number(abs(check.margin))}"
-    return said if field == printable(check.name) else f"{said} ({printable(check.name)})"
+    # The name is the reason a failed check gives; beside a passed one it would mislead.
+    has_reason = not check.passed and field != printable(check.name)
+    return f"{said} ({printable(check.name)})" if has_reason else said
 
 
 def _say_operand(value: Any, terminal: Terminal) -> str:
@@ -139,18 +151,17 @@ def say_cut(cut: Cut) -> str:
     """How far an outranked candidate was from being kept."""
     said: list[str] = []
     if cut.rank is not None:
-        last = f"; the last kept is {cut.last_kept_rank}" if cut.last_kept_rank is not None else ""
+        last = f" (last kept {cut.last_kept_rank})" if cut.last_kept_rank is not None else ""
         said.append(f"rank {cut.rank}{last}")
     if cut.score is not None:
-        last = (
-            f"; the last kept has {say_number(cut.last_kept_score)}"
-            if cut.last_kept_score is not None
-            else ""
-        )
+        last = ""
+        if cut.last_kept_score is not None:
+            last = f" (last kept {say_number(cut.last_kept_score)})"
         said.append(f"score {say_number(cut.score)}{last}")
     if cut.gap is not None:
         said.append(f"gap {say_number(cut.gap)}")
-    return ", ".join(said)
+    where = f" at {printable(cut.measured_at)}" if cut.measured_at is not None else ""
+    return ", ".join(said) + where
 
 
 def _say_standing(stop: Stop) -> str:

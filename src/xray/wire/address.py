@@ -59,12 +59,18 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def refuse_exposed_key(url: str) -> None:
-    """A key goes over https, or to this machine.
+def check_key(api_key: str, url: str) -> str:
+    """*api_key* as a header can carry it to *url*: over https, or to this machine.
 
     Raises:
-        ConfigurationError: it would travel unencrypted.
+        ConfigurationError: it holds what no key holds, or it would travel unencrypted.
     """
+    if not api_key.isascii() or not api_key.isprintable() or " " in api_key:
+        raise ConfigurationError(
+            "The key holds a space or a character that is not ASCII.",
+            hint="Give the server's key as it is, with XRAY_API_KEY or --api-key.",
+            code="invalid_key",
+        )
     parts = urlsplit(url)
     if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         raise ConfigurationError(
@@ -72,3 +78,4 @@ def refuse_exposed_key(url: str) -> None:
             hint="Use an https:// address, or one of this machine through a tunnel.",
             code="exposed_key",
         )
+    return api_key
