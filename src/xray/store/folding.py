@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from msgspec import Raw, Struct
@@ -17,6 +18,7 @@ from xray.model.facts import (
     NIL,
     REJECTED,
     DecisionRow,
+    ErrorInfo,
     Fact,
     Refusal,
     RunFinished,
@@ -34,6 +36,7 @@ MAX_SAMPLES: Final = 50
 MAX_CHUNK: Final = 4095
 MAX_TOTAL: Final = 10_000
 LISTED_OUTPUT_BYTES: Final = 2048
+_CANONICAL_UUID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _ENDED: Final = ("completed", "failed", "cancelled")
 
 _Value = TypeVar("_Value")
@@ -108,26 +111,59 @@ class RunFold(Struct, array_like=True):
         said = [fact.status for fact in (self.patch, self.finished) if fact and fact.status]
         return next((status for status in said if status in _ENDED), said[0] if said else "running")
 
+    @property
+    def duration_ms(self) -> float | None:
+        """How long the run took."""
+        said = (fact.duration_ms for fact in (self.patch, self.finished) if fact is not None)
+        return next((duration for duration in said if duration is not None), None)
+
+    @property
+    def error(self) -> ErrorInfo | None:
+        """What it failed with."""
+        said = (fact.error for fact in (self.patch, self.finished) if fact is not None)
+        return next((error for error in said if error is not None), None)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Its metadata, the later word winning."""
+        return {k: v for fact in self._said() for k, v in open_map(fact.metadata).items()}
+
+    @property
+    def correlation(self) -> dict[str, str]:
+        """Its ids in other systems, the later word winning."""
+        return {k: v for fact in self._said() for k, v in fact.correlation.items()}
+
+    @property
+    def tags(self) -> list[str]:
+        """Its tags, each once; those of a patch stand for all."""
+        if self.patch is not None and self.patch.tags is not None:
+            return self.patch.tags
+        given = (fact.tags for fact in (self.started, self.finished) if fact is not None)
+        return list(dict.fromkeys(chain.from_iterable(given)))
+
+    def _said(self) -> list[RunStarted | RunFinished | RunPatched]:
+        facts = (self.started, self.finished, self.patch)
+        return [fact for fact in facts if fact is not None]
+
     def open(self, run_id: str, now_us: int) -> Run:
         """The run as readers see it at *now_us*."""
         started = self.started or RunStarted(run_id=run_id, pipeline="", started_at_us=0)
         finished = self.finished or RunFinished(run_id=run_id, status="running")
         patch = self.patch or RunPatched(run_id=run_id)
-        parts = (started, finished, patch)
         started_at_us = self.started_at_us(run_id)
         return Run(
             run_id=run_id,
             pipeline=self.pipeline,
             status=displayed_status(self.status, started_at_us, now_us),
             started_at=from_wall_us(started_at_us),
-            duration_ms=_first(patch.duration_ms, finished.duration_ms),
+            duration_ms=self.duration_ms,
             input=open_value(started.input),
             output=open_value(_first_value(patch.output, finished.output)),
-            error=patch.error or finished.error,
-            metadata={k: v for part in parts for k, v in open_map(part.metadata).items()},
+            error=self.error,
+            metadata=self.metadata,
             params=open_value(started.params),
-            tags=self._tags(),
-            correlation={k: v for part in parts for k, v in part.correlation.items()},
+            tags=self.tags,
+            correlation=self.correlation,
             repository=started.repository,
             version=started.version,
             environment=started.environment,
@@ -136,12 +172,6 @@ class RunFold(Struct, array_like=True):
             weight=started.weight,
             omissions=finished.omissions,
         )
-
-    def _tags(self) -> list[str]:
-        if self.patch is not None and self.patch.tags is not None:
-            return self.patch.tags
-        given = (fact.tags for fact in (self.started, self.finished) if fact is not None)
-        return list(dict.fromkeys(chain.from_iterable(given)))
 
 
 def _merge_patches(earlier: RunPatched, later: RunPatched) -> RunPatched:
@@ -187,11 +217,8 @@ def refuse_fact(fact: Fact) -> Refusal | None:
     return None
 
 
-def _is_canonical_uuid(text: str) -> bool:
-    try:
-        return str(UUID(text)) == text
-    except ValueError:
-        return False
+def _is_canonical_uuid(text: object) -> bool:
+    return isinstance(text, str) and _CANONICAL_UUID.fullmatch(text) is not None
 
 
 def join_chunks(fact: StepFinished, chunks: Mapping[int, Sequence[DecisionRow]]) -> StepFinished:

@@ -218,12 +218,11 @@ class MemoryStore:
         return StepKey(step_id, fact.run_id, fact.ordinal, fact.started_at_us)
 
     def _rows_below(self, scope: Scope, above: Record) -> Iterable[Record]:
-        if isinstance(above, Run):
+        step_ids: Sequence[str] = ()
+        if isinstance(above, Run) and scope != "run":
             step_ids = self._step_ids.get(above.run_id, [])
         elif isinstance(above, Step) and scope == "decision":
             step_ids = [above.step_id]
-        else:
-            return []
         if scope == "step":
             return [self._open_step(step_id) for step_id in step_ids]
         return [row for step_id in step_ids for row in self._decisions(step_id)]

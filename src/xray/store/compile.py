@@ -1,0 +1,274 @@
+"""A checked plan as SQLAlchemy Core: what can be asked of columns becomes SQL, the rest is told.
+
+Under `not` every comparison is made two-valued, so that a missing value is false there too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Final
+from uuid import UUID
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, and_, false, func, not_, or_, select, true
+from sqlalchemy.sql.expression import FromClause
+
+from xray.model.vocabulary import ABANDONED_AFTER_S
+from xray.query.evaluate import compare
+from xray.query.plan import (
+    AllOf,
+    AnyOf,
+    AnyRow,
+    Comparator,
+    Comparison,
+    Condition,
+    Contains,
+    Exists,
+    Not,
+    Operand,
+    Scope,
+)
+from xray.store.tables import (
+    RUN_STATUS_WORDS,
+    STORED_FIELDS,
+    Stored,
+    dim,
+    number_words,
+    runs,
+    steps,
+)
+
+Clause = ColumnElement[bool]
+JsonQuestion = Comparison | Contains | Exists
+_INT64: Final = range(-(1 << 63), 1 << 63)
+_STATUS: Final = number_words(RUN_STATUS_WORDS)
+_RUN_FIELD_OF_STEP: Final = "run_id"
+
+
+class Dialect(Struct, frozen=True):
+    """What the engines spell differently.
+
+    Args:
+        holds_json: a JSON column meets a condition, exactly as `query.evaluate` judges it.
+        uuid_text: the canonical text of a UUID column.
+    """
+
+    holds_json: Callable[[ColumnElement[Any], JsonQuestion], Clause]
+    uuid_text: Callable[[ColumnElement[Any]], ColumnElement[str]]
+
+
+class Compiled(Struct, frozen=True):
+    """A plan's condition in parts, all of which must hold.
+
+    Args:
+        columns: over columns alone: cheap.
+        json: over JSON columns: a scan.
+        rest: what SQL cannot say; for `query.evaluate`.
+        has_runs: the SQL of a step's condition reads the runs table, which must be joined.
+    """
+
+    columns: Clause
+    json: Clause | None
+    rest: Condition | None
+    has_runs: bool
+
+
+class _NotInSqlError(Exception):
+    pass
+
+
+def compile_plan(scope: Scope, where: Condition, now_us: int, dialect: Dialect) -> Compiled:
+    """The SQL of *where* over the runs or steps table.
+
+    Args:
+        scope: `run` or `step`.
+        where: the condition.
+        now_us: the moment `abandoned` is judged by.
+        dialect: the engine's spelling.
+    """
+    plain: list[Clause] = []
+    json: list[Clause] = []
+    rest: list[Condition] = []
+    has_runs = False
+    for part in _conjuncts(where):
+        compiler = _Compiler(scope, now_us, dialect)
+        try:
+            clause = compiler.clause(part, is_negated=False)
+        except _NotInSqlError:
+            rest.append(part)
+            continue
+        (json if compiler.reads_json else plain).append(clause)
+        has_runs = has_runs or compiler.has_runs
+    return Compiled(
+        columns=and_(true(), *plain),
+        json=and_(true(), *json) if json else None,
+        rest=AllOf(tuple(rest)) if rest else None,
+        has_runs=has_runs,
+    )
+
+
+def _conjuncts(condition: Condition) -> list[Condition]:
+    if isinstance(condition, AllOf):
+        return [leaf for part in condition.parts for leaf in _conjuncts(part)]
+    return [condition]
+
+
+class _Compiler:
+    def __init__(self, scope: Scope, now_us: int, dialect: Dialect) -> None:
+        self._scope = scope
+        self._now_us = now_us
+        self._dialect = dialect
+        self._tables: dict[Scope, FromClause] = {scope: runs if scope == "run" else steps}
+        self.reads_json = False
+        self.has_runs = False
+
+    def clause(self, condition: Condition, *, is_negated: bool) -> Clause:
+        if isinstance(condition, AllOf):
+            parts = [self.clause(part, is_negated=is_negated) for part in condition.parts]
+            return and_(true(), *parts)
+        if isinstance(condition, AnyOf):
+            parts = [self.clause(part, is_negated=is_negated) for part in condition.parts]
+            return or_(false(), *parts)
+        if isinstance(condition, Not):
+            return not_(self.clause(condition.part, is_negated=True))
+        if isinstance(condition, AnyRow):
+            return self._any_row(condition)
+        leaf = self._leaf(condition)
+        return func.coalesce(leaf, false()) if is_negated else leaf
+
+    def _any_row(self, condition: AnyRow) -> Clause:
+        if condition.scope == "run":
+            return false()
+        if condition.scope != "step":
+            raise _NotInSqlError
+        if self._scope != "run":
+            return false()
+        below = steps.alias()
+        inner = _Compiler("step", self._now_us, self._dialect)
+        inner._tables = {"run": runs, "step": below}
+        clause = inner.clause(condition.condition, is_negated=False)
+        self.reads_json = self.reads_json or inner.reads_json
+        return select(below.c.seq).where(below.c.run == runs.c.seq, clause).correlate(runs).exists()
+
+    def _leaf(self, condition: JsonQuestion) -> Clause:
+        field = condition.field
+        table = self._table(field.scope)
+        if table is None:
+            return false()
+        stored = STORED_FIELDS[field.scope].get(field.name)
+        if stored is None:
+            raise _NotInSqlError
+        if field.scope == "step" and field.name == _RUN_FIELD_OF_STEP:
+            table = self._table("run")
+            assert table is not None
+        column = table.c[field.name]
+        if stored.how == "json":
+            self.reads_json = True
+            return self._dialect.holds_json(column, condition)
+        if field.path or isinstance(condition, Contains):
+            return false()
+        if isinstance(condition, Exists):
+            return column.is_not(None)
+        if stored.how == "run_status":
+            return self._status(condition, table)
+        return self._comparison(condition, column, stored)
+
+    def _table(self, scope: Scope) -> FromClause | None:
+        if scope == "run" and self._scope == "step":
+            self.has_runs = True
+            return runs
+        return self._tables.get(scope)
+
+    def _comparison(
+        self, condition: Comparison, column: ColumnElement[Any], stored: Stored
+    ) -> Clause:
+        op, operand = condition.op, condition.value
+        if stored.how == "number":
+            return _number(column, op, operand)
+        if not isinstance(operand, str):
+            return false()
+        if stored.how == "dim":
+            texts = select(dim.c.id).where(
+                dim.c.kind == stored.dim_kind, _is(dim.c.text, op, operand)
+            )
+            return column == texts.scalar_subquery() if op == "=" else column.in_(texts)
+        if stored.how == "words":
+            numbers = [
+                number for number, word in enumerate(stored.words) if compare(word, op, operand)
+            ]
+            return column == numbers[0] if len(numbers) == 1 else column.in_(numbers)
+        if stored.how == "uuid":
+            return self._uuid(column, op, operand)
+        return _is(column, op, operand)
+
+    def _uuid(self, column: ColumnElement[Any], op: Comparator, operand: str) -> Clause:
+        if op != "=":
+            return _is(self._dialect.uuid_text(column), op, operand)
+        try:
+            uuid = UUID(operand)
+        except ValueError:
+            return false()
+        return column == uuid.bytes if str(uuid) == operand else false()
+
+    def _status(self, condition: Comparison, table: FromClause) -> Clause:
+        status, started_at = table.c.status, table.c.started_at
+        shown = {word for word in RUN_STATUS_WORDS if compare(word, condition.op, condition.value)}
+        cutoff_us = self._now_us - ABANDONED_AFTER_S * 1_000_000
+        is_running = status == _STATUS["running"]
+        parts: list[Clause] = [
+            status == _STATUS[word] for word in RUN_STATUS_WORDS if word in shown - {"running"}
+        ]
+        if "running" in shown:
+            parts.append(and_(is_running, started_at >= cutoff_us))
+        if "abandoned" in shown:
+            parts.append(and_(is_running, started_at < cutoff_us))
+        return or_(false(), *parts)
+
+
+def _number(column: ColumnElement[Any], op: Comparator, operand: Operand) -> Clause:
+    if isinstance(operand, (bool, str)):
+        return false()
+    if isinstance(operand, int) and operand not in _INT64:
+        return _compare_huge(column, op, operand)
+    return false() if math.isnan(operand) else _is(column, op, operand)
+
+
+def _compare_huge(column: ColumnElement[Any], op: Comparator, operand: int) -> Clause:
+    """`column op operand` for an integer that cannot be bound, exactly."""
+    if op in ("=", "!="):
+        return _equals_huge(column, op, operand)
+    try:
+        near = float(operand)
+        is_above = near > operand
+    except OverflowError:
+        near, is_above = math.copysign(math.inf, operand), operand > 0
+    if near == operand:
+        return _is(column, op, near)
+    # The nearest float lies beside the operand, and no value of the column lies between.
+    if op in ("<", "<="):
+        return column < near if is_above else column <= near
+    return column >= near if is_above else column > near
+
+
+def _equals_huge(column: ColumnElement[Any], op: Comparator, operand: int) -> Clause:
+    try:
+        near = float(operand)
+        is_exact = int(near) == operand
+    except OverflowError:
+        is_exact = False
+    if is_exact:
+        return _is(column, op, near)
+    return false() if op == "=" else column.is_not(None)
+
+
+def _is(column: ColumnElement[Any], op: Comparator, operand: str | float) -> Clause:
+    compared: Clause = {
+        "=": column.__eq__,
+        "!=": column.__ne__,
+        "<": column.__lt__,
+        "<=": column.__le__,
+        ">": column.__gt__,
+        ">=": column.__ge__,
+    }[op](operand)
+    return compared

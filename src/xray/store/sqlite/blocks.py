@@ -1,0 +1,263 @@
+"""Blocks: up to 8,192 decisions of one step as compressed columns, in two frames.
+
+Layout: version (1), codec (1), then as varints the dictionary generation, the number of rows and
+the length of the head frame; the head frame (what history, flow and `why` ask first); the body
+frame. Reservoir and logged rows of a step make a block of their own, after its census.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import repeat
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw, Struct
+from msgspec.structs import astuple
+
+from xray.errors import StoreError
+from xray.model.facts import (
+    NIL,
+    Check,
+    DecisionRow,
+    OriginRef,
+    Reservoir,
+    Score,
+    StepFinished,
+)
+from xray.store.sqlite.frames import BODY, HEAD, ZSTD, Compressor, Decompressor, Samples
+
+MAX_ROWS: Final = 8192
+EXTRAS_CHUNK: Final = 1 << 20
+"""The chunk number of a step's reservoir and logged rows; sorts after every census chunk."""
+
+_VERSION: Final = 1
+
+
+class Head(Struct, array_like=True, frozen=True):
+    """The columns that most questions need; None for a column without a value."""
+
+    ids: list[str]
+    verdicts: bytes
+    reasons: list[str | None] | None
+    reason_codes: list[int] | None
+    scores: list[Score | None] | None
+    ranks: list[int | None] | None
+    by: list[str | None] | None
+    part_of: list[str | None] | None
+    reservoirs: list[tuple[int, str | None, int, int]] | None = None
+
+
+class Body(Struct, array_like=True, frozen=True):
+    """The other columns."""
+
+    attributes: list[Raw] | None
+    reasoning: list[str | None] | None
+    origin: list[list[OriginRef] | None] | None
+    checks: list[list[Check] | None] | None
+    rank_before: list[int | None] | None
+    merged_into: list[str | None] | None
+    anonymous: bytes | None
+
+
+_encoder = msgspec.msgpack.Encoder()
+_head_decoder = msgspec.msgpack.Decoder(Head)
+_body_decoder = msgspec.msgpack.Decoder(Body)
+_Columns = tuple[tuple[Any, ...], ...]
+
+
+def _column(values: tuple[Any, ...], absent: object = None) -> tuple[Any, ...] | None:
+    return None if values.count(absent) == len(values) else values
+
+
+def encode_block(
+    rows: Sequence[DecisionRow],
+    compressor: Compressor,
+    samples: Samples | None = None,
+    reservoirs: Sequence[Reservoir] = (),
+) -> bytes:
+    """The block of *rows*.
+
+    Args:
+        rows: at most `MAX_ROWS` decisions, as they were sent.
+        compressor: compresses the frames.
+        samples: takes the frames' payloads, to train dictionaries on.
+        reservoirs: the samples that the first rows belong to, in order; the rest is logged.
+    """
+    columns: _Columns = tuple(zip(*map(astuple, rows), strict=True)) or ((),) * 14
+    verdict, ids, reason, attributes, score, reasoning, rank, origin = columns[:8]
+    checks, by, part_of, rank_before, merged_into, anonymous = columns[8:]
+    reasons = codes = None
+    if _column(reason) is not None:
+        reasons = tuple(dict.fromkeys(reason))
+        code_of = {text: code for code, text in enumerate(reasons)}
+        codes = tuple(map(code_of.__getitem__, reason))
+    drawn = [(taken.verdict, taken.reason, taken.seen, len(taken.rows)) for taken in reservoirs]
+    head = _encoder.encode(
+        (
+            ids,
+            bytes(verdict),
+            reasons,
+            codes,
+            _column(score),
+            _column(rank),
+            _column(by),
+            _column(part_of),
+            drawn or None,
+        )
+    )
+    body = _encoder.encode(
+        (
+            _column(attributes, NIL),
+            _column(reasoning),
+            _column(origin),
+            _column(checks),
+            _column(rank_before),
+            _column(merged_into),
+            bytes(anonymous) if any(anonymous) else None,
+        )
+    )
+    if samples is not None:
+        samples.add(HEAD, head)
+        samples.add(BODY, body)
+    head_frame = compressor.compress(HEAD, head)
+    lengths = _varints(compressor.generation, len(rows), len(head_frame))
+    return b"".join((bytes((_VERSION, ZSTD)), lengths, head_frame, compressor.compress(BODY, body)))
+
+
+def _varints(*numbers: int) -> bytes:
+    encoded = bytearray()
+    for number in numbers:
+        while number > 127:
+            encoded.append(number & 127 | 128)
+            number >>= 7
+        encoded.append(number)
+    return bytes(encoded)
+
+
+def _read_varint(data: bytes, at: int) -> tuple[int, int]:
+    number = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        number |= (byte & 127) << shift
+        if byte < 128:
+            return number, at
+        shift += 7
+
+
+class Block:
+    """One block, opened as far as it is asked.
+
+    Args:
+        chunk: the chunk its rows came in.
+        data: its bytes.
+        decompressor: opens the frames.
+    """
+
+    def __init__(self, chunk: int, data: bytes, decompressor: Decompressor) -> None:
+        if data[0] != _VERSION:
+            raise StoreError(
+                f"A block has version {data[0]}; this X-Ray knows version {_VERSION}.",
+                hint="Use the version of X-Ray that wrote it, or a later one.",
+            )
+        self.chunk = chunk
+        self._data = data
+        self._decompressor = decompressor
+        self._codec = data[1]
+        self._generation, at = _read_varint(data, 2)
+        self.row_count, at = _read_varint(data, at)
+        head_bytes, self._head_at = _read_varint(data, at)
+        self._body_at = self._head_at + head_bytes
+
+    def __len__(self) -> int:
+        return self.row_count
+
+    @cached_property
+    def head(self) -> Head:
+        """The columns of the head frame."""
+        frame = self._data[self._head_at : self._body_at]
+        payload = self._decompressor.decompress(self._codec, self._generation, HEAD, frame)
+        return _head_decoder.decode(payload)
+
+    @cached_property
+    def body(self) -> Body:
+        """The columns of the body frame."""
+        frame = self._data[self._body_at :]
+        payload = self._decompressor.decompress(self._codec, self._generation, BODY, frame)
+        return _body_decoder.decode(payload)
+
+    def rows(self) -> list[DecisionRow]:
+        """Every row, as it was sent."""
+        return list(self._rows(slice(None)))
+
+    def row(self, index: int) -> DecisionRow:
+        """The row at *index*."""
+        return next(self._rows(slice(index, index + 1)))
+
+    def _rows(self, wanted: slice) -> Iterator[DecisionRow]:
+        head, body = self.head, self.body
+        reasons: Iterable[str | None] = repeat(None)
+        if head.reasons is not None and head.reason_codes is not None:
+            reasons = map(head.reasons.__getitem__, head.reason_codes[wanted])
+        return map(
+            DecisionRow,
+            head.verdicts[wanted],
+            head.ids[wanted],
+            reasons,
+            _part(body.attributes, wanted, NIL),
+            _part(head.scores, wanted),
+            _part(body.reasoning, wanted),
+            _part(head.ranks, wanted),
+            _part(body.origin, wanted),
+            _part(body.checks, wanted),
+            _part(head.by, wanted),
+            _part(head.part_of, wanted),
+            _part(body.rank_before, wanted),
+            _part(body.merged_into, wanted),
+            repeat(False) if body.anonymous is None else map(bool, body.anonymous[wanted]),
+        )
+
+    def extras(self) -> tuple[list[Reservoir], list[DecisionRow]]:
+        """The reservoirs and the logged rows that this block holds."""
+        rows = self.rows()
+        reservoirs: list[Reservoir] = []
+        at = 0
+        for verdict, reason, seen, count in self.head.reservoirs or ():
+            reservoirs.append(Reservoir(verdict, reason, seen, rows[at : at + count]))
+            at += count
+        return reservoirs, rows[at:]
+
+    def standing(self) -> list[tuple[float, bool]]:
+        """For each row its weight and whether it only illustrates."""
+        if self.chunk != EXTRAS_CHUNK:
+            return [(1.0, False)] * self.row_count
+        standing: list[tuple[float, bool]] = []
+        for _, _, seen, count in self.head.reservoirs or ():
+            standing += [(seen / count if count else 0.0, False)] * count
+        return standing + [(1.0, True)] * (self.row_count - len(standing))
+
+
+def _part(column: list[Any] | None, wanted: slice, absent: object = None) -> Iterable[Any]:
+    return repeat(absent) if column is None else column[wanted]
+
+
+def restore_rows(fact: StepFinished, blocks: Iterable[Block]) -> StepFinished:
+    """*fact* with the rows, reservoirs and logged rows that were put into *blocks*.
+
+    Args:
+        fact: a step without rows.
+        blocks: its blocks in chunk order.
+    """
+    rows: list[DecisionRow] = []
+    reservoirs: list[Reservoir] = []
+    logged: list[DecisionRow] = []
+    for block in blocks:
+        if block.chunk == EXTRAS_CHUNK:
+            drawn, shown = block.extras()
+            reservoirs += drawn
+            logged += shown
+        else:
+            rows += block.rows()
+    return msgspec.structs.replace(fact, rows=rows, reservoirs=reservoirs, logged=logged)

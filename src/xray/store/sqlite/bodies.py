@@ -1,0 +1,124 @@
+"""What is stored of runs and steps beside their columns."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import fields
+
+from xray.model.counts import StepSummary
+from xray.model.facts import RunFinished, RunPatched, RunStarted, StepFinished
+from xray.model.records import Counts, Coverage, OriginTotal, Step
+from xray.model.values import open_map
+from xray.model.vocabulary import RateBasis
+from xray.store.folding import FirstStep, RunFold, open_step
+from xray.store.sqlite.frames import NONE, STEP, ZSTD, Compressor, Decompressor, Samples
+
+STARTED: Final = 0
+FINISHED: Final = 1
+PATCHED: Final = 2
+FIRST_STEP: Final = 3
+
+_MIN_COMPRESSED_BYTES: Final = 64
+
+
+class _Summary(Struct, array_like=True, frozen=True):
+    counts: Counts
+    reasons: dict[str, int]
+    origins: list[OriginTotal]
+    selected: list[str]
+    score: float | None
+    input_count: int | None
+    output_count: int | None
+    declared_input_count: int | None
+    declared_output_count: int | None
+    rejection_rate: float | None
+    rate_basis: RateBasis | None
+    coverage: Coverage
+    incomplete: list[str]
+
+
+class StepBody(Struct, array_like=True, frozen=True):
+    """A step without its rows, and what was counted when its rows were at hand.
+
+    Args:
+        fact: the step's fact; its rows are in blocks.
+        summary: what follows from fact and rows.
+        shown_reasons: reasons that only logged rows name.
+    """
+
+    fact: StepFinished
+    summary: _Summary
+    shown_reasons: list[str]
+
+
+_SUMMARY_FIELDS: Final = tuple(field.name for field in fields(_Summary))
+_encoder = msgspec.msgpack.Encoder()
+_step_decoder = msgspec.msgpack.Decoder(StepBody)
+_fact_decoders: Final[tuple[msgspec.msgpack.Decoder[Any], ...]] = (
+    msgspec.msgpack.Decoder(RunStarted),
+    msgspec.msgpack.Decoder(RunFinished),
+    msgspec.msgpack.Decoder(RunPatched),
+    msgspec.msgpack.Decoder(FirstStep),
+)
+
+
+def pack(payload: bytes, compressor: Compressor, samples: Samples | None = None) -> bytes:
+    """*payload* as a body is stored: codec, dictionary generation, then the frame."""
+    if samples is not None:
+        samples.add(STEP, payload)
+    if len(payload) < _MIN_COMPRESSED_BYTES:
+        return bytes((NONE, 0)) + payload
+    return bytes((ZSTD, compressor.generation)) + compressor.compress(STEP, payload)
+
+
+def unpack(data: bytes, decompressor: Decompressor) -> bytes:
+    """The payload of a stored body."""
+    return decompressor.decompress(data[0], data[1], STEP, data[2:])
+
+
+def encode_step(fact: StepFinished, summary: StepSummary, reasons: dict[str, int]) -> bytes:
+    """The body of a step.
+
+    Args:
+        fact: the step.
+        summary: its summary.
+        reasons: every reason it is shown with.
+    """
+    bare = msgspec.structs.replace(fact, rows=[], reservoirs=[], logged=[])
+    kept = _Summary(*(getattr(summary, name) for name in _SUMMARY_FIELDS))
+    shown = [reason for reason in reasons if reason not in summary.reasons]
+    return _encoder.encode(StepBody(bare, kept, shown))
+
+
+def decode_step(payload: bytes) -> StepBody:
+    """The body that `encode_step` made."""
+    return _step_decoder.decode(payload)
+
+
+def open_body(body: StepBody) -> Step:
+    """The step as a list shows it."""
+    reasons = {**body.summary.reasons, **dict.fromkeys(body.shown_reasons, 0)}
+    summary = StepSummary(
+        rows=[],
+        stats=open_map(body.fact.stats),
+        **{name: getattr(body.summary, name) for name in _SUMMARY_FIELDS},
+    )
+    return open_step(body.fact, msgspec.structs.replace(summary, reasons=reasons))
+
+
+def encode_run(fold: RunFold) -> dict[int, bytes]:
+    """The parts of a run by their kind; a part that has not arrived is absent."""
+    parts = (fold.started, fold.finished, fold.patch, fold.first_step)
+    return {kind: _encoder.encode(part) for kind, part in enumerate(parts) if part is not None}
+
+
+def decode_run(parts: dict[int, bytes]) -> RunFold:
+    """The run whose parts `encode_run` gave."""
+    opened = (
+        _fact_decoders[kind].decode(parts[kind]) if kind in parts else None
+        for kind in (STARTED, FINISHED, PATCHED, FIRST_STEP)
+    )
+    return RunFold(*opened)

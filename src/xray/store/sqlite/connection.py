@@ -1,0 +1,173 @@
+"""Connections to one database file: its settings, its owner, its schema version."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from xray.errors import StoreBusyError, StoreError
+from xray.store.sqlite.functions import register_functions
+
+APPLICATION_ID: Final = 0x58526179  # "XRay"
+_WRITER_CACHE_KB: Final = 65_536
+_READER_CACHE_KB: Final = 16_384
+_PAGE_BYTES: Final = 8192
+# Result codes of SQLite; the sqlite3 module names them only from Python 3.11 on.
+_BUSY_CODES: Final = frozenset({5, 6})
+_FULL_CODE: Final = 13
+
+
+def translate_error(error: sqlite3.Error) -> StoreError:
+    """The store's own error for what SQLite reports."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    text = str(error)
+    if code in _BUSY_CODES or "locked" in text:
+        return StoreBusyError(f"The database is busy: {text}.", hint="Try again.")
+    if code == _FULL_CODE or "full" in text:
+        return StoreError(
+            f"The database cannot grow: {text}.", hint="Free some disk space.", code="disk_full"
+        )
+    return StoreError(f"The database failed: {text}.")
+
+
+@contextlib.contextmanager
+def translated_errors() -> Iterator[None]:
+    """Within it, what SQLite raises becomes a `StoreError`."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise translate_error(error) from error
+
+
+class FileLock:
+    """The right to write a database file, held by one process at a time.
+
+    Args:
+        path: the database file; the lock is a file beside it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            _lock_descriptor(self._descriptor)
+        except OSError as error:
+            os.close(self._descriptor)
+            raise StoreError(
+                f"Another process has the database {path} open for writing.",
+                hint="Stop that process, or talk to its server instead.",
+                code="store_in_use",
+            ) from error
+
+    def release(self) -> None:
+        """Let another process have the file."""
+        os.close(self._descriptor)
+
+
+def _lock_descriptor(descriptor: int) -> None:
+    try:
+        import fcntl
+    except ModuleNotFoundError:
+        import msvcrt  # Windows
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
+    else:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def connect_writer(path: Path) -> sqlite3.Connection:
+    """The one connection that writes; makes the file and its schema when they are missing.
+
+    Raises:
+        StoreError: the file is no X-Ray database, or a later version of X-Ray made it.
+    """
+    connection: sqlite3.Connection | None = None
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        _require_ours(connection, path)
+        _prepare(connection, _WRITER_CACHE_KB)
+        _migrate(connection, path)
+    except sqlite3.DatabaseError as error:
+        if connection is not None:
+            connection.close()
+        if "not a database" in str(error):
+            raise _not_ours(path) from error
+        raise translate_error(error) from error
+    except StoreError:
+        if connection is not None:
+            connection.close()
+        raise
+    return connection
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    _prepare(connection, _READER_CACHE_KB)
+    connection.execute("pragma query_only = 1")
+    register_functions(connection)
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, cache_kb: int) -> None:
+    connection.execute("pragma busy_timeout = 10000")
+    connection.execute("pragma synchronous = full")
+    connection.execute("pragma temp_store = memory")
+    connection.execute("pragma mmap_size = 0")
+    connection.execute("pragma wal_autocheckpoint = 4000")
+    connection.execute("pragma journal_size_limit = 67108864")
+    connection.execute(f"pragma cache_size = -{cache_kb}")
+
+
+def _require_ours(connection: sqlite3.Connection, path: Path) -> None:
+    application_id = _pragma(connection, "application_id")
+    tables = connection.execute("select count(*) from sqlite_master").fetchone()[0]
+    if application_id != APPLICATION_ID and (application_id or tables):
+        raise _not_ours(path)
+    latest = len(_migrations())
+    version = _pragma(connection, "user_version")
+    if version > latest:
+        raise StoreError(
+            f"The database {path} has schema version {version}; this X-Ray knows up to {latest}.",
+            hint="Use the version of X-Ray that wrote it, or a later one.",
+            code="store_too_new",
+        )
+
+
+def _not_ours(path: Path) -> StoreError:
+    return StoreError(
+        f"{path} is not an X-Ray database.",
+        hint="Name another file; this one was not changed.",
+        code="not_a_store",
+    )
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    if _pragma(connection, "application_id") != APPLICATION_ID:
+        # Page size and vacuum mode can only be chosen before the first table exists.
+        connection.execute(f"pragma page_size = {_PAGE_BYTES}")
+        connection.execute("pragma auto_vacuum = incremental")
+        connection.execute("pragma journal_mode = wal")
+        connection.execute(f"pragma application_id = {APPLICATION_ID}")
+        os.chmod(path, 0o600)
+    connection.execute("pragma journal_mode = wal")
+    version = _pragma(connection, "user_version")
+    for number, script in enumerate(_migrations()[version:], start=version + 1):
+        connection.executescript(f"begin;\n{script}\npragma user_version = {number};\ncommit;")
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"pragma {name}").fetchone()[0])
+
+
+def _migrations() -> list[str]:
+    folder = resources.files("xray.store.sqlite") / "migrations"
+    scripts = sorted(
+        (entry for entry in folder.iterdir() if entry.name.endswith(".sql")),
+        key=lambda entry: entry.name,
+    )
+    return [script.read_text(encoding="utf-8") for script in scripts]

@@ -1,0 +1,128 @@
+"""One step's decisions over its blocks: the head frame answers most, a row opens the body."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import chain
+
+from xray.model.counts import resolve_rows
+from xray.model.decisions import DecisionTable, ListedDecisions, open_decision
+from xray.model.facts import NIL, StepFinished
+from xray.model.records import Decision
+from xray.model.vocabulary import VERDICTS, Verdict
+from xray.store.folding import open_decisions
+from xray.store.sqlite.blocks import EXTRAS_CHUNK, Block, restore_rows
+
+_VERDICT_WORDS: tuple[Verdict | None, ...] = (*VERDICTS, None)
+
+
+def open_table(step_id: str, run_id: str, blocks: Sequence[Block]) -> DecisionTable:
+    """The decisions of a step.
+
+    Args:
+        step_id: the step.
+        run_id: its run.
+        blocks: its blocks in chunk order.
+    """
+    if _is_resolved(blocks):
+        return BlockTable(step_id, run_id, blocks)
+    bare = StepFinished(
+        run_id=run_id,
+        step_id=step_id,
+        pipeline="",
+        name="",
+        step_type="custom",
+        ordinal=0,
+        started_at_us=0,
+        output=NIL,
+    )
+    fact = restore_rows(bare, blocks)
+    return ListedDecisions(step_id, open_decisions(fact, resolve_rows(fact.rows)[0]))
+
+
+def _is_resolved(blocks: Sequence[Block]) -> bool:
+    """Whether no candidate was decided twice, so that every row stands as it was sent."""
+    census = [block for block in blocks if block.chunk != EXTRAS_CHUNK]
+    keys: set[tuple[str | None, str]] = set()
+    for block in census:
+        by = block.head.by or [None] * len(block)
+        keys.update(zip(by, block.head.ids, strict=True))
+    return len(keys) == sum(map(len, census))
+
+
+class BlockTable:
+    """A decision table that opens as much of its blocks as it is asked for.
+
+    Args:
+        step_id: the step.
+        run_id: its run.
+        blocks: its blocks in chunk order, without a candidate that was decided twice.
+    """
+
+    def __init__(self, step_id: str, run_id: str, blocks: Sequence[Block]) -> None:
+        self.step_id = step_id
+        self._run_id = run_id
+        self._blocks = blocks
+
+    @cached_property
+    def candidate_ids(self) -> Sequence[str]:
+        """The candidates."""
+        return list(chain.from_iterable(block.head.ids for block in self._blocks))
+
+    @cached_property
+    def verdicts(self) -> Sequence[Verdict | None]:
+        """Their verdicts, in the same order; None where only checks were recorded."""
+        codes = chain.from_iterable(block.head.verdicts for block in self._blocks)
+        return [_VERDICT_WORDS[code] for code in codes]
+
+    @cached_property
+    def logged(self) -> Sequence[bool]:
+        """Whether the row only illustrates, in the same order."""
+        return [is_logged for _, is_logged in self._standing]
+
+    @cached_property
+    def partitions(self) -> Sequence[str | None]:
+        """What each decision is `by`, in the same order."""
+        columns = (block.head.by or [None] * len(block) for block in self._blocks)
+        return list(chain.from_iterable(columns))
+
+    @cached_property
+    def wholes(self) -> Sequence[str | None]:
+        """What each candidate is `part_of`, in the same order."""
+        columns = (block.head.part_of or [None] * len(block) for block in self._blocks)
+        return list(chain.from_iterable(columns))
+
+    @cached_property
+    def _standing(self) -> list[tuple[float, bool]]:
+        return [standing for block in self._blocks for standing in block.standing()]
+
+    def __len__(self) -> int:
+        return sum(map(len, self._blocks))
+
+    def row(self, index: int) -> Decision:
+        """The whole decision at *index*."""
+        within = index
+        for block in self._blocks:
+            if within < len(block):
+                weight, is_logged = self._standing[index]
+                return open_decision(
+                    block.row(within),
+                    step_id=self.step_id,
+                    run_id=self._run_id,
+                    weight=weight,
+                    is_logged=is_logged,
+                )
+            within -= len(block)
+        raise IndexError(index)
+
+    def find(self, candidate_id: str) -> list[Decision]:
+        """Every decision about *candidate_id*: one for each `by`."""
+        return [self.row(i) for i, name in enumerate(self.candidate_ids) if name == candidate_id]
+
+    def __iter__(self) -> Iterator[Decision]:
+        rows = chain.from_iterable(block.rows() for block in self._blocks)
+        for row, (weight, is_logged) in zip(rows, self._standing, strict=True):
+            yield open_decision(
+                row, step_id=self.step_id, run_id=self._run_id, weight=weight, is_logged=is_logged
+            )

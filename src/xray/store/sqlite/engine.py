@@ -1,0 +1,134 @@
+"""The SQLite store: a writer thread, a pool of readers, and the right to write the file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Final
+
+from xray.errors import StoreError
+from xray.model.clock import Clock, SystemClock
+from xray.model.decisions import DecisionTable
+from xray.model.facts import Fact, Receipt
+from xray.model.records import Decision, Page, Run, Step
+from xray.query.plan import Plan
+from xray.store.sqlite.connection import FileLock, connect_writer
+from xray.store.sqlite.frames import Decompressor
+from xray.store.sqlite.reader import Reader, ScanBudget
+from xray.store.sqlite.writer import Writer
+
+MAX_QUEUED_BYTES: Final = 64 << 20
+_MERGE_FANOUT: Final = 16
+
+
+class SqliteStore:
+    """Runs, steps and decisions in one SQLite file that this process alone writes.
+
+    Args:
+        path: the database file, made when it does not exist.
+        clock: tells when a run without an end counts as abandoned.
+        max_queued_bytes: estimated size of the batches that may wait to be written.
+        budget: where scans stop.
+        merge_fanout: how many segments of the candidate index are merged into one.
+
+    Raises:
+        StoreError: another process writes the file, it is no X-Ray database, or a later version
+            made it.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        clock: Clock | None = None,
+        max_queued_bytes: int = MAX_QUEUED_BYTES,
+        budget: ScanBudget | None = None,
+        merge_fanout: int = _MERGE_FANOUT,
+    ) -> None:
+        self._path = Path(path)
+        self._is_closed = False
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(self._path)
+        except OSError as error:
+            raise StoreError(
+                f"The database {self._path} cannot be opened: {error.strerror}.",
+                hint="Name a file in a folder that can be written.",
+            ) from error
+        try:
+            decompressor = Decompressor()
+            self._writer = Writer(
+                connect_writer(self._path),
+                decompressor,
+                max_queued_bytes=max_queued_bytes,
+                merge_fanout=merge_fanout,
+            )
+        except BaseException:
+            self._lock.release()
+            raise
+        self._reader = Reader(
+            self._path, decompressor, clock or SystemClock(), budget or ScanBudget()
+        )
+
+    def submit(self, batch_id: str, facts: Sequence[Fact]) -> Future[Receipt]:
+        """Store *facts*; the future is done when the commit that holds them is on disk.
+
+        Raises:
+            StoreBusyError: too much waits to be written; nothing of this batch was taken.
+        """
+        return self._writer.submit(batch_id, facts)
+
+    def run(self, run_id: str) -> Run | None:
+        """One run, or None."""
+        with self._open_reader().snapshot() as snapshot:
+            return snapshot.run(run_id)
+
+    def step(self, step_id: str) -> Step | None:
+        """One step with up to 50 samples a rejection reason, or None."""
+        with self._open_reader().snapshot() as snapshot:
+            return snapshot.step(step_id)
+
+    def steps_of_run(self, run_id: str) -> list[Step]:
+        """The steps of a run by ordinal, each with up to 50 samples a rejection reason."""
+        with self._open_reader().snapshot() as snapshot:
+            return snapshot.steps_of_run(run_id)
+
+    def decisions_of_step(self, step_id: str) -> DecisionTable:
+        """Every stored decision of a step; empty for an unknown one."""
+        with self._open_reader().snapshot() as snapshot:
+            return snapshot.decisions_of_step(step_id)
+
+    def runs(self, plan: Plan) -> Page[Run]:
+        """Runs that meet *plan*, newest first; a long `output` is cut to 2 KB with a mark."""
+        with self._open_reader().snapshot() as snapshot:
+            return snapshot.runs(plan)
+
+    def steps(self, plan: Plan) -> Page[Step]:
+        """Steps that meet *plan*, newest first, with counts by reason but without samples."""
+        with self._open_reader().snapshot() as snapshot:
+            return snapshot.steps(plan)
+
+    def decisions(self, plan: Plan) -> Page[Decision]:
+        """Decisions that meet *plan*, which names a step, a run or a candidate."""
+        with self._open_reader().snapshot() as snapshot:
+            return snapshot.decisions(plan)
+
+    def run_ids(self, prefix: str, limit: int = 10) -> list[str]:
+        """Ids of runs that begin with *prefix*, newest first; all runs for the empty prefix."""
+        with self._open_reader().snapshot() as snapshot:
+            return snapshot.run_ids(prefix, limit)
+
+    def close(self) -> None:
+        """Commit what waits and give the file back; the store cannot be used afterwards."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._reader.close()
+        self._writer.close()
+        self._lock.release()
+
+    def _open_reader(self) -> Reader:
+        if self._is_closed:
+            raise StoreError("The store is closed.", hint="Open it again with open_store.")
+        return self._reader

@@ -1,0 +1,48 @@
+"""Functions that SQL calls back for what `query.evaluate` defines, so that both always agree."""
+
+from __future__ import annotations
+
+import sqlite3
+from functools import lru_cache
+from uuid import UUID
+
+import msgspec
+
+from xray.query.evaluate import compare, contains, is_present, walk_path
+from xray.query.plan import Comparison, Contains, Exists
+
+_Question = Comparison | Contains | Exists
+_decoder: msgspec.msgpack.Decoder[_Question] = msgspec.msgpack.Decoder(_Question)
+
+
+def encode_question(condition: Comparison | Contains | Exists) -> bytes:
+    """The form in which a condition over one JSON column is passed to `xray_holds`."""
+    return msgspec.msgpack.encode(condition)
+
+
+@lru_cache(maxsize=256)
+def _decode_question(question: bytes) -> Comparison | Contains | Exists:
+    return _decoder.decode(question)
+
+
+def holds(text: str | None, question: bytes) -> bool:
+    """Whether the JSON *text* of a column meets *question*."""
+    condition = _decode_question(question)
+    value = None if text is None else msgspec.json.decode(text)
+    value = walk_path(value, condition.field.path)
+    if isinstance(condition, Comparison):
+        return compare(value, condition.op, condition.value)
+    if isinstance(condition, Contains):
+        return contains(value, condition.value)
+    return is_present(value)
+
+
+def uuid_text(raw: bytes | None) -> str | None:
+    """The canonical text of an id as it is stored."""
+    return None if raw is None else str(UUID(bytes=raw))
+
+
+def register_functions(connection: sqlite3.Connection) -> None:
+    """Make the functions known to SQL on *connection*."""
+    connection.create_function("xray_holds", 2, holds, deterministic=True)
+    connection.create_function("xray_uuid", 1, uuid_text, deterministic=True)

@@ -1,0 +1,147 @@
+"""Which steps a candidate occurs in: sorted segments of (hash, step), merged level by level.
+
+A B-tree row for each candidate would dirty one page for each decision. Here every commit appends
+one sorted segment; when `fanout` segments of a level have gathered in a window of 65,536 steps
+they become one of the next level, and a window that is full becomes a single segment. A lookup
+reads one row a segment and bisects it. 48 bits of the hash are kept: the reader checks the id.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+from typing import Final
+
+_STEP_BITS: Final = 16
+_STEP_MASK: Final = (1 << _STEP_BITS) - 1
+_PART_BITS: Final = 12
+_PART_ENTRIES: Final = 256
+_HASH_SHIFT: Final = 16
+_CLOSED_LEVEL: Final = 255
+
+
+class Postings:
+    """Writes the candidate index; used by the writer alone.
+
+    Args:
+        connection: the writer's connection.
+        fanout: how many segments of a level become one of the next.
+        window_bits: a window holds 2 to the power of this many steps, at most 16.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, *, fanout: int = 16, window_bits: int = _STEP_BITS
+    ) -> None:
+        self._connection = connection
+        self._fanout = fanout
+        self._window_bits = window_bits
+
+    def add(self, entries: Iterable[tuple[int, int]]) -> None:
+        """Add (64-bit hash, step) pairs as one segment a window."""
+        windows: dict[int, list[int]] = {}
+        for hashed, step in entries:
+            entry = hashed >> _HASH_SHIFT << _STEP_BITS | step & _STEP_MASK
+            windows.setdefault(step >> self._window_bits, []).append(entry)
+        for window, unsorted in windows.items():
+            self._write(window, 0, array("Q", sorted(set(unsorted))))
+
+    def _write(self, window: int, level: int, entries: array[int]) -> None:
+        bits = min(_PART_BITS, max(0, (len(entries) // _PART_ENTRIES).bit_length()))
+        segment = self._connection.execute(
+            "insert into cand_seg (window, level, bits, entries) values (?, ?, ?, ?)",
+            (window, level, bits, len(entries)),
+        ).lastrowid
+        assert segment is not None
+        rows: list[tuple[int, bytes]] = []
+        start = 0
+        for part in range(1 << bits):
+            end = bisect_left(entries, (part + 1) << (64 - bits), start)
+            if end > start:
+                rows.append((segment << _PART_BITS | part, _to_bytes(entries[start:end])))
+            start = end
+        self._connection.executemany("insert into cand_post (id, data) values (?, ?)", rows)
+
+    def merge_due(self) -> bool:
+        """Merge one group of segments that is due; False when none is."""
+        due = self._connection.execute(
+            "select window, level from cand_seg group by window, level having count(*) >= ?"
+            " order by level limit 1",
+            (self._fanout,),
+        ).fetchone()
+        if due is not None:
+            window, level = due
+            self._merge(window, level, level, min(level + 1, _CLOSED_LEVEL))
+            return True
+        full = self._connection.execute(
+            "select window from cand_seg where window < (select max(window) from cand_seg)"
+            " group by window having max(level) < ? and count(*) > 1 limit 1",
+            (_CLOSED_LEVEL,),
+        ).fetchone()
+        if full is None:
+            return False
+        self._merge(full[0], 0, _CLOSED_LEVEL, _CLOSED_LEVEL)
+        return True
+
+    def _merge(self, window: int, lowest: int, highest: int, level: int) -> None:
+        segments = [
+            row[0]
+            for row in self._connection.execute(
+                "select id from cand_seg where window = ? and level between ? and ?",
+                (window, lowest, highest),
+            )
+        ]
+        merged: array[int] = array("Q")
+        for segment in segments:
+            parts = self._connection.execute(
+                "select data from cand_post where id between ? and ?", _part_range(segment)
+            )
+            for (data,) in parts:
+                merged.extend(_from_bytes(data))
+        self._write(window, level, array("Q", sorted(merged)))
+        for segment in segments:
+            self._connection.execute(
+                "delete from cand_post where id between ? and ?", _part_range(segment)
+            )
+            self._connection.execute("delete from cand_seg where id = ?", (segment,))
+
+
+def find_steps(
+    connection: sqlite3.Connection, hashed: int, *, window_bits: int = _STEP_BITS
+) -> list[int]:
+    """The steps that may hold the candidate with the 64-bit hash *hashed*, ascending."""
+    lowest = hashed >> _HASH_SHIFT << _STEP_BITS
+    steps: set[int] = set()
+    segments = connection.execute("select id, window, bits from cand_seg").fetchall()
+    for segment, window, bits in segments:
+        part = segment << _PART_BITS | hashed >> (64 - bits)
+        row = connection.execute("select data from cand_post where id = ?", (part,)).fetchone()
+        if row is None:
+            continue
+        entries = _from_bytes(row[0])
+        start = bisect_left(entries, lowest)
+        end = bisect_right(entries, lowest | _STEP_MASK, start)
+        base = window << window_bits & ~_STEP_MASK
+        steps.update(base | entry & _STEP_MASK for entry in entries[start:end])
+    return sorted(steps)
+
+
+def _part_range(segment: int) -> tuple[int, int]:
+    return segment << _PART_BITS, (segment + 1 << _PART_BITS) - 1
+
+
+def _to_bytes(entries: array[int]) -> bytes:
+    if sys.byteorder == "big":
+        entries = array("Q", entries)
+        entries.byteswap()
+    return entries.tobytes()
+
+
+def _from_bytes(data: bytes) -> array[int]:
+    entries: array[int] = array("Q")
+    entries.frombytes(data)
+    if sys.byteorder == "big":
+        entries.byteswap()
+    return entries

@@ -1,0 +1,475 @@
+"""Questions to the database: pages of runs, steps and decisions, each from one snapshot."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from msgspec import Struct
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    create_engine,
+    event,
+    func,
+    literal,
+    or_,
+    select,
+)
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import QueuePool
+from sqlalchemy.sql.expression import Select
+
+from xray.errors import StoreBusyError, StoreError
+from xray.model.clock import Clock
+from xray.model.decisions import DecisionTable, ListedDecisions
+from xray.model.ids import hash64
+from xray.model.records import Decision, Page, Run, Step
+from xray.query.cursor import encode_cursor
+from xray.query.evaluate import Record, meets
+from xray.query.plan import Condition, Plan, Position, Scope
+from xray.store.compile import Compiled, Dialect, JsonQuestion, compile_plan
+from xray.store.folding import MAX_TOTAL, RunFold, sample_rejections, shorten_output
+from xray.store.paging import (
+    DecisionSource,
+    StepKey,
+    find_anchor,
+    page_decisions,
+    sort_keys,
+)
+from xray.store.sqlite.bodies import decode_run, decode_step, open_body, unpack
+from xray.store.sqlite.connection import connect_reader, translate_error
+from xray.store.sqlite.decision_table import open_table
+from xray.store.sqlite.frames import Decompressor
+from xray.store.sqlite.functions import encode_question
+from xray.store.sqlite.postings import find_steps
+from xray.store.sqlite.recorder import load_blocks
+from xray.store.tables import runs, steps
+
+_POOL_SIZE: Final = 4
+_POOL_OVERFLOW: Final = 12
+_IDS_PER_LOOKUP: Final = 500
+_RESIDUAL_BATCH: Final = 200
+
+_Listed = TypeVar("_Listed", Run, Step)
+
+
+def _holds_json(column: ColumnElement[Any], question: JsonQuestion) -> ColumnElement[bool]:
+    return func.xray_holds(column, literal(encode_question(question))) == 1
+
+
+_DIALECT: Final = Dialect(holds_json=_holds_json, uuid_text=func.xray_uuid)
+
+
+class ScanBudget(Struct, frozen=True):
+    """How many rows one page may look at before it is given back unfinished.
+
+    Args:
+        json_rows: rows whose JSON columns SQL reads.
+        opened_rows: records that are opened one by one.
+    """
+
+    json_rows: int = 250_000
+    opened_rows: int = 50_000
+
+
+class _Row(Struct, frozen=True):
+    seq: int
+    position: Position
+
+
+class Reader:
+    """Answers questions over a pool of connections that cannot write.
+
+    Args:
+        path: the database file.
+        decompressor: opens blocks and bodies.
+        clock: tells when a run without an end counts as abandoned.
+        budget: where scans stop.
+    """
+
+    def __init__(
+        self, path: Path, decompressor: Decompressor, clock: Clock, budget: ScanBudget
+    ) -> None:
+        self._decompressor = decompressor
+        self._clock = clock
+        self._budget = budget
+        self._engine = create_engine(
+            "sqlite://",
+            creator=lambda: connect_reader(path),
+            poolclass=QueuePool,
+            pool_size=_POOL_SIZE,
+            max_overflow=_POOL_OVERFLOW,
+        )
+        event.listen(self._engine, "begin", _begin)
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self._engine.dispose()
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """A view of one moment of the database, as long as the context lasts."""
+        try:
+            with self._engine.connect() as connection, connection.begin():
+                yield Snapshot(connection, self._decompressor, self._clock, self._budget)
+        except sqlite3.Error as error:
+            raise translate_error(error) from error
+        except PoolTimeoutError as error:
+            raise StoreBusyError("Too many questions at once.", hint="Try again.") from error
+        except DBAPIError as error:
+            if isinstance(error.orig, sqlite3.Error):
+                raise translate_error(error.orig) from error
+            raise StoreError(f"The database failed: {error}.") from error
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("begin")
+
+
+class Snapshot:
+    """One moment of the database.
+
+    Args:
+        connection: a connection within a transaction.
+        decompressor: opens blocks and bodies.
+        clock: tells when a run without an end counts as abandoned.
+        budget: where scans stop.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        decompressor: Decompressor,
+        clock: Clock,
+        budget: ScanBudget,
+    ) -> None:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        self._connection = connection
+        self._driver = driver
+        self._decompressor = decompressor
+        self._clock = clock
+        self._budget = budget
+
+    def run(self, run_id: str) -> Run | None:
+        """One run, or None."""
+        raw = _raw_id(run_id)
+        found = self._driver.execute("select seq from runs where run_id = ?", (raw,)).fetchone()
+        return None if found is None else self._open_runs([found[0]], self._now_us())[0]
+
+    def step(self, step_id: str) -> Step | None:
+        """One step with samples of its rejections, or None."""
+        seq = self._step_seq(step_id)
+        return None if seq is None else self._sampled(seq)
+
+    def steps_of_run(self, run_id: str) -> list[Step]:
+        """The steps of a run by ordinal, with samples of their rejections."""
+        found = self._driver.execute(
+            "select seq from steps where run = (select seq from runs where run_id = ?)"
+            " order by ordinal, started_at, step_id",
+            (_raw_id(run_id),),
+        )
+        return [self._sampled(seq) for (seq,) in found.fetchall()]
+
+    def decisions_of_step(self, step_id: str) -> DecisionTable:
+        """Every stored decision of a step; empty for an unknown one."""
+        seq = self._step_seq(step_id)
+        if seq is None:
+            return ListedDecisions(step_id, [])
+        return self._table(seq, step_id, self._open_steps([seq])[0].run_id)
+
+    def runs(self, plan: Plan) -> Page[Run]:
+        """Runs that meet *plan*, newest first."""
+        now_us = plan.now_us or self._now_us()
+
+        def open_runs(seqs: Sequence[int]) -> list[Run]:
+            return self._open_runs(seqs, now_us)
+
+        page = self._page(plan, now_us, open_runs)
+        shown = [shorten_output(run) for run in page.items]
+        return Page(
+            items=shown,
+            next_cursor=page.next_cursor,
+            total=page.total,
+            total_is_exact=page.total_is_exact,
+            complete=page.complete,
+        )
+
+    def steps(self, plan: Plan) -> Page[Step]:
+        """Steps that meet *plan*, newest first, without samples."""
+        return self._page(plan, plan.now_us or self._now_us(), self._open_steps)
+
+    def decisions(self, plan: Plan) -> Page[Decision]:
+        """Decisions that meet *plan*."""
+        anchor = find_anchor(plan)
+        if anchor.step_id is not None:
+            found = self._step_keys("steps.step_id = ?", [_raw_id(anchor.step_id)])
+        elif anchor.run_id is not None:
+            found = self._step_keys("runs.run_id = ?", [_raw_id(anchor.run_id)])
+        else:
+            assert anchor.candidate_id is not None
+            found = {}
+            seqs = find_steps(self._driver, hash64(anchor.candidate_id))
+            for some in _portions(seqs):
+                marks = ", ".join("?" * len(some))
+                found.update(self._step_keys(f"steps.seq in ({marks})", some))
+        by_id = {key.step_id: seq for seq, key in found.items()}
+        source = DecisionSource(
+            table=lambda key: self._table(by_id[key.step_id], key.step_id, key.run_id),
+            step=lambda step_id: self._open_steps([by_id[step_id]])[0],
+            run=self.run,
+        )
+        keys = sort_keys(anchor, found.values())
+        return page_decisions(plan, keys, source, self._budget.opened_rows)
+
+    def run_ids(self, prefix: str, limit: int) -> list[str]:
+        """Ids of runs that begin with *prefix*, newest first."""
+        hexed = prefix.lower().replace("-", "")
+        if len(hexed) > 32 or any(letter not in "0123456789abcdef" for letter in hexed):
+            return []
+        first = bytes.fromhex(hexed.ljust(32, "0"))
+        last = bytes.fromhex(hexed.ljust(32, "f"))
+        found = self._driver.execute(
+            "select xray_uuid(run_id) from runs where run_id between ? and ?"
+            " and substr(xray_uuid(run_id), 1, ?) = ? order by started_at desc, run_id desc limit ?"
+            if hexed
+            else "select xray_uuid(run_id) from runs order by started_at desc, run_id desc limit ?",
+            (first, last, len(prefix), prefix.lower(), limit) if hexed else (limit,),
+        )
+        return [run_id for (run_id,) in found]
+
+    def _now_us(self) -> int:
+        return self._clock.wall_us()
+
+    def _step_seq(self, step_id: str) -> int | None:
+        raw = _raw_id(step_id)
+        found = self._driver.execute("select seq from steps where step_id = ?", (raw,)).fetchone()
+        return None if found is None else int(found[0])
+
+    def _step_keys(self, condition: str, values: Sequence[object]) -> dict[int, StepKey]:
+        query = (
+            "select steps.seq, xray_uuid(step_id), xray_uuid(run_id), ordinal, steps.started_at"  # noqa: S608
+            f" from steps join runs on runs.seq = steps.run where {condition}"
+        )
+        return {row[0]: StepKey(*row[1:]) for row in self._driver.execute(query, values)}
+
+    def _table(self, seq: int, step_id: str, run_id: str) -> DecisionTable:
+        blocks = load_blocks(self._driver, seq, self._decompressor)
+        return open_table(step_id, run_id, blocks)
+
+    def _sampled(self, seq: int) -> Step:
+        step = self._open_steps([seq])[0]
+        if not step.rejections:
+            return step
+        return sample_rejections(step, self._table(seq, step.step_id, step.run_id))
+
+    def _open_runs(self, seqs: Sequence[int], now_us: int) -> list[Run]:
+        ids: dict[int, str] = {}
+        parts: dict[int, dict[int, bytes]] = {seq: {} for seq in seqs}
+        for some in _portions(seqs):
+            marks = ", ".join("?" * len(some))
+            query = f"select seq, xray_uuid(run_id) from runs where seq in ({marks})"  # noqa: S608
+            ids.update(self._driver.execute(query, some).fetchall())
+            wanted = [seq << 2 | kind for seq in some for kind in range(4)]
+            marks = ", ".join("?" * len(wanted))
+            query = f"select id, data from run_facts where id in ({marks})"  # noqa: S608
+            for part, data in self._driver.execute(query, wanted):
+                parts[part >> 2][part & 3] = unpack(data, self._decompressor)
+        folds: list[tuple[int, RunFold]] = [(seq, decode_run(parts[seq])) for seq in seqs]
+        return [fold.open(ids[seq], now_us) for seq, fold in folds]
+
+    def _open_steps(self, seqs: Sequence[int]) -> list[Step]:
+        found: dict[int, bytes] = {}
+        for some in _portions(seqs):
+            marks = ", ".join("?" * len(some))
+            query = f"select seq, data from step_bodies where seq in ({marks})"  # noqa: S608
+            found.update(self._driver.execute(query, some).fetchall())
+        payloads = (unpack(found[seq], self._decompressor) for seq in seqs)
+        return [open_body(decode_step(payload)) for payload in payloads]
+
+    def _page(
+        self, plan: Plan, now_us: int, open_records: Callable[[Sequence[int]], list[_Listed]]
+    ) -> Page[_Listed]:
+        compiled = compile_plan(plan.scope, plan.where, now_us, _DIALECT)
+        if compiled.rest is not None:
+            return self._scan(plan, now_us, compiled, compiled.rest, open_records)
+        if compiled.json is not None:
+            return self._scan_json(plan, compiled, compiled.json, open_records)
+        rows = self._rows(_newest(plan, compiled, plan.after).limit(plan.limit + 1))
+        shown = rows[: plan.limit]
+        counted = select(func.count()).select_from(
+            _newest(plan, compiled, None).order_by(None).limit(MAX_TOTAL + 1).subquery()
+        )
+        total = int(self._connection.execute(counted).scalar_one())
+        return Page(
+            items=open_records([row.seq for row in shown]),
+            next_cursor=_cursor(rows, plan),
+            total=min(total, MAX_TOTAL),
+            total_is_exact=total <= MAX_TOTAL,
+        )
+
+    def _scan_json(
+        self,
+        plan: Plan,
+        compiled: Compiled,
+        json: ColumnElement[bool],
+        open_records: Callable[[Sequence[int]], list[_Listed]],
+    ) -> Page[_Listed]:
+        """A page whose JSON conditions are judged over a bounded window of rows."""
+        window = self._budget.json_rows
+        scanned = _newest(plan, compiled, plan.after).limit(window).subquery()
+        table = runs if plan.scope == "run" else steps
+        narrowed = select(*_sort_columns(plan.scope)).where(
+            table.c.seq.in_(select(scanned.c.seq)),
+            compiled.json if compiled.json is not None else True,
+        )
+        narrowed = _joined(narrowed, plan.scope, compiled.has_runs)
+        rows = self._rows(_ordered(narrowed, plan.scope).limit(plan.limit + 1))
+        is_full = len(rows) > plan.limit
+        end = None if is_full else self._window_end(plan, compiled, window)
+        return self._unfinished(plan, rows, end, open_records)
+
+    def _window_end(self, plan: Plan, compiled: Compiled, window: int) -> Position | None:
+        """The last row of a window that was used up; None when the table ended before."""
+        query = _newest(plan, compiled, plan.after).offset(window - 1).limit(2)
+        rows = self._rows(query)
+        return rows[0].position if len(rows) > 1 else None
+
+    def _scan(
+        self,
+        plan: Plan,
+        now_us: int,
+        compiled: Compiled,
+        rest: Condition,
+        open_records: Callable[[Sequence[int]], list[_Listed]],
+    ) -> Page[_Listed]:
+        """A page whose conditions are judged on opened records, newest first."""
+        found: list[_Row] = []
+        kept: list[_Listed] = []
+        after = plan.after
+        left = self._budget.opened_rows
+        is_over = False
+        while left > 0 and not is_over and len(found) <= plan.limit:
+            query = _newest(plan, compiled, after)
+            if compiled.json is not None:
+                query = query.where(compiled.json)
+            rows = self._rows(query.limit(min(_RESIDUAL_BATCH, left)))
+            is_over = len(rows) < min(_RESIDUAL_BATCH, left)
+            left -= len(rows)
+            for row, record in zip(rows, open_records([row.seq for row in rows]), strict=True):
+                after = row.position
+                if self._meets(rest, record, now_us):
+                    found.append(row)
+                    kept.append(record)
+        if is_over or len(found) > plan.limit:
+            return self._unfinished(plan, found, None, lambda _: kept[: plan.limit])
+        return self._unfinished(plan, found, after, lambda _: kept)
+
+    def _unfinished(
+        self,
+        plan: Plan,
+        rows: list[_Row],
+        end: Position | None,
+        open_records: Callable[[Sequence[int]], list[_Listed]],
+    ) -> Page[_Listed]:
+        """A page of a scan: *end* is where its budget ran out, None when it did not."""
+        shown = rows[: plan.limit]
+        is_all = end is None and len(rows) <= plan.limit and plan.after is None
+        return Page(
+            items=open_records([row.seq for row in shown]),
+            next_cursor=_cursor(rows, plan) if end is None else encode_cursor(end, plan),
+            total=len(rows) if is_all else None,
+            total_is_exact=is_all,
+            complete=end is None,
+        )
+
+    def _meets(self, rest: Condition, record: Run | Step, now_us: int) -> bool:
+        run = record if isinstance(record, Run) else self.run(record.run_id)
+        return meets(rest, record, run, now_us, rows_below=self._rows_below)
+
+    def _rows_below(self, scope: Scope, above: Record) -> Iterable[Record]:
+        seqs: list[int] = []
+        if isinstance(above, Run) and scope != "run":
+            keys = self._step_keys("runs.run_id = ?", [_raw_id(above.run_id)])
+            seqs = list(keys)
+        elif isinstance(above, Step) and scope == "decision":
+            seq = self._step_seq(above.step_id)
+            seqs = [] if seq is None else [seq]
+        opened = self._open_steps(seqs)
+        if scope == "step":
+            return opened
+        return (
+            decision
+            for seq, step in zip(seqs, opened, strict=True)
+            for decision in self._table(seq, step.step_id, step.run_id)
+        )
+
+    def _rows(self, query: Select[tuple[int, int, bytes]]) -> list[_Row]:
+        return [
+            _Row(row[0], Position(row[1], _id_text(row[2])))
+            for row in self._connection.execute(query)
+        ]
+
+
+def _sort_columns(scope: Scope) -> tuple[Any, Any, Any]:
+    if scope == "run":
+        return runs.c.seq, runs.c.started_at, runs.c.run_id
+    return steps.c.seq, steps.c.started_at, steps.c.step_id
+
+
+def _joined(query: Select[Any], scope: Scope, has_runs: bool) -> Select[Any]:
+    if scope == "step" and has_runs:
+        return query.join(runs, runs.c.seq == steps.c.run)
+    return query
+
+
+def _ordered(query: Select[Any], scope: Scope) -> Select[Any]:
+    _, started_at, record_id = _sort_columns(scope)
+    return query.order_by(started_at.desc(), record_id.desc())
+
+
+def _newest(plan: Plan, compiled: Compiled, after: Position | None) -> Select[Any]:
+    """The rows that meet the plan's plain conditions, newest first, behind *after*."""
+    seq, started_at, record_id = _sort_columns(plan.scope)
+    query = select(seq, started_at, record_id).where(compiled.columns)
+    query = _joined(query, plan.scope, compiled.has_runs)
+    if after is not None:
+        is_same_time = started_at == after.sort_us
+        query = query.where(
+            started_at <= after.sort_us,
+            or_(
+                started_at < after.sort_us,
+                and_(is_same_time, record_id < _raw_id(after.record_id)),
+            ),
+        )
+    return _ordered(query, plan.scope)
+
+
+def _cursor(rows: Sequence[_Row], plan: Plan) -> str | None:
+    has_more = len(rows) > plan.limit
+    return encode_cursor(rows[plan.limit - 1].position, plan) if has_more else None
+
+
+def _portions(seqs: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(seqs), _IDS_PER_LOOKUP):
+        yield seqs[start : start + _IDS_PER_LOOKUP]
+
+
+def _raw_id(text: str) -> bytes:
+    """The bytes of a canonical id; of any other text, bytes that no record has."""
+    try:
+        raw = bytes.fromhex(text.replace("-", ""))
+    except ValueError:
+        return b""
+    return raw if len(raw) == 16 and _id_text(raw) == text else b""
+
+
+def _id_text(raw: bytes) -> str:
+    text = raw.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

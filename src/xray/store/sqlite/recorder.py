@@ -1,0 +1,480 @@
+"""Facts into rows: one group of batches at a time, inside the writer's transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from xray.errors import InvalidRecordError
+from xray.model.counts import StepSummary, summarize_step
+from xray.model.facts import (
+    DecisionRow,
+    ErrorInfo,
+    Fact,
+    Receipt,
+    Refusal,
+    RunFinished,
+    RunPatched,
+    RunStarted,
+    StepFinished,
+    StepRows,
+)
+from xray.model.ids import hash64
+from xray.store.folding import RunFold, count_reasons, refuse_fact
+from xray.store.sqlite.blocks import EXTRAS_CHUNK, MAX_ROWS, Block, encode_block, restore_rows
+from xray.store.sqlite.bodies import (
+    FINISHED,
+    FIRST_STEP,
+    PATCHED,
+    STARTED,
+    decode_run,
+    decode_step,
+    encode_run,
+    encode_step,
+    pack,
+    unpack,
+)
+from xray.store.sqlite.dims import Dims
+from xray.store.sqlite.frames import Compressor, Decompressor, Samples
+from xray.store.sqlite.postings import Postings
+from xray.store.tables import (
+    CAPTURE_WORDS,
+    ENVIRONMENT,
+    PIPELINE,
+    RATE_BASIS_WORDS,
+    REPOSITORY,
+    RUN_STATUS_WORDS,
+    STEP_NAME,
+    STEP_STATUS_WORDS,
+    STEP_TYPE_WORDS,
+    VERSION,
+    number_words,
+)
+
+BLOCK_BITS: Final = 12
+_IDS_PER_LOOKUP: Final = 500
+_RUN_STATUS: Final = number_words(RUN_STATUS_WORDS)
+_STEP_STATUS: Final = number_words(STEP_STATUS_WORDS)
+_STEP_TYPE: Final = number_words(STEP_TYPE_WORDS)
+_CAPTURE: Final = number_words(CAPTURE_WORDS)
+_RATE_BASIS: Final = number_words(RATE_BASIS_WORDS)
+
+_RUN_COLUMNS: Final = (
+    "seq", "run_id", "known", "pipeline", "status", "started_at", "duration_ms", "repository",
+    "version", "environment", "key", "attempt", "weight", "tags", "metadata", "correlation",
+    "error",
+)  # fmt: skip
+_STEP_COLUMNS: Final = (
+    "seq", "step_id", "run", "ordinal", "pipeline", "name", "step_type", "status", "started_at",
+    "duration_ms", "attempt", "parent_step_id", "input_count", "output_count", "rejected_count",
+    "accepted_count", "selected_count", "rejection_rate", "rate_basis", "score", "capture",
+    "stats", "error",
+)  # fmt: skip
+
+
+def _upsert(table: str, columns: tuple[str, ...]) -> str:
+    names = ", ".join(columns)
+    marks = ", ".join("?" * len(columns))
+    changes = ", ".join(f"{name} = excluded.{name}" for name in columns[2:])
+    return (
+        f"insert into {table} ({names}) values ({marks}) on conflict (seq) do update set {changes}"  # noqa: S608
+    )
+
+
+_PUT_RUN: Final = _upsert("runs", _RUN_COLUMNS)
+_PUT_STEP: Final = _upsert("steps", _STEP_COLUMNS)
+_PUT_BODY: Final = "insert or replace into step_bodies (seq, data) values (?, ?)"
+_PUT_PART: Final = "insert or replace into run_facts (id, data) values (?, ?)"
+_PUT_BLOCK: Final = "insert into blocks (id, chunk, part, data) values (?, ?, ?, ?)"
+
+
+class Submitted(Struct, frozen=True):
+    """A batch that waits to be written."""
+
+    batch_id: str
+    facts: Sequence[Fact]
+
+
+class _KnownRun(Struct):
+    seq: int
+    known: int
+    fold: RunFold | None = None
+    changed: int = 0
+
+
+class Recorder:
+    """Turns facts into rows of the database; used by the writer alone.
+
+    Args:
+        connection: the writer's connection.
+        dims: numbers for repeated text.
+        postings: the candidate index.
+        compressor: compresses blocks and bodies.
+        decompressor: opens those that have to change.
+        samples: takes payloads to train dictionaries on; None once there are dictionaries.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        dims: Dims,
+        postings: Postings,
+        compressor: Compressor,
+        decompressor: Decompressor,
+        samples: Samples | None,
+    ) -> None:
+        self._connection = connection
+        self._dims = dims
+        self._postings = postings
+        self.compressor = compressor
+        self.samples = samples
+        self._decompressor = decompressor
+        self.forget()
+
+    def forget(self) -> None:
+        """Start again from what the database says; for when a transaction was taken back."""
+        self._dims.forget()
+        self._begin()
+        self._next_run = self._largest("select max(seq) from runs") + 1
+        self._next_step = 1 + max(
+            self._largest("select max(seq) from steps"),
+            self._largest("select max(seq) from early_steps"),
+        )
+
+    def _largest(self, query: str) -> int:
+        return int(self._connection.execute(query).fetchone()[0] or 0)
+
+    def _begin(self) -> None:
+        self._runs: dict[str, _KnownRun] = {}
+        self._steps: dict[str, int] = {}
+        self._early: dict[str, int] = {}
+        self._new_early: dict[str, int] = {}
+        self._step_rows: list[tuple[Any, ...]] = []
+        self._bodies: list[tuple[int, bytes]] = []
+        self._blocks: list[tuple[int, int, int, bytes]] = []
+        self._block_counts: dict[int, int] = {}
+        self._chunks: dict[int, set[int]] = {}
+        self._entries: list[tuple[int, int]] = []
+        self._incomplete: set[int] = set()
+
+    def record(self, batches: Sequence[Submitted]) -> list[Receipt]:
+        """Write *batches*; the caller's transaction makes them durable.
+
+        Raises:
+            Exception: a fact cannot be stored; the transaction must be taken back and `forget`
+                called.
+        """
+        self._begin()
+        self._look_up([fact for batch in batches for fact in batch.facts])
+        receipts = [self._take(batch) for batch in batches]
+        self._write()
+        return receipts
+
+    def _take(self, batch: Submitted) -> Receipt:
+        accepted = 0
+        refused: list[Refusal] = []
+        for fact in batch.facts:
+            refusal = refuse_fact(fact)
+            if refusal is not None:
+                refused.append(refusal)
+            else:
+                accepted += self._add(fact)
+        return Receipt(
+            batch_id=batch.batch_id,
+            accepted=accepted,
+            duplicate=len(batch.facts) - accepted - len(refused),
+            rejected=refused,
+        )
+
+    def _look_up(self, facts: Iterable[Fact]) -> None:
+        """Find what is known of every run and step that *facts* name, in a few queries."""
+        run_ids: dict[str, bytes] = {}
+        step_ids: dict[str, bytes] = {}
+        for fact in facts:
+            if refuse_fact(fact) is not None:
+                continue
+            run_ids[fact.run_id] = _id_bytes(fact.run_id)
+            if isinstance(fact, (StepFinished, StepRows)):
+                step_ids[fact.step_id] = _id_bytes(fact.step_id)
+        for run_id, seq, known in self._select("runs", "run_id, seq, known", "run_id", run_ids):
+            self._runs[run_id] = _KnownRun(seq, known)
+        for step_id, seq in self._select("steps", "step_id, seq", "step_id", step_ids):
+            self._steps[step_id] = seq
+        for step_id, seq in self._select("early_steps", "step_id, seq", "step_id", step_ids):
+            self._early[step_id] = seq
+
+    def _select(
+        self, table: str, columns: str, key: str, ids: dict[str, bytes]
+    ) -> Iterable[tuple[Any, ...]]:
+        texts = {raw: text for text, raw in ids.items()}
+        raws = list(texts)
+        for start in range(0, len(raws), _IDS_PER_LOOKUP):
+            wanted = raws[start : start + _IDS_PER_LOOKUP]
+            marks = ", ".join("?" * len(wanted))
+            query = f"select {columns} from {table} where {key} in ({marks})"  # noqa: S608
+            for raw, *rest in self._connection.execute(query, wanted):
+                yield (texts[raw], *rest)
+
+    def _add(self, fact: Fact) -> bool:
+        if isinstance(fact, StepFinished):
+            return self._add_step(fact)
+        if isinstance(fact, StepRows):
+            return self._add_chunk(fact)
+        return self._add_run_fact(fact)
+
+    def _run(self, run_id: str) -> _KnownRun:
+        run = self._runs.get(run_id)
+        if run is None:
+            run = self._runs[run_id] = _KnownRun(self._next_run, 0, RunFold())
+            run.changed = -1
+            self._next_run += 1
+        return run
+
+    def _fold(self, run: _KnownRun) -> RunFold:
+        if run.fold is None:
+            run.fold = load_run(self._connection, run.seq, self._decompressor)
+        return run.fold
+
+    def _add_run_fact(self, fact: RunStarted | RunFinished | RunPatched) -> bool:
+        run = self._run(fact.run_id)
+        kind = PATCHED
+        if not isinstance(fact, RunPatched):
+            kind = STARTED if isinstance(fact, RunStarted) else FINISHED
+            if run.known & 1 << kind:
+                return False
+        if not self._fold(run).add(fact):
+            return False
+        run.known |= 1 << kind
+        run.changed |= 1 << kind
+        return True
+
+    def _add_step(self, fact: StepFinished) -> bool:
+        if fact.step_id in self._steps:
+            return False
+        run = self._run(fact.run_id)
+        if not run.known & 1 << STARTED and self._fold(run).add_step(fact):
+            run.known |= 1 << FIRST_STEP
+            run.changed |= 1 << FIRST_STEP
+        seq = self._early.pop(fact.step_id, None)
+        if seq is None:
+            seq = self._next_step
+            self._next_step += 1
+        else:
+            self._new_early.pop(fact.step_id, None)
+            self._incomplete.add(seq)
+        self._steps[fact.step_id] = seq
+        self._put_step(seq, run.seq, fact, summarize_step(fact))
+        self._put_blocks(seq, 0, fact.rows)
+        drawn = [row for reservoir in fact.reservoirs for row in reservoir.rows]
+        extras = [*drawn, *fact.logged]
+        if extras or fact.reservoirs:
+            self._put_blocks(seq, EXTRAS_CHUNK, extras, fact)
+        return True
+
+    def _add_chunk(self, fact: StepRows) -> bool:
+        self._run(fact.run_id)
+        seq = self._steps.get(fact.step_id)
+        if seq is None:
+            seq = self._early.get(fact.step_id)
+            if seq is None:
+                seq = self._early[fact.step_id] = self._new_early[fact.step_id] = self._next_step
+                self._next_step += 1
+        if fact.chunk in self._chunks_of(seq):
+            return False
+        if fact.step_id in self._steps:
+            self._incomplete.add(seq)
+        self._chunks[seq].add(fact.chunk)
+        self._put_blocks(seq, fact.chunk, fact.rows)
+        if not fact.rows:
+            self._put_block(seq, fact.chunk, 0, [])
+        return True
+
+    def _chunks_of(self, seq: int) -> set[int]:
+        chunks = self._chunks.get(seq)
+        if chunks is None:
+            first, last = block_range(seq)
+            query = "select chunk from blocks where id between ? and ?"
+            found = self._connection.execute(query, (first, last)).fetchall()
+            self._block_counts[seq] = self._block_counts.get(seq, 0) + len(found)
+            chunks = self._chunks[seq] = {row[0] for row in found}
+        return chunks
+
+    def _put_blocks(
+        self,
+        seq: int,
+        chunk: int,
+        rows: Sequence[DecisionRow],
+        fact: StepFinished | None = None,
+    ) -> None:
+        if seq in self._incomplete:
+            self._chunks_of(seq)
+        if chunk == EXTRAS_CHUNK:
+            # Reservoirs are told apart by position, so they stay in one block.
+            self._put_block(seq, chunk, 0, rows, fact)
+        else:
+            for part, start in enumerate(range(0, len(rows), MAX_ROWS)):
+                self._put_block(seq, chunk, part, rows[start : start + MAX_ROWS])
+        names = {row.candidate_id for row in rows}
+        self._entries.extend([(hash64(name), seq) for name in names])
+
+    def _put_block(
+        self,
+        seq: int,
+        chunk: int,
+        part: int,
+        rows: Sequence[DecisionRow],
+        fact: StepFinished | None = None,
+    ) -> None:
+        position = self._block_counts.get(seq, 0)
+        if position >= 1 << BLOCK_BITS:
+            raise InvalidRecordError(f"A step has more than {1 << BLOCK_BITS} row groups.")
+        self._block_counts[seq] = position + 1
+        reservoirs = () if fact is None else fact.reservoirs
+        data = encode_block(rows, self.compressor, self.samples, reservoirs)
+        self._blocks.append((seq << BLOCK_BITS | position, chunk, part, data))
+
+    def _put_step(self, seq: int, run: int, fact: StepFinished, summary: StepSummary) -> None:
+        dims = self._dims
+        counts = summary.counts
+        parent = fact.parent_step_id
+        self._step_rows.append(
+            (
+                seq,
+                _id_bytes(fact.step_id),
+                run,
+                fact.ordinal,
+                dims.number(PIPELINE, fact.pipeline),
+                dims.number(STEP_NAME, fact.name),
+                _STEP_TYPE[fact.step_type],
+                _STEP_STATUS[fact.status],
+                fact.started_at_us,
+                fact.duration_ms,
+                fact.attempt,
+                None if parent is None else _id_bytes(parent),
+                summary.input_count,
+                summary.output_count,
+                counts.rejected,
+                counts.accepted,
+                counts.selected,
+                summary.rejection_rate,
+                None if summary.rate_basis is None else _RATE_BASIS[summary.rate_basis],
+                summary.score,
+                _CAPTURE[fact.capture],
+                _json_text(summary.stats),
+                _error_text(fact.error),
+            )
+        )
+        payload = encode_step(fact, summary, count_reasons(fact, summary))
+        self._bodies.append((seq, pack(payload, self.compressor, self.samples)))
+
+    def _write(self) -> None:
+        execute_many = self._connection.executemany
+        changed = {run_id: run for run_id, run in self._runs.items() if run.changed}
+        run_rows = [self._run_row(run_id, run) for run_id, run in changed.items()]
+        execute_many(_PUT_RUN, run_rows)
+        execute_many(
+            _PUT_PART,
+            [
+                (run.seq << 2 | kind, pack(part, self.compressor, self.samples))
+                for run in changed.values()
+                for kind, part in encode_run(self._fold(run)).items()
+                if run.changed >> kind & 1
+            ],
+        )
+        execute_many(_PUT_STEP, self._step_rows)
+        execute_many(_PUT_BODY, self._bodies)
+        execute_many(_PUT_BLOCK, self._blocks)
+        if self._new_early:
+            early = [(_id_bytes(step_id), seq) for step_id, seq in self._new_early.items()]
+            execute_many("insert into early_steps (step_id, seq) values (?, ?)", early)
+        self._postings.add(self._entries)
+        if self._incomplete:
+            self._count_again(sorted(self._incomplete))
+
+    def _count_again(self, seqs: Sequence[int]) -> None:
+        """Summarize steps again whose rows came in several facts."""
+        self._step_rows.clear()
+        self._bodies.clear()
+        for seq in seqs:
+            run, data = self._connection.execute(
+                "select run, data from steps join step_bodies using (seq) where seq = ?", (seq,)
+            ).fetchone()
+            body = decode_step(unpack(data, self._decompressor))
+            blocks = load_blocks(self._connection, seq, self._decompressor)
+            fact = restore_rows(body.fact, blocks)
+            self._put_step(seq, run, fact, summarize_step(fact))
+            self._connection.execute("delete from early_steps where seq = ?", (seq,))
+        self._connection.executemany(_PUT_STEP, self._step_rows)
+        self._connection.executemany(_PUT_BODY, self._bodies)
+
+    def _run_row(self, run_id: str, run: _KnownRun) -> tuple[Any, ...]:
+        dims, fold = self._dims, self._fold(run)
+        started = fold.started or RunStarted(run_id=run_id, pipeline="", started_at_us=0)
+        return (
+            run.seq,
+            _id_bytes(run_id),
+            run.known,
+            dims.number(PIPELINE, fold.pipeline),
+            _RUN_STATUS[fold.status],
+            fold.started_at_us(run_id),
+            fold.duration_ms,
+            dims.optional(REPOSITORY, started.repository),
+            dims.optional(VERSION, started.version),
+            dims.optional(ENVIRONMENT, started.environment),
+            started.key,
+            started.attempt,
+            started.weight,
+            _json_text(fold.tags),
+            _json_text(fold.metadata),
+            _json_text(fold.correlation),
+            _error_text(fold.error),
+        )
+
+
+def block_range(seq: int) -> tuple[int, int]:
+    """The ids of a step's blocks: first and last possible."""
+    return seq << BLOCK_BITS, (seq + 1 << BLOCK_BITS) - 1
+
+
+def load_blocks(
+    connection: sqlite3.Connection, seq: int, decompressor: Decompressor
+) -> list[Block]:
+    """The blocks of a step, in the order of its chunks."""
+    rows = connection.execute(
+        "select chunk, data from blocks where id between ? and ? order by chunk, part",
+        block_range(seq),
+    )
+    return [Block(chunk, data, decompressor) for chunk, data in rows]
+
+
+def load_run(connection: sqlite3.Connection, seq: int, decompressor: Decompressor) -> RunFold:
+    """What is stored of one run."""
+    rows = connection.execute(
+        "select id & 3, data from run_facts where id between ? and ?", (seq << 2, seq << 2 | 3)
+    )
+    return decode_run({kind: unpack(data, decompressor) for kind, data in rows})
+
+
+def _id_bytes(text: str) -> bytes:
+    return bytes.fromhex(text.replace("-", ""))
+
+
+def id_text(raw: bytes) -> str:
+    """The canonical text of an id as it is stored."""
+    return str(UUID(bytes=raw))
+
+
+def _json_text(value: object) -> str | None:
+    return msgspec.json.encode(value).decode() if value else None
+
+
+def _error_text(error: ErrorInfo | None) -> str | None:
+    if error is None:
+        return None
+    plain = {"type": error.type, "message": error.message, "where": error.where}
+    return msgspec.json.encode(plain).decode()

@@ -1,0 +1,256 @@
+"""The one thread that writes: batches that wait together are committed together."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Final
+
+import msgspec
+
+from xray.errors import StoreBusyError, StoreError, XRayError
+from xray.model.facts import (
+    DecisionRow,
+    Fact,
+    Receipt,
+    Refusal,
+    RunStarted,
+    StepFinished,
+    StepRows,
+    fact_id,
+)
+from xray.store.sqlite.connection import translate_error
+from xray.store.sqlite.dims import Dims
+from xray.store.sqlite.frames import (
+    Compressor,
+    Decompressor,
+    DictionarySet,
+    Samples,
+    load_dictionaries,
+    save_dictionaries,
+)
+from xray.store.sqlite.postings import Postings
+from xray.store.sqlite.recorder import Recorder, Submitted
+
+_MAX_GROUP_BYTES: Final = 8 << 20
+_TRAINING_BYTES: Final = 1 << 20
+_ROW_BYTES: Final = 200
+_FACT_BYTES: Final = 500
+_log: Final = logging.getLogger("xray.store")
+
+_UNSTORABLE: Final = (
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    msgspec.MsgspecError,
+    XRayError,
+    ValueError,
+    TypeError,
+    LookupError,
+    OverflowError,
+    RecursionError,
+    AttributeError,
+)
+"""What one bad fact can raise; the others of its group are then stored without it."""
+
+
+class _Waiting(msgspec.Struct, frozen=True):
+    batch: Submitted
+    size: int
+    future: Future[Receipt]
+
+
+class Writer:
+    """Commits batches in groups.
+
+    Args:
+        connection: the one connection that writes; closed with the writer.
+        decompressor: is told of every dictionary generation.
+        max_queued_bytes: estimated size of what may wait.
+        merge_fanout: how many segments of the candidate index become one.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        decompressor: Decompressor,
+        *,
+        max_queued_bytes: int,
+        merge_fanout: int,
+    ) -> None:
+        self._connection = connection
+        self._decompressor = decompressor
+        self._max_queued_bytes = max_queued_bytes
+        newest = DictionarySet(0, {})
+        for newest in load_dictionaries(connection):
+            decompressor.add(newest)
+        self._postings = Postings(connection, fanout=merge_fanout)
+        self._recorder = Recorder(
+            connection,
+            Dims(connection),
+            self._postings,
+            Compressor(newest),
+            decompressor,
+            None if newest.generation else Samples(_TRAINING_BYTES),
+        )
+        self._queue: deque[_Waiting] = deque()
+        self._queued_bytes = 0
+        self._changed = threading.Condition()
+        self._is_closing = False
+        self._thread = threading.Thread(target=self._run, name="xray-store-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, batch_id: str, facts: Sequence[Fact]) -> Future[Receipt]:
+        """Let *facts* wait for the next commit.
+
+        Raises:
+            StoreBusyError: too much waits already.
+            StoreError: the store is closed.
+        """
+        size = sum(map(_estimate_bytes, facts))
+        waiting = _Waiting(Submitted(batch_id, facts), size, Future())
+        waiting.future.set_running_or_notify_cancel()
+        with self._changed:
+            if self._is_closing:
+                raise StoreError("The store is closed.", hint="Open it again with open_store.")
+            if self._queue and self._queued_bytes + size > self._max_queued_bytes:
+                raise StoreBusyError(
+                    "Too much waits to be written.", hint="Send the same batch again later."
+                )
+            self._queue.append(waiting)
+            self._queued_bytes += size
+            self._changed.notify()
+        return waiting.future
+
+    def close(self) -> None:
+        """Commit what waits, then give the connection back."""
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while group := self._next_group():
+                self._commit_group(group)
+                self._tidy()
+        finally:
+            self._connection.close()
+
+    def _next_group(self) -> list[_Waiting]:
+        with self._changed:
+            while not self._queue and not self._is_closing:
+                self._changed.wait()
+            group: list[_Waiting] = []
+            size = 0
+            while self._queue and (not group or size + self._queue[0].size <= _MAX_GROUP_BYTES):
+                waiting = self._queue.popleft()
+                group.append(waiting)
+                size += waiting.size
+            self._queued_bytes -= size
+            return group
+
+    def _commit_group(self, group: list[_Waiting]) -> None:
+        batches = [waiting.batch for waiting in group]
+        try:
+            try:
+                receipts = self._in_transaction(batches)
+            except _UNSTORABLE:
+                receipts = self._commit_apart(batches)
+        except Exception as error:  # noqa: BLE001  (whoever waits must be told, whatever it is)
+            failure = translate_error(error) if isinstance(error, sqlite3.Error) else error
+            for waiting in group:
+                waiting.future.set_exception(failure)
+            return
+        for waiting, receipt in zip(group, receipts, strict=True):
+            waiting.future.set_result(receipt)
+
+    def _in_transaction(self, batches: Sequence[Submitted]) -> list[Receipt]:
+        try:
+            self._connection.execute("begin immediate")
+            receipts = self._recorder.record(batches)
+            self._connection.execute("commit")
+        except BaseException:
+            self._take_back()
+            raise
+        return receipts
+
+    def _commit_apart(self, batches: Sequence[Submitted]) -> list[Receipt]:
+        """Each batch by itself, and within a batch that fails each fact by itself."""
+        return [self._commit_batch(batch) for batch in batches]
+
+    def _commit_batch(self, batch: Submitted) -> Receipt:
+        try:
+            return self._in_transaction([batch])[0]
+        except _UNSTORABLE:
+            apart = [self._commit_fact(batch.batch_id, fact) for fact in batch.facts]
+        return Receipt(
+            batch_id=batch.batch_id,
+            accepted=sum(receipt.accepted for receipt in apart),
+            duplicate=sum(receipt.duplicate for receipt in apart),
+            rejected=[refusal for receipt in apart for refusal in receipt.rejected],
+        )
+
+    def _commit_fact(self, batch_id: str, fact: Fact) -> Receipt:
+        try:
+            return self._in_transaction([Submitted(batch_id, [fact])])[0]
+        except _UNSTORABLE as error:
+            detail = f"The record cannot be stored: {type(error).__name__}: {error}"[:500]
+            refusal = Refusal(fact_id(fact), "invalid_record", detail)
+            return Receipt(batch_id=batch_id, accepted=0, duplicate=0, rejected=[refusal])
+
+    def _take_back(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("rollback")
+        self._recorder.forget()
+
+    def _tidy(self) -> None:
+        """Merge what is due and train dictionaries, once those who waited have their answer."""
+        try:
+            self._merge_segments()
+            self._train_dictionaries()
+        except sqlite3.Error as error:
+            if self._connection.in_transaction:
+                self._connection.execute("rollback")
+            _log.warning("The candidate index could not be merged and is left as it is: %s", error)
+
+    def _merge_segments(self) -> None:
+        is_due = True
+        while is_due and not self._queue:
+            self._connection.execute("begin immediate")
+            is_due = self._postings.merge_due()
+            self._connection.execute("commit")
+
+    def _train_dictionaries(self) -> None:
+        samples = self._recorder.samples
+        if samples is None or not samples.is_enough:
+            return
+        self._recorder.samples = None
+        trained = samples.train(self._recorder.compressor.generation + 1)
+        self._connection.execute("begin immediate")
+        save_dictionaries(self._connection, trained)
+        self._connection.execute("commit")
+        self._decompressor.add(trained)
+        self._recorder.compressor = Compressor(trained)
+
+
+def _estimate_bytes(fact: Fact) -> int:
+    if isinstance(fact, StepFinished):
+        size = sum(memoryview(raw).nbytes for raw in (fact.input, fact.output, fact.params))
+        drawn = sum(_rows_bytes(reservoir.rows) for reservoir in fact.reservoirs)
+        return _FACT_BYTES + size + _rows_bytes(fact.rows) + drawn + _rows_bytes(fact.logged)
+    if isinstance(fact, StepRows):
+        return _FACT_BYTES + _rows_bytes(fact.rows)
+    if isinstance(fact, RunStarted):
+        return _FACT_BYTES + memoryview(fact.input).nbytes + memoryview(fact.metadata).nbytes
+    size = memoryview(fact.output).nbytes + memoryview(fact.metadata).nbytes
+    return _FACT_BYTES + size
+
+
+def _rows_bytes(rows: Sequence[DecisionRow]) -> int:
+    return sum([memoryview(row.attributes).nbytes for row in rows]) + _ROW_BYTES * len(rows)

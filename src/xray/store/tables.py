@@ -1,0 +1,161 @@
+"""The columns that questions are compiled against, and the numbers that stand for words in them.
+
+The numbers are stored: a word may be added at the end, never moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Literal
+
+from msgspec import Struct
+from sqlalchemy import Column, Float, Integer, LargeBinary, MetaData, Table, Text
+
+from xray.query.plan import Scope
+
+DimKind = Literal[1, 2, 3, 4, 5]
+PIPELINE: Final = 1
+STEP_NAME: Final = 2
+VERSION: Final = 3
+ENVIRONMENT: Final = 4
+REPOSITORY: Final = 5
+
+RUN_STATUS_WORDS: Final = ("running", "completed", "failed", "cancelled", "abandoned")
+STEP_STATUS_WORDS: Final = ("running", "completed", "failed", "cancelled")
+STEP_TYPE_WORDS: Final = (
+    "generate", "retrieve", "filter", "rank", "select", "transform", "group", "custom",
+)  # fmt: skip
+CAPTURE_WORDS: Final = ("minimal", "sample", "full")
+RATE_BASIS_WORDS: Final = ("counted", "declared", "given", "sampled", "inferred")
+
+
+def number_words(words: tuple[str, ...]) -> Mapping[str, int]:
+    """The number of each word."""
+    return MappingProxyType({word: number for number, word in enumerate(words)})
+
+
+metadata: Final = MetaData()
+dim: Final = Table(
+    "dim",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", Integer),
+    Column("text", Text),
+)
+runs: Final = Table(
+    "runs",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("run_id", LargeBinary),
+    Column("pipeline", Integer),
+    Column("status", Integer),
+    Column("started_at", Integer),
+    Column("duration_ms", Float),
+    Column("repository", Integer),
+    Column("version", Integer),
+    Column("environment", Integer),
+    Column("key", Text),
+    Column("attempt", Integer),
+    Column("weight", Float),
+    Column("tags", Text),
+    Column("metadata", Text),
+    Column("correlation", Text),
+    Column("error", Text),
+)
+steps: Final = Table(
+    "steps",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("step_id", LargeBinary),
+    Column("run", Integer),
+    Column("ordinal", Integer),
+    Column("pipeline", Integer),
+    Column("name", Integer),
+    Column("step_type", Integer),
+    Column("status", Integer),
+    Column("started_at", Integer),
+    Column("duration_ms", Float),
+    Column("attempt", Integer),
+    Column("parent_step_id", LargeBinary),
+    Column("input_count", Integer),
+    Column("output_count", Integer),
+    Column("rejected_count", Integer),
+    Column("accepted_count", Integer),
+    Column("selected_count", Integer),
+    Column("rejection_rate", Float),
+    Column("rate_basis", Integer),
+    Column("score", Float),
+    Column("capture", Integer),
+    Column("stats", Text),
+    Column("error", Text),
+)
+
+Storage = Literal["dim", "words", "run_status", "uuid", "text", "number", "json"]
+
+
+class Stored(Struct, frozen=True):
+    """How a field lies in its column.
+
+    Args:
+        how: a `dim` number, a `words` number, a run's status (shown by its age), a 16-byte
+            `uuid`, or `text`, a `number`, `json` as they are.
+        dim_kind: for `dim`, which kind.
+        words: for `words`, by number.
+    """
+
+    how: Storage
+    dim_kind: int = 0
+    words: tuple[str, ...] = ()
+
+
+_TEXT: Final = Stored("text")
+_NUMBER: Final = Stored("number")
+_JSON: Final = Stored("json")
+_UUID: Final = Stored("uuid")
+
+STORED_FIELDS: Final[dict[Scope, dict[str, Stored]]] = {
+    "run": {
+        "run_id": _UUID,
+        "pipeline": Stored("dim", PIPELINE),
+        "status": Stored("run_status"),
+        "started_at": _NUMBER,
+        "duration_ms": _NUMBER,
+        "repository": Stored("dim", REPOSITORY),
+        "version": Stored("dim", VERSION),
+        "environment": Stored("dim", ENVIRONMENT),
+        "key": _TEXT,
+        "attempt": _NUMBER,
+        "weight": _NUMBER,
+        "tags": _JSON,
+        "metadata": _JSON,
+        "correlation": _JSON,
+        "error": _JSON,
+    },
+    "step": {
+        "step_id": _UUID,
+        "run_id": _UUID,
+        "pipeline": Stored("dim", PIPELINE),
+        "parent_step_id": _UUID,
+        "name": Stored("dim", STEP_NAME),
+        "step_type": Stored("words", words=STEP_TYPE_WORDS),
+        "status": Stored("words", words=STEP_STATUS_WORDS),
+        "started_at": _NUMBER,
+        "duration_ms": _NUMBER,
+        "ordinal": _NUMBER,
+        "attempt": _NUMBER,
+        "input_count": _NUMBER,
+        "output_count": _NUMBER,
+        "rejected_count": _NUMBER,
+        "accepted_count": _NUMBER,
+        "selected_count": _NUMBER,
+        "rejection_rate": _NUMBER,
+        "rate_basis": Stored("words", words=RATE_BASIS_WORDS),
+        "score": _NUMBER,
+        "capture": Stored("words", words=CAPTURE_WORDS),
+        "stats": _JSON,
+        "error": _JSON,
+    },
+    "decision": {},
+}
+"""The fields that have a column; the others are in a body or a block."""
