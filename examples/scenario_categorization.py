@@ -24,6 +24,7 @@ MIN_OVERLAP = 0.35
 MIN_REVIEWS = 100
 MIN_CONFIDENCE = 0.55
 SHORTLIST = 3
+NAMED_SUPPORTERS = 5
 EVERY = 401
 """Every how many-th product of the catalogue is put to the test."""
 
@@ -93,7 +94,7 @@ def categorize(listing: Listing, catalogue: Catalogue) -> str | None:
         input={"title": listing.title, "product_id": listing.product_id},
         metadata={"expected": listing.expected},
     ) as run:
-        words = read_title(run, listing)
+        words = extract_words(run, listing)
         found = find_similar(run, listing, words, catalogue)
         neighbours = filter_neighbours(run, found)
         votes = propose_categories(run, neighbours)
@@ -104,9 +105,9 @@ def categorize(listing: Listing, catalogue: Catalogue) -> str | None:
         return category
 
 
-def read_title(run: Run, listing: Listing) -> list[str]:
+def extract_words(run: Run, listing: Listing) -> list[str]:
     """The words of the title that may say something about the shelf."""
-    with run.step("read_title", step_type="generate") as step:
+    with run.step("extract_words", step_type="generate") as step:
         words = list(dict.fromkeys(words_of(listing.title)))
         useful = []
         for word in words:
@@ -138,6 +139,7 @@ def find_similar(
                 origin=shared,
             )
             neighbours.append(Neighbour(hit.product, len(shared) / len(words), shared))
+        step.set_output({"neighbours": len(neighbours)})
         return neighbours
 
 
@@ -145,6 +147,7 @@ def filter_neighbours(run: Run, found: list[Neighbour]) -> list[Neighbour]:
     """Keep neighbours that have enough in common and that enough people have bought."""
     kept = []
     with run.step("filter_neighbours", step_type="filter") as step:
+        step.set_input_count(len(found))
         for neighbour in found:
             product_id = neighbour.product.id
             is_kept = step.check(
@@ -160,11 +163,12 @@ def filter_neighbours(run: Run, found: list[Neighbour]) -> list[Neighbour]:
                 kept.append(neighbour)
             else:
                 step.reject(product_id, attributes={"title": neighbour.product.title})
+        step.set_output_count(len(kept))
     return kept
 
 
 def propose_categories(run: Run, neighbours: list[Neighbour]) -> list[Vote]:
-    """Every category a neighbour stands in, with the neighbours that speak for it."""
+    """Every category a neighbour stands in, with the closest neighbours as its origin."""
     supporters: dict[str, list[Neighbour]] = defaultdict(list)
     for neighbour in neighbours:
         supporters[neighbour.product.category].append(neighbour)
@@ -174,7 +178,8 @@ def propose_categories(run: Run, neighbours: list[Neighbour]) -> list[Vote]:
             for category, behind in supporters.items()
         ]
         for vote in votes:
-            step.accept(vote.category, origin=[entry.product.id for entry in vote.supporters])
+            closest = sorted(vote.supporters, key=lambda entry: -entry.overlap)[:NAMED_SUPPORTERS]
+            step.accept(vote.category, origin=[entry.product.id for entry in closest])
         step.set_output({"categories": [vote.category for vote in votes]})
         return votes
 
@@ -197,6 +202,8 @@ def score_categories(run: Run, votes: list[Vote]) -> list[Vote]:
     """Order by votes, by how much the voters have in common, and by the closest of them."""
     ranked = sorted(votes, key=lambda vote: (-vote.scores["total"], vote.category))
     with run.step("score_categories", step_type="rank") as step:
+        step.set_input_count(len(votes))
+        step.set_output_count(min(SHORTLIST, len(votes)))
         for rank, vote in enumerate(ranked, start=1):
             if rank <= SHORTLIST:
                 step.accept(vote.category, score=vote.scores, rank=rank)

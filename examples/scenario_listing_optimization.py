@@ -25,6 +25,7 @@ else:
 PIPELINE = "ListingOptimization"
 BESTSELLERS = 25
 TERMS = 9
+NAMED_USERS = 3
 MAX_LENGTH = 60
 MIN_LENGTH = 30
 MAX_REPEATED_WORDS = 0
@@ -44,7 +45,13 @@ _STOP_WORDS = frozenset({"for", "with", "and", "to", "of"})
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A word of best-selling titles, and the products that use it."""
+    """A word of best-selling titles.
+
+    Args:
+        word: the word.
+        used_by: ids of the best-selling products that use it.
+        reviews: how many reviews all products that use it have.
+    """
 
     word: str
     used_by: list[str]
@@ -98,7 +105,11 @@ def collect_terms(run: Run, product: Product, bestsellers: list[Product]) -> lis
             used_by[word].append(other)
     terms = sorted(
         (
-            Term(word, [user.id for user in users], sum(user.reviews for user in users))
+            Term(
+                word,
+                [user.id for user in users[:NAMED_USERS]],
+                sum(user.reviews for user in users),
+            )
             for word, users in used_by.items()
         ),
         key=lambda term: (-term.reviews, term.word),

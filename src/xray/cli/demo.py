@@ -298,7 +298,7 @@ def suggest_next(url: str, why: Why) -> list[str]:
         f"  export XRAY_URL={url}",
         f"  {command} show last",
         f"  {command} why last {why.candidate_id}",
-        f"  {command} runs --pipeline place_names tags=wrong",
+        f"  {command} runs --pipeline place_names tag=wrong",
         f"  {command} steps step_type=filter rejection_rate_gt=0.9",
         f"  curl -s '{url}/v1/runs/{why.run_id}/why?candidate={why.candidate_id}'",
         f"  curl -s '{url}/v1/steps?step_type=filter&rejection_rate_gt=0.9'",
