@@ -54,7 +54,9 @@ from xray.store.tables import runs, steps
 _POOL_SIZE: Final = 4
 _POOL_OVERFLOW: Final = 12
 _IDS_PER_LOOKUP: Final = 500
-_RESIDUAL_BATCH: Final = 200
+_OPENED_BATCH: Final = 200
+_FIRST_WINDOW: Final = 2_000
+_WINDOW_GROWTH: Final = 10
 
 _Listed = TypeVar("_Listed", Run, Step)
 
@@ -321,24 +323,29 @@ class Snapshot:
         json: ColumnElement[bool],
         open_records: Callable[[Sequence[int]], list[_Listed]],
     ) -> Page[_Listed]:
-        """A page whose JSON conditions are judged over a bounded window of rows."""
-        window = self._budget.json_rows
-        scanned = _newest(plan, compiled, plan.after).limit(window).subquery()
-        table = runs if plan.scope == "run" else steps
-        narrowed = select(*_sort_columns(plan.scope)).where(
-            table.c.seq.in_(select(scanned.c.seq)),
-            compiled.json if compiled.json is not None else True,
-        )
-        narrowed = _joined(narrowed, plan.scope, compiled.has_runs)
-        rows = self._rows(_ordered(narrowed, plan.scope).limit(plan.limit + 1))
-        is_full = len(rows) > plan.limit
-        end = None if is_full else self._window_end(plan, compiled, window)
-        return self._unfinished(plan, rows, end, open_records)
+        """A page whose JSON conditions are judged in windows of rows that grow, up to the budget."""
+        found: list[_Row] = []
+        after, end = plan.after, plan.after
+        left, window = self._budget.json_rows, _FIRST_WINDOW
+        while left > 0 and len(found) <= plan.limit:
+            window = min(window, left)
+            end = self._window_end(plan, compiled, after, window)
+            query = _newest(plan, compiled, after).where(json)
+            if end is not None:
+                query = query.where(_is_not_behind(plan.scope, end))
+            found += self._rows(query.limit(plan.limit + 1 - len(found)))
+            if end is None:
+                break
+            left -= window
+            after, window = end, window * _WINDOW_GROWTH
+        is_full = len(found) > plan.limit
+        return self._unfinished(plan, found, None if is_full else end, open_records)
 
-    def _window_end(self, plan: Plan, compiled: Compiled, window: int) -> Position | None:
-        """The last row of a window that was used up; None when the table ended before."""
-        query = _newest(plan, compiled, plan.after).offset(window - 1).limit(2)
-        rows = self._rows(query)
+    def _window_end(
+        self, plan: Plan, compiled: Compiled, after: Position | None, window: int
+    ) -> Position | None:
+        """The last of the next *window* rows; None when the table ends with them or before."""
+        rows = self._rows(_newest(plan, compiled, after).offset(window - 1).limit(2))
         return rows[0].position if len(rows) > 1 else None
 
     def _scan(
@@ -359,8 +366,8 @@ class Snapshot:
             query = _newest(plan, compiled, after)
             if compiled.json is not None:
                 query = query.where(compiled.json)
-            rows = self._rows(query.limit(min(_RESIDUAL_BATCH, left)))
-            is_over = len(rows) < min(_RESIDUAL_BATCH, left)
+            rows = self._rows(query.limit(min(_OPENED_BATCH, left)))
+            is_over = len(rows) < min(_OPENED_BATCH, left)
             left -= len(rows)
             for row, record in zip(rows, open_records([row.seq for row in rows]), strict=True):
                 after = row.position
@@ -410,11 +417,9 @@ class Snapshot:
             for decision in self._table(seq, step.step_id, step.run_id)
         )
 
-    def _rows(self, query: Select[tuple[int, int, bytes]]) -> list[_Row]:
-        return [
-            _Row(row[0], Position(row[1], _id_text(row[2])))
-            for row in self._connection.execute(query)
-        ]
+    def _rows(self, query: Select[Any]) -> list[_Row]:
+        rows: Iterable[Any] = self._connection.execute(query)
+        return [_Row(row[0], Position(row[1], _id_text(row[2]))) for row in rows]
 
 
 def _sort_columns(scope: Scope) -> tuple[Any, Any, Any]:
@@ -440,15 +445,22 @@ def _newest(plan: Plan, compiled: Compiled, after: Position | None) -> Select[An
     query = select(seq, started_at, record_id).where(compiled.columns)
     query = _joined(query, plan.scope, compiled.has_runs)
     if after is not None:
-        is_same_time = started_at == after.sort_us
-        query = query.where(
-            started_at <= after.sort_us,
-            or_(
-                started_at < after.sort_us,
-                and_(is_same_time, record_id < _raw_id(after.record_id)),
-            ),
+        is_older = or_(
+            started_at < after.sort_us,
+            and_(started_at == after.sort_us, record_id < _raw_id(after.record_id)),
         )
+        query = query.where(started_at <= after.sort_us, is_older)
     return _ordered(query, plan.scope)
+
+
+def _is_not_behind(scope: Scope, end: Position) -> ColumnElement[bool]:
+    """Whether a row comes before *end* in the order of the question, or is it."""
+    _, started_at, record_id = _sort_columns(scope)
+    is_newer = or_(
+        started_at > end.sort_us,
+        and_(started_at == end.sort_us, record_id >= _raw_id(end.record_id)),
+    )
+    return and_(started_at >= end.sort_us, is_newer)
 
 
 def _cursor(rows: Sequence[_Row], plan: Plan) -> str | None:
