@@ -105,6 +105,8 @@ def test_help_loads_nothing_it_does_not_need() -> None:
                 "it knows serve, demo, runs, show, steps, why, doctor.\n"
             ),
         ),
+        (["--frob", "runs"], "xray: Unrecognized arguments: --frob. See `xray --help`.\n"),
+        (["--url"], "xray: Argument --url: expected one argument. See `xray --help`.\n"),
         (
             ["runs", "--frob"],
             "xray runs: Unrecognized arguments: --frob. See `xray runs --help`.\n",
@@ -190,6 +192,14 @@ def test_a_refusal_is_3_and_says_how_to_give_the_key(
     )
 
 
+def test_what_a_server_says_cannot_steer_the_terminal(
+    server: ScriptedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.on("/v1/runs", problem(500, "internal_error", "It \x1b[2J failed.\nTwice."))
+    assert main(["runs", "--url", server.url]) == 3
+    assert capsys.readouterr().err == "xray: It \\x1b[2J failed. Twice.\n"
+
+
 def test_what_is_not_found_is_1_and_what_is_asked_wrongly_2() -> None:
     assert exit_code_of(NotFoundError("no")) == 1
     assert exit_code_of(InvalidQueryError("no")) == 2
@@ -208,7 +218,8 @@ def test_shared_options_may_stand_before_or_after_the_command(server: ScriptedSe
 def test_a_candidate_may_have_any_name(server: ScriptedServer, candidate: str) -> None:
     server.on(f"/v1/runs/{RUN_ID}/why", make_why())
     assert main(["why", "--url", server.url, "--", RUN_ID, candidate]) == 0
-    assert server.asked[0].parameters == [("candidate", candidate)]
+    assert main(["--url", server.url, "why", "--", RUN_ID, candidate]) == 0
+    assert [asked.parameters for asked in server.asked] == [[("candidate", candidate)]] * 2
 
 
 def test_a_fault_of_our_own_is_a_sentence_and_4(

@@ -29,6 +29,7 @@ NO_SERVER: Final = 3
 FAULT: Final = 4
 INTERRUPTED: Final = 130
 
+_OPTIONS_WITH_VALUE: Final = ("--url", "--api-key")
 _SERVER_MODULES: Final = ("fastapi", "starlette", "uvicorn", "sqlalchemy", "zstandard")
 _EXIT_CODES: Final = """\
 exit codes:
@@ -125,24 +126,34 @@ def exit_code_of(error: XRayError) -> int:
 
 def _call(argv: Sequence[str]) -> int:
     parser = build_parser()
-    args = parser.parse_args(argv)
+    place = find_command_word(argv)
+    args = parser.parse_args(argv[:place])
     if args.version:
         sys.stdout.write(f"xray {read_version()}\n")
         return FOUND
-    if args.command is None:
+    if place == len(argv):
         sys.stderr.write(parser.format_help())
         return WRONG_USAGE
-    command = find_command(args.command)
+    name = argv[place]
+    command = find_command(name)
     if command is None:
         names = [known.name for known in COMMANDS]
-        near = difflib.get_close_matches(args.command, names, n=1)
+        near = difflib.get_close_matches(name, names, n=1)
         meant = f"did you mean {near[0]!r}?" if near else f"it knows {', '.join(names)}."
-        sys.stderr.write(f"xray: There is no command {args.command!r}; {meant}\n")
+        sys.stderr.write(f"xray: There is no command {name!r}; {meant}\n")
         return WRONG_USAGE
     module = load_command(command)
     own = build_command_parser(command, module, defaults=args)
     parse = own.parse_intermixed_args if command.takes_filters else own.parse_args
-    return module.run(parse(args.arguments))
+    return module.run(parse(argv[place + 1 :]))
+
+
+def find_command_word(argv: Sequence[str]) -> int:
+    """Where in *argv* the command's name stands: the first word that is no shared option."""
+    place = 0
+    while place < len(argv) and argv[place].startswith("-"):
+        place += 2 if argv[place] in _OPTIONS_WITH_VALUE else 1
+    return min(place, len(argv))
 
 
 def find_command(name: str) -> Command | None:
@@ -156,7 +167,7 @@ def load_command(command: Command) -> CommandModule:
 
 
 def build_parser(width: int | None = None) -> argparse.ArgumentParser:
-    """The parser of what stands before and including the command's name."""
+    """The parser of what stands before the command's name."""
     listed = "\n".join(f"  {command.name:<8}  {command.summary}" for command in COMMANDS)
     parser = _Parser(
         prog="xray",
@@ -173,8 +184,6 @@ def build_parser(width: int | None = None) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     _add_shared_options(parser, None, asks_server=True)
-    parser.add_argument("command", nargs="?", help=argparse.SUPPRESS)
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     return parser
 
 
@@ -238,8 +247,10 @@ def _formatter(width: int | None) -> Callable[..., argparse.HelpFormatter]:
 
 
 def _complain(text: str) -> None:
+    from xray.cli.terminal import printable
+
     sys.stdout.flush()
-    sys.stderr.write(f"xray: {text}\n")
+    sys.stderr.write(f"xray: {printable(text)}\n")
 
 
 def _complain_of_missing(error: ModuleNotFoundError) -> int:
