@@ -221,13 +221,12 @@ def test_a_question_has_a_bounded_number_of_parameters() -> None:
 def test_whatever_is_asked_there_is_a_plan_or_one_clear_error(
     scope: Scope, asked: list[tuple[str, str]]
 ) -> None:
+    outcome: object
     try:
-        plan = plan_from_parameters(scope, asked, NOW_US)
+        outcome = plan_from_parameters(scope, asked, NOW_US).scope
     except XRayError as error:
-        assert error.code in ("invalid_query", "wrong_cursor")
-        assert error.detail
-    else:
-        assert plan.scope == scope
+        outcome = error.code
+    assert outcome in (scope, "invalid_query", "wrong_cursor")
 
 
 @pytest.mark.parametrize("text", ["2026-13-01", "now", "", "2026-01-01T25:00:00Z", "12"])
