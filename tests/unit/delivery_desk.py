@@ -16,6 +16,10 @@ from xray.wire.codec import decode_batch, encode_fact
 from xray.wire.limits import inflate
 
 
+class LostAnswerError(TransportError):
+    """The server stored the batch, and the connection broke before it could say so."""
+
+
 class ScriptedServer:
     """A transport that answers from a script, then as a good server would."""
 
@@ -25,19 +29,22 @@ class ScriptedServer:
         self.rejected: dict[str, str] = {}
         self.max_bytes = 1 << 30
         self.stored: list[str] = []
+        self.unanswered: set[str] = set()
         self.posts: list[Mapping[str, str]] = []
         self.sizes: list[int] = []
 
     def post(self, body: bytes, headers: Mapping[str, str], deadline_s: float) -> Answer:
         self.posts.append(headers)
-        if self.script:
-            step = self.script.pop(0)
-            if isinstance(step, TransportError):
-                raise step
-            return step
         plain = inflate(body, headers.get("Content-Encoding"))
         batch = decode_batch(plain)
         names = [fact_id(fact) for fact in batch.facts]
+        if self.script:
+            step = self.script.pop(0)
+            if isinstance(step, LostAnswerError):
+                self.unanswered |= set(names)
+            if isinstance(step, TransportError):
+                raise step
+            return step
         self.sizes.append(len(names))
         if len(plain) > self.max_bytes:
             return Answer(413, b'{"code": "too_large"}')

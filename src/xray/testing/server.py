@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ssl import SSLContext
 from typing import Final
 
 import msgspec
@@ -67,9 +68,10 @@ class FaultServer:
 
     Args:
         port: where to listen; a free port when 0.
+        tls: speak https with this certificate.
     """
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, tls: SSLContext | None = None) -> None:
         self._lock = threading.RLock()
         self._facts: dict[str, Fact] = {}
         self._arrivals = 0
@@ -79,6 +81,7 @@ class FaultServer:
         self._closing = threading.Event()
         self._http: _Listener | None = None
         self.port = port
+        self._tls = tls
         self.listen()
 
     def __enter__(self) -> FaultServer:  # noqa: PYI034  (Self needs Python 3.11)
@@ -92,7 +95,7 @@ class FaultServer:
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://{_LOOPBACK}:{self.port}"
+        return f"{'https' if self._tls else 'http'}://{_LOOPBACK}:{self.port}"
 
     @property
     def facts(self) -> dict[str, Fact]:
@@ -139,7 +142,7 @@ class FaultServer:
     def listen(self) -> None:
         """Listen, on the same port as before."""
         if self._http is None:
-            self._http = _Listener(self, self.port)
+            self._http = _Listener(self, self.port, self._tls)
             self.port = self._http.server_address[1]
 
     def close(self) -> None:
@@ -191,10 +194,14 @@ class _Listener(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, owner: FaultServer, port: int) -> None:
+    def __init__(self, owner: FaultServer, port: int, tls: SSLContext | None) -> None:
         self.owner = owner
         self._open: set[socket.socket] = set()
         super().__init__((_LOOPBACK, port), _Handler)
+        if tls is not None:
+            self.socket = tls.wrap_socket(
+                self.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._thread = threading.Thread(
             target=self.serve_forever, kwargs={"poll_interval": _POLL_S}, daemon=True
         )

@@ -1,0 +1,334 @@
+"""Exits, forks and deaths, with real processes."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from xray.testing import Answer, Fault, FaultServer, Hang, Slow, Trickle
+
+HEAD = """
+import ctypes, json, os, sys, threading, time
+from xray.delivery.delivery import Delivery
+from xray.delivery.settings import DeliverySettings
+from xray.model.facts import RunStarted
+from xray.model.ids import new_uuid7
+
+delivery = Delivery(DeliverySettings(url=sys.argv[1]))
+
+def record(count=1):
+    for _ in range(count):
+        delivery.put(RunStarted(run_id=new_uuid7(), pipeline="p", started_at_us=1))
+
+def await_death(pid):
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.01)
+    os.kill(pid, 9)
+    return "hung"
+"""
+# The promise is 2 s; a loaded machine takes its own time to start and end an interpreter.
+EXIT_BOUND_S = 2.0
+MACHINE_S = 3.0
+
+
+@pytest.fixture
+def server() -> Iterator[FaultServer]:
+    with FaultServer() as server:
+        yield server
+
+
+def run(server: FaultServer, program: str, timeout_s: float = 40) -> tuple[str, str, int]:
+    done = subprocess.run(
+        [sys.executable, "-c", HEAD + program, server.url],
+        capture_output=True, text=True, timeout=timeout_s, check=False,
+    )  # fmt: skip
+    return done.stdout, done.stderr, done.returncode
+
+
+def test_a_program_that_ends_at_once_has_delivered_everything(server: FaultServer) -> None:
+    assert run(server, "record(500)") == ("", "", 0)
+    assert len(server.facts) == 500
+
+
+def test_records_made_while_the_program_ends_are_delivered(server: FaultServer) -> None:
+    program = """
+import atexit
+class Late:
+    def __del__(self):
+        record()
+late = Late()
+def last_words():
+    global late
+    record()
+    late = None
+atexit.register(last_words)
+"""
+    out, err, status = run(server, program)
+    assert (out, err, status) == ("", "", 0)
+    assert len(server.facts) == 2
+
+
+def test_an_exit_hook_that_runs_after_delivery_s_own_still_delivers(server: FaultServer) -> None:
+    early = "import atexit\natexit.register(lambda: record(3))\n"
+    done = subprocess.run(
+        [sys.executable, "-c", early + HEAD + "record()", server.url],
+        capture_output=True, text=True, timeout=40, check=False,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+    assert len(server.facts) == 4
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["refused", Hang(), Trickle(0.3), Answer(503), Answer(401),
+     Answer(429, headers={"Retry-After": "99"})],
+    ids=repr,
+)  # fmt: skip
+def test_a_program_ends_within_two_seconds_whatever_the_server_does(
+    server: FaultServer, fault: Fault | str
+) -> None:
+    if isinstance(fault, str):
+        server.refuse()
+    else:
+        server.always(fault)
+    program = """
+record(2000)
+print(time.monotonic())
+"""
+    out, err, status = run(server, program)
+    ended_s = time.monotonic()
+    assert status == 0
+    assert "2000 records undelivered" in err
+    assert "Traceback" not in err
+    # Monotonic time is one for all processes of this machine.
+    assert ended_s - float(out) < EXIT_BOUND_S + MACHINE_S
+
+
+def test_an_exception_of_the_program_is_left_as_it_is(server: FaultServer) -> None:
+    server.refuse()
+    _, err, status = run(server, "record()\nsys.exit(7)")
+    assert status == 7
+    assert "Traceback" not in err
+    _, err, status = run(server, "record()\nraise ValueError('mine')")
+    assert status == 1
+    assert "ValueError: mine" in err
+
+
+def test_a_child_made_by_fork_delivers_its_own_records_only(server: FaultServer) -> None:
+    program = """
+record(20)
+pid = os.fork()
+if pid == 0:
+    record(200)
+    ok = delivery.flush(10).is_complete
+    print(json.dumps([ok, delivery.stats().offered.records]), flush=True)
+    os._exit(0)
+print(await_death(pid), flush=True)
+delivery.flush(10)
+print(delivery.stats().acknowledged.records)
+"""
+    out, err, status = run(server, program)
+    assert (err, status) == ("", 0)
+    child, death, parent = out.splitlines()
+    assert json.loads(child) == [True, 200]
+    assert (death, parent) == ("0", "20")
+    assert len(server.facts) == 220
+    assert server.arrivals == 220
+
+
+def test_a_fork_that_python_does_not_see_is_noticed(server: FaultServer) -> None:
+    program = """
+record(20)
+pid = ctypes.PyDLL(None).fork()
+if pid == 0:
+    record(50)
+    delivery.flush(10)
+    os._exit(0)
+print(await_death(pid))
+"""
+    assert run(server, program) == ("0\n", "", 0)
+    assert len(server.facts) == 70
+
+
+def test_forks_at_any_moment_never_hang_a_child(server: FaultServer) -> None:
+    program = """
+import random
+stop = threading.Event()
+def chatter():
+    while not stop.is_set():
+        record(5)
+        delivery.flush(0.05)
+threads = [threading.Thread(target=chatter) for _ in range(2)]
+for thread in threads:
+    thread.start()
+ends = []
+for _ in range(25):
+    time.sleep(random.random() / 100)
+    pid = os.fork()
+    if pid == 0:
+        record(2)
+        os._exit(0 if delivery.flush(10).is_complete else 3)
+    ends.append(await_death(pid))
+stop.set()
+for thread in threads:
+    thread.join()
+print(sorted(set(map(str, ends))))
+"""
+    out, err, status = run(server, program, timeout_s=60)
+    assert (out, err, status) == ("['0']\n", "", 0)
+
+
+def test_a_fork_while_the_sender_still_imports_its_modules_hangs_nobody(
+    server: FaultServer,
+) -> None:
+    program = """
+record()
+ends = []
+for delay in (0.0, 0.02, 0.03, 0.05, 0.08):
+    time.sleep(delay)
+    pid = os.fork()
+    if pid == 0:
+        record()
+        os._exit(0 if delivery.flush(10).is_complete else 3)
+    ends.append(await_death(pid))
+print(ends)
+"""
+    assert run(server, program) == ("[0, 0, 0, 0, 0]\n", "", 0)
+    assert len(server.facts) == 6
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_workers_of_multiprocessing_deliver_before_they_end(
+    server: FaultServer, method: str, tmp_path: Path
+) -> None:
+    program = f"""
+import multiprocessing
+import worker_of_delivery_test as worker
+if __name__ == "__main__":
+    context = multiprocessing.get_context("{method}")
+    workers = [context.Process(target=worker.work, args=(sys.argv[1],)) for _ in range(3)]
+    for process in workers:
+        process.start()
+    for process in workers:
+        process.join(20)
+    print([process.exitcode for process in workers])
+"""
+    module = HEAD.replace("sys.argv[1]", "'unset'") + (
+        "\ndef work(url):\n"
+        "    global delivery\n"
+        "    delivery = Delivery(DeliverySettings(url=url))\n"
+        "    record(10)\n"
+    )
+    (tmp_path / "worker_of_delivery_test.py").write_text(module, encoding="utf-8")
+    main = tmp_path / "main.py"
+    main.write_text("import sys\n" + program, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, str(main), server.url],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr, done.returncode) == ("[0, 0, 0]\n", "", 0)
+    assert len(server.facts) == 30
+
+
+def test_a_flush_brings_dead_threads_back(server: FaultServer) -> None:
+    program = """
+record()
+delivery.flush(10)
+for thread in threading.enumerate():
+    if thread.name.startswith("xray-"):
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit)
+        )
+deadline = time.monotonic() + 10
+delivery_threads = lambda: [t for t in threading.enumerate() if t.name.startswith("xray-")]
+record()
+while len(delivery_threads()) == 2 and time.monotonic() < deadline:
+    record()
+    time.sleep(0.01)
+print(len(delivery_threads()) < 2, delivery.flush(10).is_complete, len(delivery_threads()))
+"""
+    out, err, status = run(server, program)
+    assert (out, err, status) == ("True True 2\n", "", 0)
+
+
+def test_a_flush_works_where_no_thread_can_be_started(server: FaultServer) -> None:
+    program = """
+def refuse(self):
+    raise RuntimeError("can't start new thread")
+threading.Thread.start = refuse
+record(300)
+print(delivery.flush(10).is_complete, delivery.stats().acknowledged.records)
+record(5)
+"""
+    out, err, status = run(server, program)
+    assert (out, status) == ("True 300\n", 0)
+    assert err == "X-Ray: no thread could be started.\n"
+    assert len(server.facts) == 305
+
+
+def test_a_flush_without_threads_is_bounded_by_its_timeout(server: FaultServer) -> None:
+    server.always(Hang())
+    program = """
+def refuse(self):
+    raise RuntimeError("can't start new thread")
+threading.Thread.start = refuse
+record()
+began = time.monotonic()
+delivery.flush(0.5)
+print(time.monotonic() - began < 3)
+"""
+    out, _, status = run(server, program)
+    assert (out, status) == ("True\n", 0)
+
+
+def test_a_process_killed_while_it_sends_leaves_whole_records_only(server: FaultServer) -> None:
+    server.always(Slow(0.05))
+    endless = "while True:\n    record(20)\n    time.sleep(0.001)"
+    process = subprocess.Popen([sys.executable, "-c", HEAD + endless, server.url])
+    try:
+        assert server.wait_for(200, timeout_s=20)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+    assert server.arrivals == len(server.facts)
+    for request in server.requests:
+        assert request.batch is not None
+        assert request.batch.refused == []
+
+
+def test_collections_that_record_while_recording_hang_nobody(server: FaultServer) -> None:
+    program = """
+import gc
+gc.set_threshold(1)
+class Cycle:
+    def __init__(self):
+        self.me = self
+    def __del__(self):
+        record()
+def busy():
+    for _ in range(300):
+        Cycle()
+        record()
+threads = [threading.Thread(target=busy) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join(30)
+gc.set_threshold(700)
+gc.collect()
+print(delivery.flush(20).is_complete)
+stats = delivery.stats()
+print(stats.offered.records == 2400, stats.offered == stats.acknowledged + stats.total_lost)
+print(stats.pending.records, sum(v.records for k, v in stats.lost.items() if k != "reentrant"))
+"""
+    out, err, status = run(server, program)
+    assert (out, err, status) == ("True\nTrue True\n0 0\n", "", 0)
