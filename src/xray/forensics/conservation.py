@@ -92,7 +92,10 @@ class Conservation:
         unshared = [
             edge.source
             for edge in edges
-            if edge not in shared and edge.source not in blind and not is_one_sided(step)
+            if edge not in shared
+            and edge.source not in blind
+            and not is_one_sided(step)
+            and subtract_keys(flow.outflow(edge.source).keys, lost)
         ]
         return Balance(
             step=step,

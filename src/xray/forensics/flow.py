@@ -81,10 +81,25 @@ class Flow:
         self.steps = self.attempts.current
         self._children: dict[str | None, list[Step]] = {}
         for step in self.steps:
-            self._children.setdefault(step.parent_step_id, []).append(step)
+            self._children.setdefault(self._parent_id(step), []).append(step)
         self._roles: dict[str, Role] = {}
         self._edges: dict[str, tuple[Edge, ...]] = {}
         self._outflows: dict[str, Outflow] = {}
+        for step in self.steps:  # in order, so that no long chain of steps is walked recursively
+            self.edges(step)
+            self.outflow(step)
+
+    def _parent_id(self, step: Step) -> str | None:
+        """The step that contains *step*; None when following it up would lead back."""
+        seen = {step.step_id}
+        above = step.parent_step_id
+        while above is not None:
+            if above in seen:
+                return None
+            seen.add(above)
+            container = self.evidence.steps_by_id.get(above)
+            above = None if container is None else container.parent_step_id
+        return step.parent_step_id
 
     def ledger(self, step: Step) -> Ledger:
         """The decisions of *step*."""
@@ -109,9 +124,7 @@ class Flow:
             return "keeps" if self._decides_known_candidates(step) else "creates"
         if step.step_type in CREATING_STEP_TYPES:
             return "creates"
-        if step.step_type == "group" and (
-            step.step_id in self._children or not self.ledger(step).decided_count
-        ):
+        if step.step_type == "group" and self._is_empty(step):
             return "contains"
         return "maps"
 
@@ -133,12 +146,15 @@ class Flow:
 
         A mapping step passes its candidates on, a step that failed leaves them as they were.
         """
-        ledger = self.ledger(step)
-        if ledger.decided_count or any(True for _ in ledger.candidate_ids):
+        if not self._is_empty(step):
             return False
         if self.role(step) == "creates":
             return step.status == "completed"
         return self.role(step) == "maps" or step.status != "completed"
+
+    def _is_empty(self, step: Step) -> bool:
+        ledger = self.ledger(step)
+        return not ledger.decided_count and not any(True for _ in ledger.candidate_ids)
 
     def edges(self, step: Step) -> tuple[Edge, ...]:
         """What *step* takes its candidates from; nothing for a step that creates them."""
@@ -195,7 +211,7 @@ class Flow:
     def _default_sources(self, step: Step) -> list[Step]:
         siblings = [
             sibling
-            for sibling in self._children.get(step.parent_step_id, ())
+            for sibling in self._children.get(self._parent_id(step), ())
             if sibling.ordinal < step.ordinal and has_finished(sibling, step)
         ]
         if siblings:
@@ -203,7 +219,7 @@ class Flow:
             if self._is_next_part(last, step):
                 return [edge.source for edge in self.edges(last)]
             return self._tail(siblings, last)
-        parent = self.evidence.steps_by_id.get(step.parent_step_id or "")
+        parent = self.evidence.steps_by_id.get(self._parent_id(step) or "")
         if parent is None or parent.step_id not in self._children:
             return []
         return [edge.source for edge in self.edges(parent)]
@@ -229,7 +245,7 @@ class Flow:
                 if role == "creates":
                     belongs = self._is_parallel(sibling, found)
                 else:
-                    belongs = all(self._is_next_part(*_in_order(sibling, one)) for one in found)
+                    belongs = self._is_next_part(*_in_order(sibling, found[-1]))
                 if not belongs:
                     break
                 found.append(sibling)

@@ -13,7 +13,7 @@ from xray.forensics.wording import (
     show_number,
 )
 from xray.model.answers import Cut, RunnerUp
-from xray.model.counts import score_value
+from xray.model.counts import OVERALL_SCORE_NAMES, score_value
 from xray.model.records import Step
 
 
@@ -113,8 +113,13 @@ def _word_score(passage: Passage) -> str:
     row = passage.decision
     if row is None:
         return ""
-    words = describe_score(row)
-    return f"scores {words}" if isinstance(row.score, dict) else f"score {words}"
+    overall = score_value(row.score)
+    is_total = not isinstance(row.score, dict) or any(
+        name in row.score for name in OVERALL_SCORE_NAMES
+    )
+    if is_total and overall is not None:
+        return f"score {show_number(overall)}"
+    return describe_score(row)
 
 
 def _describe_rejected(passage: Passage, shown: str) -> str:
