@@ -14,7 +14,7 @@ import pytest
 import urllib3
 
 from tests.e2e.uvicorn_process import UvicornProcess
-from tests.fault.killed_server import KilledServer, preload
+from tests.fault.killed_server import KilledServer, ServerFork
 from xray.model.facts import DecisionRow, Fact, Receipt, RunFinished, RunStarted, StepFinished
 from xray.model.ids import new_uuid7
 from xray.model.records import Run
@@ -138,9 +138,9 @@ def test_what_a_killed_server_acknowledged_is_there_and_nothing_is_doubled(tmp_p
     chance = random.Random(20_260_101)
     path = tmp_path / "xray.db"
     clients = [Client() for _ in range(CLIENTS)]
-    preload()
-    for _ in range(KILLS):
-        ingest_until_killed(clients, KilledServer(path), alive_s=chance.uniform(0.005, 0.25))
+    with closing(ServerFork()) as fork:
+        for _ in range(KILLS):
+            ingest_until_killed(clients, fork.start(path), alive_s=chance.uniform(0.02, 0.4))
     by_hand = UvicornProcess(
         ["python3", "-m", "uvicorn", "xray.server.app:app", "--port", "0"], tmp_path
     )
