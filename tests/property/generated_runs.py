@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from tests.unit.small_runs import START_US, accept, reject, row, step
 from xray.model.facts import EVIDENCE, Check, DecisionRow, OriginRef, Reservoir, StepFinished, Tally
+from xray.model.vocabulary import STEP_TYPES
 
 IDS = ("a", "b", "c", "d", "e", "f", "k", "Z z", "")
 
@@ -105,20 +106,7 @@ def arbitrary_steps(draw: st.DrawFn) -> list[StepFinished]:
         steps.append(
             step(
                 draw(st.sampled_from(["s1", "s2", f"s{number}"])),
-                draw(
-                    st.sampled_from(
-                        [
-                            "generate",
-                            "retrieve",
-                            "filter",
-                            "rank",
-                            "select",
-                            "transform",
-                            "group",
-                            "custom",
-                        ]
-                    )
-                ),
+                draw(st.sampled_from(STEP_TYPES)),
                 draw(st.lists(rows, max_size=6)),
                 status=draw(st.sampled_from(["completed", "completed", "failed", "cancelled"])),
                 capture=draw(st.sampled_from(["minimal", "sample", "full"])),

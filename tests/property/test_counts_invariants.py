@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.property.generated_runs import arbitrary_steps, rows
@@ -23,6 +23,7 @@ def last_verdicts(recorded: list[DecisionRow]) -> dict[tuple[str | None, str], i
     return {(one.by, one.candidate_id): one.verdict for one in recorded if one.verdict != EVIDENCE}
 
 
+@settings(deadline=None)
 @given(st.lists(rows, max_size=30))
 def test_verdicts_add_up_to_the_distinct_candidates_decided(recorded: list[DecisionRow]) -> None:
     tally = tally_rows(*resolve_rows(recorded))
@@ -35,6 +36,7 @@ def test_verdicts_add_up_to_the_distinct_candidates_decided(recorded: list[Decis
     assert tally.decided == len(last_verdicts(recorded))
 
 
+@settings(deadline=None)
 @given(st.lists(rows, max_size=30))
 def test_replaced_verdicts_and_distinct_candidates_add_up_to_the_calls(
     recorded: list[DecisionRow],
@@ -44,6 +46,7 @@ def test_replaced_verdicts_and_distinct_candidates_add_up_to_the_calls(
     assert redecided + tally_rows(resolved).decided == calls
 
 
+@settings(deadline=None)
 @given(st.lists(rows, max_size=30))
 def test_reasons_add_up_to_the_rejected(recorded: list[DecisionRow]) -> None:
     resolved, _ = resolve_rows(recorded)
@@ -55,6 +58,7 @@ def test_reasons_add_up_to_the_rejected(recorded: list[DecisionRow]) -> None:
             assert not (is_reason_inferred(one) and one.reason)
 
 
+@settings(deadline=None)
 @given(st.lists(rows, max_size=30))
 def test_resolving_twice_changes_nothing(recorded: list[DecisionRow]) -> None:
     resolved, _ = resolve_rows(recorded)
@@ -63,6 +67,7 @@ def test_resolving_twice_changes_nothing(recorded: list[DecisionRow]) -> None:
     assert again == resolved
 
 
+@settings(deadline=None)
 @given(st.lists(rows, max_size=30))
 def test_no_evidence_and_no_origin_is_lost_by_resolving(recorded: list[DecisionRow]) -> None:
     resolved, _ = resolve_rows(recorded)
@@ -78,6 +83,7 @@ def test_no_evidence_and_no_origin_is_lost_by_resolving(recorded: list[DecisionR
         assert {(ref.candidate_id, ref.step_id) for ref in one.origin or ()} == named
 
 
+@settings(deadline=None)
 @given(arbitrary_steps())
 def test_a_rate_is_a_share_and_has_a_basis(steps: list[StepFinished]) -> None:
     for fact in steps:
@@ -88,6 +94,7 @@ def test_a_rate_is_a_share_and_has_a_basis(steps: list[StepFinished]) -> None:
             assert summary.rejection_rate is None
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_a_derived_reason_has_no_digits_of_its_numbers_and_is_stable(text: str) -> None:
     reason = derive_reason(text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.property.generated_runs import (
@@ -23,11 +23,13 @@ from xray.model.vocabulary import RunStatus
 FATES = ("vanished", "not_offered", "flow_unknown")
 
 
+@settings(deadline=None)
 @given(complete_pipelines())
 def test_a_complete_pipeline_has_no_finding(steps: list[StepFinished]) -> None:
     assert find(evidence_of(*steps)) == []
 
 
+@settings(deadline=None)
 @given(complete_pipelines(), st.data())
 def test_one_lost_candidate_is_exactly_one_finding(
     steps: list[StepFinished], data: st.DataObject
@@ -43,6 +45,7 @@ def test_one_lost_candidate_is_exactly_one_finding(
     assert (why.outcome, why.decided_at, why.certainty) == ("vanished", steps[at].name, "known")
 
 
+@settings(deadline=None)
 @given(complete_pipelines(), st.data())
 def test_one_dropped_decision_is_exactly_one_vanished_even_if_the_candidate_goes_on(
     steps: list[StepFinished], data: st.DataObject
@@ -55,6 +58,7 @@ def test_one_dropped_decision_is_exactly_one_vanished_even_if_the_candidate_goes
     assert [(one.code, one.step_name) for one in found] == [("vanished", steps[at].name)]
 
 
+@settings(deadline=None)
 @given(complete_pipelines())
 def test_every_candidate_of_a_complete_pipeline_has_a_known_end(steps: list[StepFinished]) -> None:
     evidence = evidence_of(*steps)
@@ -73,6 +77,7 @@ def test_every_candidate_of_a_complete_pipeline_has_a_known_end(steps: list[Step
     assert explain(evidence, "nobody").outcome == "never_retrieved"
 
 
+@settings(deadline=None)
 @given(arbitrary_steps(), st.sampled_from(["completed", "failed", "running"]))
 def test_every_question_about_any_run_has_an_answer_that_fits_its_records(
     steps: list[StepFinished], status: RunStatus

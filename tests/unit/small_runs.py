@@ -28,6 +28,7 @@ from xray.model.records import Step
 from xray.model.values import pack_value
 from xray.model.vocabulary import RunStatus, StepType
 from xray.store.memory import MemoryStore
+from xray.testing.clock import FakeClock
 
 START_US = 1_760_000_000_000_000
 _random = random.Random(7)
@@ -119,7 +120,7 @@ def evidence_of(
                 rows=[_name_origin_steps(decided, ids) for decided in one.rows],
             )
         )
-    store = MemoryStore()
+    store = MemoryStore(FakeClock(START_US + 1_000_000))
     facts: list[Any] = [
         RunStarted(run_id=run_id, pipeline="search", started_at_us=START_US),
         *placed,

@@ -43,9 +43,10 @@ def _judge_absence(case: Case, journey: Journey) -> tuple[Outcome, str, Certaint
             explain_sample(flow, counting[0]) if counting else "no step recorded its candidates"
         )
         return "unknown", f"What became of {shown} is unknown: {because}.", "unknown", because
-    if case.run.status == "running":
-        because = "the run has not ended"
-        answer = f"No step of this run has recorded {shown} so far, and {because}."
+    if case.run.status in ("running", "abandoned"):
+        is_running = case.run.status == "running"
+        because = "the run has not ended" if is_running else "the run was abandoned"
+        answer = f"No step of this run has recorded {shown}, but {because}."
         return "unknown", answer, "unknown", because
     naming = [
         step for step in flow.deciding_steps if names_value(step.output, journey.candidate_id)

@@ -183,6 +183,11 @@ class Journey:
         flow = self._flow
         ledger = flow.ledger(step)
         role = flow.role(step)
+        if role == "creates" and has_evidence:
+            because = f"{step.name} checked it and never decided it"
+            return Passage(
+                step=step, kind="undecided", fate="maybe", certainty="unknown", because=because
+            )
         if role == "creates":
             return self._pass_creating(step)
         before = self._fate_before(step)

@@ -97,8 +97,11 @@ def _reach_verdict(
     if passage.kind == "merged":
         answer += _tell_survivor(case, passage, seen | {candidate_id})
     answer += _tell_detours(journey, passage)
-    if case.run.status == "running" and outcome in ("survived", "unknown"):
-        answer += " The run has not ended."
+    if outcome in ("survived", "unknown"):
+        answer += {
+            "running": " The run has not ended.",
+            "abandoned": " The run was abandoned.",
+        }.get(case.run.status, "")
     return Verdict(
         outcome=outcome,
         answer=answer,
