@@ -92,8 +92,8 @@ class Desk:
                 pipeline="p" * name_length,
                 started_at_us=1,
             )
-            self.ledger.accept(Volume(1, 3))
-            self.backlog.append([Parcel(self.count, fact_id(fact), encode_fact(fact), 3)])
+            self.ledger.accept(3)
+            self.backlog.append([Parcel(self.count, encode_fact(fact), 3)])
             names.append(fact_id(fact))
         return names
 

@@ -20,7 +20,7 @@ from xray.delivery.road import Road
 from xray.delivery.settings import DeliverySettings
 from xray.delivery.transport import HttpTransport, Transport
 from xray.errors import XRayDeliveryError
-from xray.model.facts import Fact, fact_id
+from xray.model.facts import Fact
 from xray.wire.codec import encode_fact
 
 TransportFactory = Callable[[DeliverySettings], Transport]
@@ -84,7 +84,7 @@ class Delivery:
         except Exception:  # noqa: BLE001  (the pipeline must not fail for what it records)
             road.ledger.turn_away("unencodable", Volume(1, decisions))
             return
-        road.put(fact_id(fact), encoded, decisions)
+        road.put(encoded, decisions)
         if _exit.has_begun:
             road.wait_until_settled(_exit.deadline_s, _EXIT_ATTEMPTS)
         elif road.is_started:

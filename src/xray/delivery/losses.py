@@ -94,11 +94,13 @@ class Ledger:
         self._pending = _Sum()
         self._lost: dict[str, _Sum] = {}
 
-    def accept(self, volume: Volume) -> None:
-        """*volume* was offered and is on its way."""
+    def accept(self, decisions: int) -> None:
+        """One record with so many *decisions* was offered and is on its way."""
         with self._lock:
-            self._offered.add(volume)
-            self._pending.add(volume)
+            self._offered.records += 1
+            self._offered.decisions += decisions
+            self._pending.records += 1
+            self._pending.decisions += decisions
 
     def turn_away(self, cause: str, volume: Volume) -> None:
         """*volume* was offered and is lost at once."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import count, islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from xray.delivery.losses import Volume
 from xray.model.facts import Fact, StepFinished, StepRows
@@ -16,19 +15,16 @@ from xray.model.facts import Fact, StepFinished, StepRows
 _OVERHEAD_BYTES: Final = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
+class Parcel(NamedTuple):
     """One encoded fact on its way.
 
     Args:
         number: its place in the order of this process, from 1.
-        fact_id: the id a server names it by.
         encoded: its bytes on the wire.
         decisions: how many decisions it carries.
     """
 
     number: int
-    fact_id: str
     encoded: bytes
     decisions: int
 
@@ -45,7 +41,8 @@ class Parcel:
 
 def measure_parcels(parcels: Iterable[Parcel]) -> Volume:
     """What *parcels* count for together."""
-    return sum((parcel.volume for parcel in parcels), Volume())
+    decisions = [parcel.decisions for parcel in parcels]
+    return Volume(len(decisions), sum(decisions))
 
 
 def count_decisions(fact: Fact) -> int:
@@ -87,7 +84,7 @@ class FactQueue:
         except IndexError:
             return None
 
-    def put(self, fact_id: str, encoded: bytes, decisions: int, max_bytes: int) -> bool:
+    def put(self, encoded: bytes, decisions: int, max_bytes: int) -> bool:
         """Append a fact unless more than *max_bytes* would then be held; whether it was."""
         size = len(encoded) + _OVERHEAD_BYTES
         with self._lock:
@@ -96,7 +93,7 @@ class FactQueue:
                 return False
             self._held_bytes += size
             number = next(self._numbers)
-            self._parcels.append(Parcel(number, fact_id, encoded, decisions))
+            self._parcels.append(Parcel(number, encoded, decisions))
             if number > self._last_number:
                 self._last_number = number
             return True

@@ -57,6 +57,7 @@ class Road:
         self._wake_sender = threading.Event()
         self._progress = threading.Event()
         self._threads: dict[str, threading.Thread] = {}
+        self._own_idents: set[int] = set()
         self._waiters = 0
         self._waiters_lock = threading.RLock()
         self._is_stopping = False
@@ -79,7 +80,15 @@ class Road:
             self._start_turn.release()
 
     def _launch(self, name: str, work: Callable[[], None]) -> threading.Thread:
-        thread = threading.Thread(target=work, name=name, daemon=True)
+        def run() -> None:
+            ident = threading.get_ident()
+            self._own_idents.add(ident)
+            try:
+                work()
+            finally:
+                self._own_idents.discard(ident)
+
+        thread = threading.Thread(target=run, name=name, daemon=True)
         thread.start()
         return thread
 
@@ -108,8 +117,7 @@ class Road:
     @property
     def is_own_thread(self) -> bool:
         """Whether the caller is one of the two threads."""
-        caller = threading.get_ident()
-        return any(thread.ident == caller for thread in self._threads.values())
+        return threading.get_ident() in self._own_idents
 
     @property
     def _are_threads_alive(self) -> bool:
@@ -230,17 +238,16 @@ class Road:
             last_problem=self.sender.last_problem,
         )
 
-    def put(self, fact_id: str, encoded: bytes, decisions: int) -> None:
+    def put(self, encoded: bytes, decisions: int) -> None:
         """Hand over an encoded fact, or count why it could not be."""
-        volume = Volume(1, decisions)
         if self._is_stopping:
-            self.ledger.turn_away("closed", volume)
+            self.ledger.turn_away("closed", Volume(1, decisions))
             return
         room = self.settings.max_queue_bytes - self.backlog.held_bytes
         # Booked first: a parcel may be acknowledged before this thread runs on.
-        self.ledger.accept(volume)
-        if not self.queue.put(fact_id, encoded, decisions, room):
-            self.ledger.lose("queue_full", volume)
+        self.ledger.accept(decisions)
+        if not self.queue.put(encoded, decisions, room):
+            self.ledger.lose("queue_full", Volume(1, decisions))
 
     def report_undelivered(self) -> None:
         """Say how much is left when the process ends."""

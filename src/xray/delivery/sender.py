@@ -15,7 +15,7 @@ from xray.delivery.queue import Parcel, measure_parcels
 from xray.delivery.settings import DeliverySettings
 from xray.delivery.transport import Transport, TransportError
 from xray.model.facts import Refusal
-from xray.wire.codec import MSGPACK
+from xray.wire.codec import MSGPACK, name_encoded
 
 NOTHING_TO_DO_S: Final = 3600.0
 _MAX_FOREIGN_ANSWERS: Final = 3
@@ -185,9 +185,9 @@ class Sender:
 
     def _settle(self, batch: Batch, rejected: list[Refusal]) -> None:
         kept = self._backlog.settle(batch.parcels)
-        by_id: dict[str, list[Parcel]] = {}
-        for parcel in kept:
-            by_id.setdefault(parcel.fact_id, []).append(parcel)
+        by_id: dict[str | None, list[Parcel]] = {}
+        for parcel in kept if rejected else ():
+            by_id.setdefault(name_encoded(parcel.encoded), []).append(parcel)
         stored = measure_parcels(kept)
         for refusal in rejected:
             named = by_id.get(refusal.id)

@@ -174,7 +174,7 @@ def decode_batch(
             packed = transcode_fact(encoded) if is_json else encoded
             batch.facts.append(decode_fact(packed, limits))
         except XRayError as error:
-            name = _name(encoded, is_json) or f"#{position}"
+            name = name_encoded(encoded, is_json=is_json) or f"#{position}"
             batch.refused.append(Refusal(name, error.code, str(error)))
     return batch
 
@@ -282,8 +282,8 @@ def _check_reservoir(reservoir: Reservoir) -> None:
         )
 
 
-def _name(encoded: bytes, is_json: bool) -> str | None:
-    """The id of a refused fact as `fact_id` would give it, or None where that cannot be read."""
+def name_encoded(encoded: bytes, *, is_json: bool = False) -> str | None:
+    """The id of an encoded fact as `fact_id` would give it, or None where that cannot be read."""
     try:
         head = (_json_head_decoder if is_json else _head_decoder).decode(encoded)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
