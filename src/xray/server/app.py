@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -88,6 +88,7 @@ def create_app(
         exception_handlers={
             XRayError: handle_error,
             HTTPException: _handle_routing_error,
+            ClientDisconnect: handle_error,
             Exception: handle_error,
         },
     )

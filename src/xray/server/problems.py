@@ -197,4 +197,5 @@ def _answer(
     if status == 401:
         extra["WWW-Authenticate"] = "Bearer"
     extra["X-Content-Type-Options"] = "nosniff"
+    extra["Cache-Control"] = "no-store"
     return Response(msgspec.json.encode(problem), status, extra, media_type=PROBLEM_MEDIA_TYPE)

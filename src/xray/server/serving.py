@@ -14,7 +14,7 @@ from uvicorn.config import LOGGING_CONFIG
 
 from xray.errors import ConfigurationError
 from xray.server.app import announce_store, create_app
-from xray.server.auth import is_loopback
+from xray.server.auth import is_any_address, is_loopback
 from xray.server.settings import ServerSettings
 from xray.store.opening import open_store
 from xray.store.protocol import Store
@@ -80,9 +80,12 @@ def listen(host: str, port: int) -> socket.socket:
         ConfigurationError: the address is taken or is none of this machine.
     """
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
+        found = socket.getaddrinfo(
+            host.strip("[]") or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        # `localhost` is both; clients that are told 127.0.0.1 must find it.
+        found.sort(key=lambda address: address[0] != socket.AF_INET)
+        family, kind, protocol, _, address = found[0]
         listening = socket.socket(family, kind, protocol)
     except OSError as error:
         raise _cannot_listen(host, port, error) from error
@@ -106,6 +109,8 @@ def _cannot_listen(host: str, port: int, error: OSError) -> ConfigurationError:
 
 def _url(listening: socket.socket) -> str:
     host, port = listening.getsockname()[:2]
+    if is_any_address(host):
+        host = "::1" if ":" in host else "127.0.0.1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 

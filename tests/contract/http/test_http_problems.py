@@ -189,6 +189,18 @@ def test_a_body_that_does_not_come_is_not_waited_for(small: Api, method: str, pa
     assert answer.startswith(b"HTTP/1.1 408 ")
 
 
+def test_a_client_that_hangs_up_leaves_the_server_serving(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    host, port = api.url.removeprefix("http://").split(":")
+    for method, path in WRITES:
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n"
+            connection.sendall(head.encode() + b'{"a":')
+        assert api.get("/health").status == 200
+    assert not caplog.records
+
+
 def test_a_body_of_unknown_length_is_cut_off_at_the_limit(small: Api) -> None:
     host, port = small.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:

@@ -107,6 +107,20 @@ def test_the_same_run_sent_again_changes_nothing_and_is_answered_with_200(api: A
     assert len(api.get(f"/v1/runs/{body['run_id']}").json["steps"]) == 2
 
 
+def test_the_id_of_a_run_of_another_pipeline_is_a_conflict(api: Api) -> None:
+    run_id = api.create_run(pipeline="search")
+    answer = api.post("/v1/runs", {"run_id": run_id, "pipeline": "other"})
+    assert (answer.status, answer.problem["code"]) == (409, "conflict")
+
+
+def test_a_run_may_be_finished_by_posting_it_again_with_its_end(api: Api) -> None:
+    run_id = api.create_run(version="1")
+    answer = api.post("/v1/runs", {"id": run_id, "pipeline": "search", "status": "failed"})
+    assert answer.status == 201
+    run = api.get(f"/v1/runs/{run_id}").json
+    assert (run["status"], run["version"]) == ("failed", "1")
+
+
 def test_a_key_makes_the_run_id(api: Api) -> None:
     key = new_uuid7()
     answer = api.post("/v1/runs", {"pipeline": "search", "key": key, "attempt": 2})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -141,6 +142,14 @@ def test_steps_of_a_run_are_numbered_in_the_order_they_come(api: Api, run_id: st
         ("ten", 10),
         ("last", 11),
     ]
+
+
+def test_steps_that_come_at_the_same_time_are_numbered_apart(api: Api, run_id: str) -> None:
+    body = {"run_id": run_id, "step_type": "transform", "name": "t"}
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: api.post("/v1/steps", body), range(24)))
+    assert {answer.status for answer in answers} == {201}
+    assert sorted(answer.json["ordinal"] for answer in answers) == list(range(24))
 
 
 def test_a_step_after_one_that_failed_is_the_next_attempt(api: Api, run_id: str) -> None:

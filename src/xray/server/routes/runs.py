@@ -10,13 +10,13 @@ from msgspec import structs
 from starlette.requests import Request
 from starlette.responses import Response
 
-from xray.errors import InvalidQueryError
+from xray.errors import ConflictError, InvalidQueryError
 from xray.model.clock import to_wall_us
 from xray.model.facts import RunPatched
 from xray.model.records import Run, RunDetail
 from xray.query.parameters import plan_from_parameters
 from xray.server.bodies import RunBody, RunPatchBody, read_body_as
-from xray.server.context import context_of, path_id, read_object
+from xray.server.context import Context, context_of, path_id, read_object
 from xray.server.operations import Operation, Parameter
 from xray.server.recording import Recorder
 from xray.server.replies import RunList, StoredRun, StoredStep, reply
@@ -35,6 +35,8 @@ async def create_run(request: Request) -> Response:
     given = await read_object(request)
     body, ignored = read_body_as(RunBody, given)
     recorded = Recorder(context.limits, context.clock.wall_us()).record_run(body)
+    if body.run_id is not None:
+        await _check_pipeline(context, recorded.run_id, body.pipeline)
     receipt = await context.write(recorded.facts)
     stored = StoredRun(
         run_id=recorded.run_id,
@@ -52,6 +54,15 @@ async def create_run(request: Request) -> Response:
         ignored=ignored,
     )
     return reply(stored, 201 if receipt.accepted else 200)
+
+
+async def _check_pipeline(context: Context, run_id: str, pipeline: str) -> None:
+    known = await context.read(lambda store: store.run(run_id))
+    if known is not None and known.pipeline != pipeline:
+        raise ConflictError(
+            f"The run {run_id} is one of the pipeline {known.pipeline!r}.",
+            hint="Send another run_id, or none.",
+        )
 
 
 async def change_run(request: Request) -> Response:
@@ -134,7 +145,7 @@ OPERATIONS: Final = (
         "own UUID; the same run sent again changes nothing and is answered with 200.",
         body=RunBody,
         answers={201: StoredRun, 200: StoredRun},
-        refusals=_BODY_REFUSALS,
+        refusals=(409, *_BODY_REFUSALS),
     ),
     Operation(
         name="list_runs",

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from xray.errors import ConflictError, NotFoundError
+from xray.model.facts import StepFinished
 from xray.model.ids import parse_uuid
 from xray.model.records import Run, Step
 from xray.server.bodies import StepBody, read_body_as
@@ -34,15 +35,7 @@ async def create_step(request: Request) -> Response:
     step = recorder.record_step(body, place)
     recorder.refuse_problems()
     receipt = await context.write([step])
-    stored = StoredStep(
-        step_id=step.step_id,
-        id=step.step_id,
-        run_id=step.run_id,
-        name=step.name,
-        ordinal=step.ordinal,
-        ignored=ignored,
-    )
-    return reply(stored, 201 if receipt.accepted else 200)
+    return reply(_stored(step, ignored), 201 if receipt.accepted else 200)
 
 
 async def _run_of(context: Context, body: StepBody) -> Run:
@@ -62,15 +55,15 @@ async def _find(context: Context, body: StepBody, run: Run) -> Step | None:
     if step_id is None:
         return None
     known = await context.read(lambda store: store.step(step_id))
-    if known is not None and known.run_id != run.run_id:
+    if known is not None and (known.run_id, known.name) != (run.run_id, body.name):
         raise ConflictError(
-            f"The step {step_id} belongs to the run {known.run_id}.",
+            f"The step {step_id} is {known.name!r} of the run {known.run_id}.",
             hint="Send another step_id, or none.",
         )
     return known
 
 
-def _stored(step: Step, ignored: list[str]) -> StoredStep:
+def _stored(step: Step | StepFinished, ignored: list[str]) -> StoredStep:
     return StoredStep(
         step_id=step.step_id,
         id=step.step_id,
