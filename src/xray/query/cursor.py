@@ -62,7 +62,8 @@ def asked_at_us(text: str) -> int:
 
 def digest_question(plan: Plan) -> bytes:
     """What makes *plan* the same question on every page: its scope and its conditions."""
-    asked = _encoder.encode((plan.scope, plan.where))
+    # Not an encoding: a question may hold integers that neither msgpack nor JSON can.
+    asked = repr((plan.scope, plan.where)).encode("utf-8", "backslashreplace")
     return hashlib.blake2b(asked, digest_size=_DIGEST_BYTES).digest()
 
 

@@ -7,22 +7,40 @@ from functools import lru_cache
 from uuid import UUID
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from xray.query.evaluate import compare, contains, is_present, walk_path
 from xray.query.plan import Comparison, Contains, Exists
 
-_Question = Comparison | Contains | Exists
-_decoder: msgspec.msgpack.Decoder[_Question] = msgspec.msgpack.Decoder(_Question)
+_Condition = Comparison | Contains | Exists
 
 
-def encode_question(condition: Comparison | Contains | Exists) -> bytes:
+class _Question(Struct, array_like=True, frozen=True):
+    condition: _Condition
+    huge: str | None = None
+
+
+_decoder = msgspec.msgpack.Decoder(_Question)
+
+
+def encode_question(condition: _Condition) -> bytes:
     """The form in which a condition over one JSON column is passed to `xray_holds`."""
-    return msgspec.msgpack.encode(condition)
+    huge: str | None = None
+    if not isinstance(condition, Exists) and type(condition.value) is int:
+        # An operand may be larger than what msgpack can carry.
+        huge = str(condition.value)
+        condition = replace(condition, value=0)
+    return msgspec.msgpack.encode(_Question(condition, huge))
 
 
 @lru_cache(maxsize=256)
-def _decode_question(question: bytes) -> Comparison | Contains | Exists:
-    return _decoder.decode(question)
+def _decode_question(encoded: bytes) -> _Condition:
+    question = _decoder.decode(encoded)
+    condition = question.condition
+    if question.huge is None or isinstance(condition, Exists):
+        return condition
+    return replace(condition, value=int(question.huge))
 
 
 def holds(text: str | None, question: bytes) -> bool:

@@ -323,7 +323,7 @@ class Snapshot:
         json: ColumnElement[bool],
         open_records: Callable[[Sequence[int]], list[_Listed]],
     ) -> Page[_Listed]:
-        """A page whose JSON conditions are judged in windows of rows that grow, up to the budget."""
+        """A page whose JSON conditions are judged in growing windows, up to the budget."""
         found: list[_Row] = []
         after, end = plan.after, plan.after
         left, window = self._budget.json_rows, _FIRST_WINDOW

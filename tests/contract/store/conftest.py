@@ -1,0 +1,47 @@
+"""Every engine, opened empty."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contract.store.worlds import NOW_US
+from xray.store.memory import MemoryStore
+from xray.store.protocol import Store
+from xray.store.sqlite.engine import SqliteStore
+from xray.testing.clock import FakeClock
+
+ENGINES = ("memory", "sqlite")
+
+
+def open_engine(engine: str, folder: Path) -> Store:
+    """An empty store of *engine* whose clock stands at `NOW_US`."""
+    clock = FakeClock(NOW_US)
+    if engine == "memory":
+        return MemoryStore(clock)
+    return SqliteStore(folder / "store.db", clock=clock, merge_fanout=2)
+
+
+@pytest.fixture(params=ENGINES)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    opened = open_engine(request.param, tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def open_empty(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[str], Store]]:
+    """Opens an empty store of an engine, as often as it is called."""
+    opened: list[Store] = []
+
+    def open_one(engine: str) -> Store:
+        opened.append(open_engine(engine, tmp_path_factory.mktemp("store")))
+        return opened[-1]
+
+    yield open_one
+    for store in opened:
+        store.close()
