@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from xray.forensics.case import Case
 from xray.forensics.conservation import is_one_sided
-from xray.forensics.journey import Journey, explain_sample
+from xray.forensics.gaps import explain_sample
+from xray.forensics.journey import Journey
 from xray.forensics.origins import names_value
 from xray.forensics.spelling import list_similar
 from xray.forensics.wording import list_items, list_names, show_candidate

@@ -127,9 +127,14 @@ def _find_in_step(case: Case, step: Step) -> Iterator[Finding]:
         text = f"{step.name} replaced {number} by a later one about the same candidate."
         yield _about(step, "redecided", text, "known", step.counts.redecided)
     if step.incomplete:
-        text = f"{step.name} ({step.step_type}) recorded no {list_items(step.incomplete, 'or')}."
-        text = text.replace("no a ", "neither a ").replace("no an ", "neither an ")
+        missing = "; ".join(_negate(one) for one in step.incomplete)
+        text = f"{step.name} ({step.step_type}) recorded {missing}."
         yield _about(step, "incomplete", text, "known")
+
+
+def _negate(requirement: str) -> str:
+    """What is missing: `neither counts nor decisions`."""
+    return f"neither {requirement.replace(' or ', ' nor ')}"
 
 
 def _word_failure(case: Case, step: Step) -> Finding:

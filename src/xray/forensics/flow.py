@@ -82,6 +82,7 @@ class Flow:
         self._children: dict[str | None, list[Step]] = {}
         for step in self.steps:
             self._children.setdefault(self._parent_id(step), []).append(step)
+        self._spans = {step.step_id: _measure_span(step) for step in evidence.steps}
         self._roles: dict[str, Role] = {}
         self._edges: dict[str, tuple[Edge, ...]] = {}
         self._outflows: dict[str, Outflow] = {}
@@ -134,7 +135,7 @@ class Flow:
             return False
         known: set[str] = set()
         for earlier in self.steps:
-            if earlier.ordinal < step.ordinal and has_finished(earlier, step):
+            if earlier.ordinal < step.ordinal and self._has_finished(earlier, step):
                 ledger = self.ledger(earlier)
                 known.update(candidate_id for candidate_id in ids if ledger.has(candidate_id))
         if step.counts.rejected or step.counts.selected:
@@ -208,14 +209,23 @@ class Flow:
                 return step
         return None
 
+    def _end(self, step: Step) -> tuple[float, int]:
+        return self._spans[step.step_id][1], step.ordinal
+
+    def _has_finished(self, earlier: Step, later: Step) -> bool:
+        """Whether *earlier* had ended when *later* began; steps that began together follow."""
+        start, end = self._spans[earlier.step_id]
+        later_start = self._spans[later.step_id][0]
+        return start >= later_start or end <= later_start + _CLOCK_TOLERANCE_MS
+
     def _default_sources(self, step: Step) -> list[Step]:
         siblings = [
             sibling
             for sibling in self._children.get(self._parent_id(step), ())
-            if sibling.ordinal < step.ordinal and has_finished(sibling, step)
+            if sibling.ordinal < step.ordinal and self._has_finished(sibling, step)
         ]
         if siblings:
-            last = max(siblings, key=_finish)
+            last = max(siblings, key=self._end)
             if self._is_next_part(last, step):
                 return [edge.source for edge in self.edges(last)]
             return self._tail(siblings, last)
@@ -228,7 +238,7 @@ class Flow:
         if self.role(step) != "contains":
             return [step]
         inner = self._children.get(step.step_id, [])
-        return self._tail(inner, max(inner, key=_finish)) if inner else []
+        return self._tail(inner, max(inner, key=self._end)) if inner else []
 
     def _tail(self, siblings: list[Step], last: Step) -> list[Step]:
         role = self.role(last)
@@ -237,7 +247,7 @@ class Flow:
             if inner:
                 return inner
             rest = [sibling for sibling in siblings if sibling.ordinal < last.ordinal]
-            return self._tail(rest, max(rest, key=_finish)) if rest else []
+            return self._tail(rest, max(rest, key=self._end)) if rest else []
         found = [last]
         index = siblings.index(last)
         for side in (reversed(siblings[:index]), siblings[index + 1 :]):
@@ -346,19 +356,10 @@ class Flow:
         return Outflow(is_complete=returned_nothing)
 
 
-def has_finished(earlier: Step, later: Step) -> bool:
-    """Whether *earlier* had ended when *later* began."""
-    if earlier.started_at >= later.started_at or earlier.duration_ms is None:
-        return True
-    return _finish(earlier)[0] <= _start_ms(later) + _CLOCK_TOLERANCE_MS
-
-
-def _start_ms(step: Step) -> float:
-    return step.started_at.timestamp() * 1000
-
-
-def _finish(step: Step) -> tuple[float, int]:
-    return _start_ms(step) + (step.duration_ms or 0.0), step.ordinal
+def _measure_span(step: Step) -> tuple[float, float]:
+    """When *step* began and ended, in milliseconds."""
+    start_ms = step.started_at.timestamp() * 1000
+    return start_ms, start_ms + (step.duration_ms or 0.0)
 
 
 def _in_order(one: Step, other: Step) -> tuple[Step, Step]:

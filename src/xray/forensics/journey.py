@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from xray.forensics.conservation import Balance, Conservation
 from xray.forensics.evidence import Key
 from xray.forensics.flow import Flow
+from xray.forensics.gaps import explain_sample, explain_silence
 from xray.forensics.origins import names_value
 from xray.forensics.standing import find_runner_up, measure_cut
 from xray.model.answers import Cut, RunnerUp, StopKind
@@ -382,25 +383,6 @@ class Journey:
                 return consumer
             waiting.extend(self._flow.consumers(consumer))
         return None
-
-
-def explain_sample(flow: Flow, step: Step) -> str:
-    """Why a step's rows do not say what became of every candidate."""
-    decided = flow.ledger(step).decided_count
-    if step.capture == "minimal":
-        return f"at the capture level minimal {step.name} kept counts only"
-    kept = len(flow.ledger(step).decided)
-    return (
-        f"at the capture level {step.capture} {step.name} kept {kept:,} of its {decided:,} "
-        "decisions, and this candidate is not among them"
-    )
-
-
-def explain_silence(flow: Flow, step: Step) -> str:
-    """Why a step that counted no decision says nothing about a candidate."""
-    if any(True for _ in flow.ledger(step).candidate_ids):
-        return f"{step.name} only logged samples of its candidates"
-    return f"{step.name} recorded no decisions"
 
 
 def _decided_rows(rows: Sequence[Decision]) -> list[Decision]:

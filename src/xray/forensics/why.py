@@ -174,11 +174,11 @@ def _tell_origin(links: list[Link]) -> str:
 
 
 def _tell_creators(case: Case, journey: Journey) -> str:
-    return list_names(
-        passage.step
-        for passage in journey.passages
-        if passage.decision is not None and case.flow.role(passage.step) == "creates"
-    )
+    """The steps that brought the candidate in, or else the one that made it from another."""
+    recorded = [passage.step for passage in journey.passages if passage.decision is not None]
+    creating = [step for step in recorded if case.flow.role(step) == "creates"]
+    mapping = [step for step in recorded[:1] if case.flow.role(step) == "maps"]
+    return list_names(creating or mapping)
 
 
 def _tell_survivor(case: Case, passage: Passage, seen: frozenset[str]) -> str:
