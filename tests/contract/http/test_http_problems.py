@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from tests.contract.http.api import Answer, Api, ask_app
 from xray.errors import StoreBusyError, StoreError
 from xray.model.facts import Fact, Receipt
-from xray.model.ids import new_uuid7
 from xray.server.app import create_app
 from xray.server.serving import BackgroundServer
 from xray.server.settings import ServerSettings
 from xray.store.memory import MemoryStore
 from xray.wire.limits import Limits
 
-RUN_ID = new_uuid7()
+OTHER_ID = "0195f0a2-0000-7000-8000-00000000beef"
+RUN_ID = "0195f0a2-0000-7000-8000-00000000dead"
 READS = (
     "/v1/runs",
     f"/v1/runs/{RUN_ID}",
@@ -254,7 +254,7 @@ JSON = st.recursive(
         st.integers(),
         st.floats(allow_nan=False, allow_infinity=False),
         st.text(max_size=20),
-        st.just(RUN_ID),
+        st.just(OTHER_ID),
     ),
     lambda inner: st.one_of(
         st.lists(inner, max_size=4),
