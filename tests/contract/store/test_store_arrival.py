@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -25,7 +26,7 @@ def arrivals(draw: st.DrawFn) -> tuple[list[Fact], list[list[Fact]]]:
     order = draw(st.permutations([*facts, *repeated]))
     cuts = sorted(draw(st.lists(st.integers(0, len(order)), max_size=3)))
     bounds = [0, *cuts, len(order)]
-    return facts, [list(order[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)]
+    return facts, [list(order[a:b]) for a, b in pairwise(bounds)]
 
 
 @_quick

@@ -1,4 +1,4 @@
-"""Generated facts for stores, hostile on purpose, and everything a store can be asked about them."""
+"""Generated facts for stores, hostile on purpose, and all that can be asked about them."""
 
 from __future__ import annotations
 
