@@ -155,7 +155,12 @@ def test_a_large_batch_is_stored_beside_small_ones(api: Api) -> None:
         (b"{}", {"Content-Encoding": "br"}, 415, "unsupported_encoding"),
         (b"{}", {"Content-Encoding": "gzip, gzip"}, 415, "unsupported_encoding"),
         (b"not gzip", {"Content-Encoding": "gzip"}, 400, "invalid_encoding"),
-        (gzip.compress(b"x" * 9)[:-3], {"Content-Encoding": "gzip"}, 400, "invalid_encoding"),
+        (
+            gzip.compress(b"x" * 9, mtime=0)[:-3],
+            {"Content-Encoding": "gzip"},
+            400,
+            "invalid_encoding",
+        ),
         (b"not zstd", {"Content-Encoding": "zstd"}, 400, "invalid_encoding"),
         (
             b'{"version": 99, "batch_id": "b", "facts": []}',
@@ -170,7 +175,7 @@ def test_a_large_batch_is_stored_beside_small_ones(api: Api) -> None:
             "too_large",
         ),
         (
-            gzip.compress(b"0" * (DEFAULT_LIMITS.max_inflated_bytes + 1)),
+            gzip.compress(b"0" * (DEFAULT_LIMITS.max_inflated_bytes + 1), mtime=0),
             {"Content-Encoding": "gzip"},
             413,
             "too_large",
@@ -178,7 +183,7 @@ def test_a_large_batch_is_stored_beside_small_ones(api: Api) -> None:
         (b"0" * (DEFAULT_LIMITS.max_body_bytes + 1), {}, 413, "too_large"),
         (b"[" * 5000, {"Content-Type": "application/json"}, 400, None),
     ],
-    ids=lambda value: None if isinstance(value, (bytes, dict)) else str(value),
+    ids=lambda value: f"{len(value)} bytes" if isinstance(value, bytes) else str(value),
 )
 def test_a_body_that_is_no_batch_gets_one_clear_error(
     api: Api, content: bytes, headers: dict[str, str], status: int, code: str | None
