@@ -103,6 +103,25 @@ CONSERVATION = [
         findings=found("vanished r"),
     ),
     Meaning(
+        "rejections only keep the rest no longer where the counts say that more was dropped",
+        (
+            step("find", "retrieve", accept("a", "b", "c")),
+            step("f", "filter", reject("b", reason="x"), input_count=3, output_count=1),
+            step("r", "rank", accept("a")),
+        ),
+        outcomes={"a": "survived", "c": "unknown"},
+        findings=found("flow_unknown r"),
+    ),
+    Meaning(
+        "candidates without an id of their own compare with none of another step",
+        (
+            step("find", "retrieve", accept("anon-0", "anon-1", is_anonymous=True)),
+            step("f", "filter", accept("anon-0", is_anonymous=True)),
+        ),
+        outcomes={"a": "unknown"},
+        findings=found("flow_unknown f"),
+    ),
+    Meaning(
         "rejections only that reject all that was offered leave nothing",
         (
             step("find", "retrieve", accept("a", "b")),

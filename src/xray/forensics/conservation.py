@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from xray.forensics.evidence import Key
 from xray.forensics.flow import Edge, Flow, share_keys, subtract_keys
+from xray.forensics.gaps import explain_blindness, explain_silence
 from xray.model.records import Step
 
 
@@ -80,7 +81,7 @@ class Conservation:
             return Balance(step=step, sources=sources)
         if not shared:
             unknown = (
-                _explain_blindness(blind)
+                explain_blindness(flow, blind[0])
                 if blind
                 else f"nothing that {_name_steps(sources)} let through was decided by {step.name}"
             )
@@ -106,7 +107,7 @@ class Conservation:
             not_offered=self._not_offered(step),
             is_inferred=flow.offered(step).is_inferred or role == "maps",
             because=self._because(step, edges),
-            unknown=_explain_blindness(blind) if blind else _explain_gap(unshared, step),
+            unknown=explain_blindness(flow, blind[0]) if blind else _explain_gap(unshared, step),
         )
 
     def _lost_between(self, edge: Edge, step: Step) -> frozenset[Key]:
@@ -226,8 +227,8 @@ class Conservation:
         if not flow.ledger(step).decided_count:
             if not any(flow.ledger(one).decided_count for one in sources):
                 return balance
-            return Balance(step=step, sources=sources, unknown=f"{step.name} recorded no decisions")
-        return Balance(step=step, sources=sources, unknown=_explain_blindness([step]))
+            return Balance(step=step, sources=sources, unknown=explain_silence(flow, step))
+        return Balance(step=step, sources=sources, unknown=explain_blindness(flow, step))
 
 
 def is_one_sided(step: Step) -> bool:
@@ -252,19 +253,6 @@ def _comparable_output(step: Step) -> int | None:
     if step.declared_output_count is not None:
         return step.declared_output_count
     return step.output_count if step.counts.accepted or step.counts.selected else None
-
-
-def _explain_blindness(steps: list[Step]) -> str:
-    """Why the candidates of *steps* cannot be compared."""
-    step = steps[0]
-    if step.status != "completed":
-        return f"{step.name} did not finish"
-    decided = step.counts.rejected + step.counts.accepted + step.counts.selected
-    if not decided:
-        return f"{step.name} recorded no decisions"
-    if step.capture == "minimal":
-        return f"{step.name} kept counts only (capture level minimal)"
-    return f"{step.name} kept a sample of its {decided:,} decisions"
 
 
 def _explain_gap(unshared: list[Step], step: Step) -> str:

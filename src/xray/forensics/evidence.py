@@ -8,7 +8,7 @@ from functools import cached_property
 from xray.errors import NotFoundError
 from xray.model.decisions import DecisionTable
 from xray.model.records import Decision, Run, Step
-from xray.model.vocabulary import VERDICTS, Verdict
+from xray.model.vocabulary import ANONYMOUS_PREFIX, VERDICTS, Verdict
 from xray.store.protocol import Store
 
 Key = tuple[str | None, str]
@@ -39,9 +39,30 @@ class Ledger:
         for by, candidate_id, verdict, is_logged in zip(
             table.partitions, table.candidate_ids, table.verdicts, table.logged, strict=True
         ):
-            if verdict is not None and not is_logged:
+            if verdict is not None and not is_logged and self._has_identity(candidate_id):
                 keys[verdict].add((by, candidate_id))
         return {verdict: frozenset(found) for verdict, found in keys.items()}
+
+    def _has_identity(self, candidate_id: str) -> bool:
+        """Whether the id is the candidate's own, so that another step may be compared by it."""
+        return not (self.anonymous_count and candidate_id.startswith(ANONYMOUS_PREFIX))
+
+    @property
+    def anonymous_count(self) -> int:
+        """How many of the candidates had no id of their own."""
+        return self.step.counts.anonymous
+
+    @property
+    def dropped_elsewhere(self) -> int:
+        """How many more the counts set by hand say were dropped, where only rejections are known.
+
+        Then the candidates that were not rejected cannot be taken to have been kept.
+        """
+        step = self.step
+        if step.declared_input_count is None or step.declared_output_count is None:
+            return 0
+        dropped = step.declared_input_count - step.declared_output_count
+        return max(0, dropped - step.counts.rejected)
 
     @property
     def candidate_ids(self) -> Iterable[str]:

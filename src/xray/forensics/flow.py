@@ -12,7 +12,7 @@ from msgspec import Struct
 from xray.forensics.attempts import number_attempts
 from xray.forensics.evidence import Key, Ledger, RunEvidence
 from xray.model.records import Step
-from xray.model.vocabulary import CREATING_STEP_TYPES, KEEPING_STEP_TYPES
+from xray.model.vocabulary import ANONYMOUS_PREFIX, CREATING_STEP_TYPES, KEEPING_STEP_TYPES
 
 Role = Literal["creates", "keeps", "maps", "contains"]
 
@@ -130,7 +130,11 @@ class Flow:
         return "maps"
 
     def _decides_known_candidates(self, step: Step) -> bool:
-        ids = set(self.ledger(step).candidate_ids)
+        ids = {
+            candidate_id
+            for candidate_id in self.ledger(step).candidate_ids
+            if not candidate_id.startswith(ANONYMOUS_PREFIX)
+        }
         if not ids:
             return False
         known: set[str] = set()
@@ -347,11 +351,10 @@ class Flow:
         creates = self.role(step) == "creates"
         if counts.rejected and not creates:
             offered = self.offered(step)
-            is_complete = offered.is_complete and ledger.is_complete("rejected") and has_ended_well
+            if not ledger.is_complete("rejected") or ledger.dropped_elsewhere:
+                return Outflow(is_inferred=True)
             rest = subtract_keys(offered.keys, ledger.keys("rejected"))
-            return Outflow(
-                rest if ledger.is_complete("rejected") else frozenset(), is_complete, True
-            )
+            return Outflow(rest, offered.is_complete and has_ended_well, True)
         returned_nothing = creates and (counts.rejected > 0 or step.status == "failed")
         return Outflow(is_complete=returned_nothing)
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from xray.forensics.conservation import Balance, Conservation
 from xray.forensics.evidence import Key
 from xray.forensics.flow import Flow
-from xray.forensics.gaps import explain_sample, explain_silence
+from xray.forensics.gaps import explain_blindness, explain_sample, explain_silence
 from xray.forensics.origins import names_value
 from xray.forensics.standing import find_runner_up, measure_cut
 from xray.model.answers import Cut, RunnerUp, StopKind
@@ -272,6 +272,14 @@ class Journey:
         if self._is_among(balance.undecided):
             because = f"{step.name} {step.status} before it decided everything"
             return Passage(step=step, kind="vanished", fate="out", because=because)
+        if counts.rejected == ledger.decided_count and ledger.dropped_elsewhere:
+            return Passage(
+                step=step,
+                kind="unknown",
+                fate="maybe",
+                certainty="unknown",
+                because=explain_blindness(self._flow, step),
+            )
         if counts.rejected == ledger.decided_count and ledger.is_complete("rejected"):
             return Passage(
                 step=step,

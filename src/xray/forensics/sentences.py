@@ -15,6 +15,7 @@ from xray.forensics.wording import (
 from xray.model.answers import Cut, RunnerUp
 from xray.model.counts import OVERALL_SCORE_NAMES, score_value
 from xray.model.records import Step
+from xray.model.vocabulary import DUPLICATE, ERROR, OVER_BUDGET
 
 
 def describe_passage(passage: Passage, candidate_id: str, sources: list[Step]) -> str:
@@ -126,10 +127,13 @@ def _describe_rejected(passage: Passage, shown: str) -> str:
     row, name = passage.decision, passage.step.name
     if row is None:
         return f"{name} rejected {shown}, as far as can be told: {passage.because}"
-    if row.reason == "duplicate":
+    if row.reason == DUPLICATE:
         return f"{name} dropped {shown} as a duplicate"
-    if row.reason == "over_budget":
+    if row.reason == OVER_BUDGET:
         return f"{name} dropped {shown}: the budget was used up (over_budget)"
+    if row.reason == ERROR:
+        noted = f": {quote_text(row.reasoning)}" if row.reasoning else ""
+        return f"{name} dropped {shown} because of an error{noted}"
     score = f" ({_word_score(passage)})" if row.score is not None else ""
     grounds = describe_rejection(row)
     told = f"{name} rejected {shown}{score}"
