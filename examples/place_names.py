@@ -103,9 +103,7 @@ def resolve_place(query: str, gazetteer: Gazetteer, expected: str | None = None)
         kept = apply_hints(run, found, reading, anchor)
         ranked = rank_places(run, kept, anchor)
         city = select_place(run, ranked)
-        run.set_output(
-            {"selected": city.id if city else None, "label": city.label if city else None}
-        )
+        run.set_output({"selected": city.id if city else None})
         if expected:
             run.add_tags("right" if city and city.label == expected else "wrong")
         return city

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from xray.client import Client
-from xray.model.answers import Finding
 from xray.model.records import Run, Step
 from xray.server.serving import BackgroundServer
 from xray.server.settings import ServerSettings
@@ -227,13 +226,14 @@ def test_a_wrong_place_says_which_hint_was_read_wrongly(shop: Shop) -> None:
 
 def test_two_parallel_retrievers_raise_no_false_alarm(shop: Shop) -> None:
     shop.run_script("place_names")
-    alarms: list[Finding] = [
-        finding
-        for run in shop.runs("place_names")
-        if "right" in run.tags
-        for finding in shop.client.findings(run.run_id)
-    ]
-    assert alarms == []
+    merged = 0
+    for run in shop.runs("place_names"):
+        steps = shop.client.run(run.run_id).steps
+        found = [step.output_count for step in steps if step.step_type == "retrieve"]
+        if "right" in run.tags and all(found):
+            merged += 1
+            assert shop.client.findings(run.run_id) == []
+    assert merged > 10
 
 
 def test_a_script_says_when_its_traces_could_not_be_delivered(unused_url: str) -> None:
