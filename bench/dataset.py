@@ -1,0 +1,242 @@
+"""The data every store benchmark runs on: the same facts each time, made from a seed.
+
+200,000 runs of 5 steps, mostly 2 to 8 decisions a step, plus 200 runs with steps of 1,000 to 5,000
+decisions and one with 100,000. Products are picked with a skew, so that a few are met everywhere.
+"""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import msgspec
+from msgspec import Raw
+
+from xray.model.counts import resolve_rows, tally_rows
+from xray.model.facts import (
+    ACCEPTED,
+    REJECTED,
+    SELECTED,
+    Check,
+    DecisionRow,
+    Fact,
+    OriginRef,
+    RunFinished,
+    RunStarted,
+    StepFinished,
+    StepRows,
+    Tally,
+)
+from xray.model.vocabulary import CaptureLevel, StepType
+
+_START_US = 1_764_547_200_000_000
+_SPAN_US = 30 * 24 * 3600 * 1_000_000
+_CHUNK_ROWS = 8_192
+_PIPELINES = tuple(f"pipeline-{number}" for number in range(20))
+_STEPS: tuple[tuple[str, StepType], ...] = (
+    ("expand_query", "generate"),
+    ("search_catalogue", "retrieve"),
+    ("apply_rules", "filter"),
+    ("score_matches", "rank"),
+    ("choose_best", "select"),
+)
+_BRANDS = ("Acme", "Borealis", "Cobalt", "Dune", "Ember", "Fjord", "Granite", "Harbor")
+_GOODS = (
+    "laptop stand", "water bottle", "desk lamp", "phone case", "yoga mat", "travel mug", "keyboard",
+    "backpack", "headphones", "notebook", "monitor arm", "charger", "camera strap", "wool socks",
+)  # fmt: skip
+_TRAITS = (
+    "foldable", "stainless", "insulated", "wireless", "adjustable", "compact", "heavy duty",
+    "waterproof", "ergonomic", "lightweight", "bamboo", "aluminium", "magnetic", "recycled",
+)  # fmt: skip
+_REASONS = ("price_too_high", "rating_too_low", "wrong_category", "below_cut")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How much data there is.
+
+    Args:
+        small_runs: runs of five small steps.
+        large_runs: runs whose steps have 1,000 to 5,000 decisions.
+        huge_rows: decisions of the one largest step.
+        products: how many different candidates the catalogue has.
+    """
+
+    small_runs: int = 200_000
+    large_runs: int = 200
+    huge_rows: int = 100_000
+    products: int = 200_000
+
+
+FULL = Shape()
+QUICK = Shape(small_runs=3_000, large_runs=3, huge_rows=10_000, products=20_000)
+
+
+class Dataset:
+    """Facts of generated runs; the same for the same shape and seed.
+
+    Args:
+        shape: how much.
+        seed: which.
+        capture: `minimal` leaves the decisions out and keeps their counts.
+    """
+
+    def __init__(
+        self, shape: Shape = FULL, *, seed: int = 1, capture: CaptureLevel = "full"
+    ) -> None:
+        self.shape = shape
+        self._capture = capture
+        self._dice = random.Random(seed)
+
+    def runs(self) -> Iterator[list[Fact]]:
+        """The facts of one run after another."""
+        shape = self.shape
+        large_every = max(1, shape.small_runs // max(1, shape.large_runs))
+        for number in range(shape.small_runs):
+            yield self._run(number, lambda: self._dice.choice((2, 3, 4, 4, 5, 6, 7, 8)))
+            if number % large_every == large_every - 1:
+                yield self._run(number, lambda: self._dice.randint(1_000, 5_000))
+        yield self._run(shape.small_runs, lambda: shape.huge_rows // 5)
+
+    def _time_ordered_id(self, at_us: int) -> str:
+        low = self._dice.getrandbits(80)
+        return str(uuid.UUID(int=(at_us // 1000) << 80 | low & ~(0xF << 76) | 0x7 << 76))
+
+    def _run(self, number: int, row_count: Callable[[], int]) -> list[Fact]:
+        dice = self._dice
+        at_us = _START_US + number * _SPAN_US // self.shape.small_runs
+        run_id = self._time_ordered_id(at_us)
+        pipeline = _PIPELINES[int(len(_PIPELINES) * dice.random() ** 2)]
+        facts: list[Fact] = [
+            RunStarted(
+                run_id=run_id,
+                pipeline=pipeline,
+                started_at_us=at_us,
+                input=_pack({"query": self._title(), "limit": dice.randint(5, 50)}),
+                metadata=_pack({"user": f"u{dice.randint(1, 5000)}", "tier": dice.choice("abc")}),
+                environment="production",
+                version=f"1.{number * 10 // self.shape.small_runs}.0",
+            )
+        ]
+        for ordinal in range(len(_STEPS)):
+            facts += self._step(run_id, pipeline, ordinal, at_us, row_count())
+        facts.append(
+            RunFinished(
+                run_id=run_id,
+                status="failed" if dice.random() < 0.03 else "completed",
+                duration_ms=dice.uniform(50, 9000),
+                output=_pack({"chosen": self._product()}),
+            )
+        )
+        return facts
+
+    def _step(
+        self, run_id: str, pipeline: str, ordinal: int, at_us: int, row_count: int
+    ) -> list[Fact]:
+        dice = self._dice
+        name, step_type = _STEPS[ordinal]
+        rows = [self._row(step_type, rank) for rank in range(1, row_count + 1)]
+        chunks = [rows[at : at + _CHUNK_ROWS] for at in range(0, len(rows), _CHUNK_ROWS)]
+        is_minimal = self._capture == "minimal"
+        step_id = self._time_ordered_id(at_us + ordinal)
+        step = StepFinished(
+            run_id=run_id,
+            step_id=step_id,
+            pipeline=pipeline,
+            name=name,
+            step_type=step_type,
+            ordinal=ordinal,
+            started_at_us=at_us + ordinal * 1000,
+            duration_ms=dice.uniform(1, 2000),
+            stats=_pack({"latency_p50": dice.uniform(1, 50), "cache_hits": dice.randint(0, 9)}),
+            capture=self._capture,
+            rows=[] if is_minimal else chunks[0],
+            chunks=0 if is_minimal else len(chunks) - 1,
+            tally=_tally(rows) if is_minimal or len(chunks) > 1 else None,
+        )
+        if is_minimal:
+            return [step]
+        further = [
+            StepRows(run_id=run_id, step_id=step_id, chunk=chunk, rows=chunks[chunk])
+            for chunk in range(1, len(chunks))
+        ]
+        return [step, *further]
+
+    def _row(self, step_type: StepType, rank: int) -> DecisionRow:
+        dice = self._dice
+        product = self._product()
+        if step_type == "generate":
+            return DecisionRow(ACCEPTED, f"{dice.choice(_TRAITS)} {dice.choice(_GOODS)}")
+        if step_type == "retrieve":
+            origin = [OriginRef(f"{dice.choice(_TRAITS)} {dice.choice(_GOODS)}", None, rank)]
+            return DecisionRow(ACCEPTED, product, None, self._attributes(), origin=origin)
+        if step_type == "filter":
+            return self._filtered(product)
+        if step_type == "rank":
+            verdict, reason = (ACCEPTED, None) if rank <= 3 else (REJECTED, "below_cut")
+            score = round(dice.random(), 6)
+            return DecisionRow(verdict, product, reason, self._attributes(), score, rank=rank)
+        verdict, reason = (SELECTED, None) if rank == 1 else (REJECTED, "not_selected")
+        return DecisionRow(verdict, product, reason, self._attributes(), round(dice.random(), 6))
+
+    def _filtered(self, product: str) -> DecisionRow:
+        dice = self._dice
+        if dice.random() < 0.4:
+            return DecisionRow(ACCEPTED, product, None, self._attributes())
+        price = dice.randint(101, 999)
+        text = f"{self._title()} costs {price}, above the limit of 100"
+        check = Check("price_too_high", "price", "<=", price, 100, False)
+        reason = dice.choice(_REASONS)
+        attributes = self._attributes()
+        return DecisionRow(REJECTED, product, reason, attributes, reasoning=text, checks=[check])
+
+    def _product(self) -> str:
+        number = int(self.shape.products * self._dice.random() ** 2)
+        return f"B0{number * 2_654_435_761 % (1 << 40):08X}"
+
+    def _title(self) -> str:
+        dice = self._dice
+        return f"{dice.choice(_BRANDS)} {dice.choice(_TRAITS)} {dice.choice(_GOODS)}"
+
+    def _attributes(self) -> Raw:
+        dice = self._dice
+        return _pack(
+            {
+                "title": f"{self._title()} with {dice.choice(_TRAITS)} {dice.choice(_GOODS)}",
+                "price": dice.randint(500, 50_000) / 100,
+                "rating": dice.randint(10, 50) / 10,
+                "reviews": int(10_000 * dice.random() ** 3),
+            }
+        )
+
+
+def batches(
+    runs: Iterator[list[Fact]], max_decisions: int = 6_000, max_facts: int = 2_000
+) -> Iterator[list[Fact]]:
+    """Whole runs in batches of about that many decisions or facts, as a busy sender sends them."""
+    batch: list[Fact] = []
+    decisions = 0
+    for facts in runs:
+        batch += facts
+        decisions += count_decisions(facts)
+        if decisions >= max_decisions or len(batch) >= max_facts:
+            yield batch
+            batch, decisions = [], 0
+    if batch:
+        yield batch
+
+
+def count_decisions(facts: list[Fact]) -> int:
+    """How many decisions with detail *facts* hold."""
+    return sum(len(fact.rows) for fact in facts if isinstance(fact, (StepFinished, StepRows)))
+
+
+def _tally(rows: list[DecisionRow]) -> Tally:
+    return tally_rows(*resolve_rows(rows))
+
+
+def _pack(value: object) -> Raw:
+    return Raw(msgspec.msgpack.encode(value))
