@@ -85,7 +85,7 @@ def run(args: Namespace) -> int:
                     if not args.once:
                         _serve_until_interrupted(server, console)
         except KeyboardInterrupt:
-            console.note("Stopped.")
+            console.note("\nStopped." if console.terminal.width is not None else "Stopped.")
             return code if has_answered else INTERRUPTED
     return code
 
@@ -196,13 +196,16 @@ class Progress:
         """The scenario printed *line*; most of its lines stand for a run."""
         if _RUN_LINE in line:
             self.runs += 1
-            self._redraw(f"{self._head()} {self.runs} runs: {printable(line)}")
+            self._redraw(f"{self._head()} {self._count()}: {printable(line)}")
 
     def end(self) -> None:
         """The scenario is done."""
         took_s = time.monotonic() - self.since_s
         self._redraw("")
-        _print(self.out, f"{self._head()} {self.runs} runs in {took_s:.1f} s")
+        _print(self.out, f"{self._head()} {self._count()} in {took_s:.1f} s")
+
+    def _count(self) -> str:
+        return f"{self.runs} run" if self.runs == 1 else f"{self.runs} runs"
 
     def _head(self) -> str:
         return f"[{self.started}/{self.scenarios}] {self.scenario}"
