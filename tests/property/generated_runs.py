@@ -11,6 +11,9 @@ from xray.model.vocabulary import STEP_TYPES
 
 IDS = ("a", "b", "c", "d", "e", "f", "k", "Z z", "")
 
+GONE = "018f0000-0000-7000-8000-00000000dead"
+"""A step nobody recorded."""
+
 candidate_ids = st.sampled_from(IDS)
 
 
@@ -110,7 +113,9 @@ def arbitrary_steps(draw: st.DrawFn) -> list[StepFinished]:
                 draw(st.lists(rows, max_size=6)),
                 status=draw(st.sampled_from(["completed", "completed", "failed", "cancelled"])),
                 capture=draw(st.sampled_from(["minimal", "sample", "full"])),
-                takes=draw(st.one_of(st.none(), st.just(["s1"]), st.just(["s2", "gone"]))),
+                takes=draw(
+                    st.sampled_from([None, None, [], [GONE], above, above[-2:], [GONE, *above[:1]]])
+                ),
                 parent_step_id=draw(st.sampled_from([None, None, *above])),
                 attempt=draw(st.sampled_from([1, 1, 2])),
                 tally=draw(st.one_of(st.none(), st.none(), tallies)),

@@ -140,7 +140,7 @@ class RunEvidence:
         self, run: Run, steps: Iterable[Step], load_table: Callable[[str], DecisionTable]
     ) -> None:
         self.run = run
-        self.steps: list[Step] = sorted(steps, key=lambda step: step.ordinal)
+        self.steps: list[Step] = sorted(steps, key=lambda step: (step.ordinal, step.started_at))
         self._load_table = load_table
         self._ledgers: dict[str, Ledger] = {}
 

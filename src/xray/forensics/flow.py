@@ -179,7 +179,7 @@ class Flow:
         seen = {step.step_id}
         for source in sources:
             for edge in self._look_through(source, step, is_declared):
-                if edge.source.step_id not in seen:
+                if edge.source.step_id not in seen and edge.source.ordinal < step.ordinal:
                     seen.add(edge.source.step_id)
                     yield edge
 
@@ -200,7 +200,7 @@ class Flow:
     def _named_steps(self, step: Step) -> Iterator[Step]:
         for named in step.takes or ():
             found = self.find_step(named, step)
-            if found is not None:
+            if found is not None and found.ordinal < step.ordinal:
                 yield found
 
     def find_step(self, named: str, before: Step) -> Step | None:
