@@ -187,23 +187,30 @@ print(sorted(set(map(str, ends))))
     assert (out, err, status) == ("['0']\n", "", 0)
 
 
-def test_a_fork_while_the_sender_still_imports_its_modules_hangs_nobody(
-    server: FaultServer,
-) -> None:
+def test_a_fork_while_the_sender_still_starts_hangs_nobody(server: FaultServer) -> None:
     program = """
-record()
-ends = []
-for delay in (0.0, 0.02, 0.03, 0.05, 0.08):
-    time.sleep(delay)
-    pid = os.fork()
-    if pid == 0:
-        record()
-        os._exit(0 if delivery.flush(10).is_complete else 3)
-    ends.append(await_death(pid))
-print(ends)
+def large():
+    delivery.put(RunStarted(run_id=new_uuid7(), pipeline="p" * 5000, started_at_us=1))
+large()
+time.sleep(float(sys.argv[2]))
+pid = os.fork()
+if pid == 0:
+    large()
+    os._exit(0 if delivery.flush(15).is_complete else 3)
+print(await_death(pid))
 """
-    assert run(server, program) == ("[0, 0, 0, 0, 0]\n", "", 0)
-    assert len(server.facts) == 6
+    # The sender compresses, imports and connects for the first time within these moments.
+    delays_s = [0.02, 0.03, 0.05, 0.08, 0.12, 0.2]
+    parents = [
+        subprocess.Popen(
+            [sys.executable, "-c", HEAD + program, server.url, str(delay_s)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for delay_s in delays_s
+    ]
+    assert [parent.communicate(timeout=60)[0] for parent in parents] == ["0\n"] * len(delays_s)
+    assert len(server.facts) == 2 * len(delays_s)
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])

@@ -6,7 +6,7 @@ import importlib
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from types import ModuleType
 from typing import Final, Protocol
 
@@ -43,12 +43,17 @@ class Batch:
         self.client = client
         self.batch_id = new_uuid7()
         self.failed_attempts = 0
+        self._body: SealedBody | None = None
 
-    @cached_property
+    @property
     def body(self) -> SealedBody:
         """What is posted; made once, however often it is sent."""
-        encoded = [parcel.encoded for parcel in self.parcels]
-        return compress(frame_batch(self.batch_id, self.client, encoded))
+        # functools.cached_property holds a lock of its class up to Python 3.11, which a child
+        # that is forked meanwhile would wait for in vain.
+        if self._body is None:
+            encoded = [parcel.encoded for parcel in self.parcels]
+            self._body = compress(frame_batch(self.batch_id, self.client, encoded))
+        return self._body
 
     def split_by_count(self) -> tuple[Batch, Batch]:
         """Two batches of half the parcels each."""

@@ -199,10 +199,11 @@ def name_client() -> str:
     """How this release names itself to a server, e.g. `xray-python/0.1.0`."""
     with hold_forks():
         from importlib.metadata import PackageNotFoundError, version
-    try:
-        return f"xray-python/{version('xray-forensics')}"
-    except PackageNotFoundError:
-        return "xray-python"
+
+        try:
+            return f"xray-python/{version('xray-forensics')}"
+        except PackageNotFoundError:
+            return "xray-python"
 
 
 def _deliver_at_exit() -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-_MAX_FORK_DELAY_S: Final = 0.5
+_MAX_FORK_DELAY_S: Final = 2.0
+
+# Hooks run before a fork in the reverse order of their registration. Logging's takes a lock that
+# modules need while they are imported, so it has to be registered first to run last.
+logging.getLogger("xray")
 
 
 class _ForkGate:
