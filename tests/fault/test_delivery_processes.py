@@ -59,6 +59,11 @@ def test_a_program_that_ends_at_once_has_delivered_everything(server: FaultServe
     assert len(server.facts) == 500
 
 
+def test_a_client_that_was_let_go_still_delivers(server: FaultServer) -> None:
+    assert run(server, "import gc\nrecord(50)\ndel delivery\ngc.collect()") == ("", "", 0)
+    assert len(server.facts) == 50
+
+
 def test_records_made_while_the_program_ends_are_delivered(server: FaultServer) -> None:
     program = """
 import atexit

@@ -9,10 +9,11 @@ from xray.delivery.batches import Batch, compress
 from xray.delivery.losses import Ledger, Volume
 from xray.delivery.notices import Notices
 from xray.delivery.queue import FactQueue, Parcel, count_decisions, within_bounds
-from xray.delivery.transport import Answer, is_loopback
+from xray.delivery.transport import Answer
 from xray.model.facts import ACCEPTED, DecisionRow, Reservoir, RunStarted, StepFinished, StepRows
 from xray.model.ids import new_uuid7
 from xray.testing import FakeClock
+from xray.wire.address import is_loopback
 from xray.wire.codec import decode_batch, encode_fact
 from xray.wire.limits import inflate
 

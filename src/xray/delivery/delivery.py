@@ -6,7 +6,6 @@ import atexit
 import os
 import sys
 import time
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -70,7 +69,6 @@ class Delivery:
         self._make_backlog = make_backlog
         self._roads: dict[int, Road] = {}
         self._reported = Volume()
-        _living.add(self)
 
     def put(self, fact: Fact) -> None:
         """Take *fact* to be sent; what cannot be taken is counted as a loss."""
@@ -122,6 +120,7 @@ class Delivery:
         self._wait(timeout_s, None)
         road = self._road()
         road.stop()
+        _living.discard(self)
         return self._result(road, is_complete=True)
 
     def stats(self) -> DeliveryStats:
@@ -157,6 +156,7 @@ class Delivery:
 
     def _make_road(self) -> Road:
         _deliver_at_worker_exit()
+        _living.add(self)
         return Road(
             self.settings,
             self._make_transport(self.settings),
@@ -229,7 +229,8 @@ def _leave_parent_behind() -> None:
         delivery.leave_parent_behind()
 
 
-_living: Final[weakref.WeakSet[Delivery]] = weakref.WeakSet()
+# Whoever recorded something and let go of its client still wants it delivered.
+_living: Final[set[Delivery]] = set()
 _abandoned: Final[list[dict[int, Road]]] = []
 _exit: Final = _Exit()
 

@@ -15,6 +15,7 @@ from xray.delivery.queue import Parcel, measure_parcels
 from xray.delivery.settings import DeliverySettings
 from xray.delivery.transport import Transport, TransportError
 from xray.model.facts import Refusal
+from xray.wire.address import without_password
 from xray.wire.codec import MSGPACK, name_encoded
 
 NOTHING_TO_DO_S: Final = 3600.0
@@ -234,7 +235,7 @@ class Sender:
         self._notices.warn(
             "away",
             "X-Ray: %s did not take records (%s); %s.",
-            self._settings.url.split("?")[0].rpartition("@")[2],
+            without_password(self._settings.url.split("?")[0]),
             judgement.problem,
             "they are dropped" if self._is_silent else "they are kept and sent again",
         )

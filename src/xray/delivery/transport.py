@@ -7,7 +7,6 @@ import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
 from xray.delivery.forks import hold_forks
 from xray.delivery.settings import DeliverySettings
+from xray.wire.address import is_loopback
 
 MAX_ANSWER_BYTES: Final = 64 << 10
 BATCHES_PATH: Final = "/v1/batches"
@@ -179,16 +179,6 @@ class _Address:
     host: str
     port: int | None
     path: str
-
-
-def is_loopback(host: str) -> bool:
-    """Whether *host* can only be this machine."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _make_pool(address: _Address, ca_file: str | None, deadline: _Deadline) -> HTTPConnectionPool:
