@@ -34,6 +34,7 @@ class Gate:
         self._key = None if settings.api_key is None else settings.api_key.encode("ascii")
         own = () if is_any_address(settings.host) else (settings.host.strip("[]").lower(),)
         self._hosts = frozenset((*LOOPBACK_HOSTS, *settings.allowed_hosts, *own))
+        self._origins = frozenset(settings.allowed_hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -61,15 +62,23 @@ class Gate:
                 code="host_not_allowed",
             )
         is_write = scope["method"] not in _READING_METHODS
-        if is_write and origin is not None and not _is_same_origin(origin, host):
+        if is_write and origin is not None and not self._is_known_origin(origin, host):
             return ForbiddenError(
-                "Pages of another origin may not write here.", code="origin_not_allowed"
+                "Pages of another origin may not write here.",
+                hint="Name its host in XRAY_ALLOWED_HOSTS if it is yours.",
+                code="origin_not_allowed",
             )
         if self._key is not None and not _is_key(authorization, self._key):
             return UnauthorizedError(
                 "This server wants its key.", hint="Send Authorization: Bearer <XRAY_API_KEY>."
             )
         return None
+
+    def _is_known_origin(self, origin: str, host: str) -> bool:
+        scheme, _, rest = origin.partition("://")
+        if scheme not in ("http", "https"):
+            return False
+        return rest.lower() == host.lower() or host_name(rest) in self._origins
 
 
 def is_local_connection(server: tuple[str, int | None] | None) -> bool:
@@ -122,11 +131,6 @@ def _read_headers(
         ",".join(origins) if origins else None,
         keys[0] if len(keys) == 1 else b"",
     )
-
-
-def _is_same_origin(origin: str, host: str) -> bool:
-    scheme, separator, rest = origin.partition("://")
-    return bool(separator) and scheme in ("http", "https") and rest.lower() == host.lower()
 
 
 def _is_key(authorization: bytes, key: bytes) -> bool:

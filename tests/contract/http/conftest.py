@@ -1,4 +1,4 @@
-"""One real server over a store in memory, for every test of the HTTP contract."""
+"""One real server a store, for every test of the HTTP contract."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from xray.server.serving import BackgroundServer
 from xray.server.settings import ServerSettings
 
 
-@pytest.fixture(scope="session")
-def api() -> Iterator[Api]:
-    settings = ServerSettings(store="memory:", port=0)
+@pytest.fixture(scope="session", params=["memory", "sqlite"])
+def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    path = tmp_path_factory.mktemp("contract") / "xray.db"
+    store = f"sqlite:///{path}" if request.param == "sqlite" else "memory:"
+    settings = ServerSettings(store=store, port=0)
     with BackgroundServer(settings) as server, closing(Api(server.url)) as api:
         yield api

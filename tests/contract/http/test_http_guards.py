@@ -169,13 +169,14 @@ def test_a_page_of_another_origin_may_not_write(origin: str) -> None:
     assert ask_app(app, "GET", "/v1/runs", headers={"origin": origin}).status == 200
 
 
-def test_a_page_of_the_server_itself_may_write() -> None:
+@pytest.mark.parametrize("origin", ["http://localhost:8000", "https://xray.example"])
+def test_a_page_of_the_server_itself_may_write(origin: str) -> None:
     answer = ask_app(
-        make_app(),
+        make_app(allowed_hosts=("xray.example",)),
         "POST",
         "/v1/runs",
         content=b'{"pipeline": "p"}',
-        headers={"origin": "http://localhost:8000"},
+        headers={"origin": origin},
     )
     assert answer.status == 201
 
