@@ -139,7 +139,6 @@ MEANINGS = [
         (step("f", "filter", reject("a", "b", reason="x")),),
         rates={"f": (1.0, "inferred")},
         outcomes={"a": "rejected", "zz": "unknown"},
-        findings={("empty", "f")},
     ),
     Meaning(
         "selections only: no rate, and no input count",
@@ -183,6 +182,12 @@ MEANINGS = [
         outcomes={"a": "unknown"},
     ),
     Meaning(
+        "a step that took in more than it recorded proves nothing about the rest",
+        (step("f", "filter", accept("a"), reject("b", reason="x"), input_count=127),),
+        outcomes={"a": "survived", "zz": "unknown"},
+        findings={("count_mismatch", "f")},
+    ),
+    Meaning(
         "a filter without counts and decisions is incomplete; one that failed is not",
         (step("f", "filter"), step("g", "filter", status="failed")),
         rates={"f": (None, None)},
@@ -196,7 +201,7 @@ MEANINGS = [
             step("g", "generate", output={"keywords": ["stand"]}),
             step("t", "transform"),
         ),
-        findings={("incomplete", "r"), ("incomplete", "s"), ("empty", "s")},
+        findings={("incomplete", "r"), ("incomplete", "s")},
     ),
 ]
 

@@ -8,7 +8,7 @@ from xray.forensics.gaps import explain_sample
 from xray.forensics.journey import Journey
 from xray.forensics.origins import names_value
 from xray.forensics.spelling import list_similar
-from xray.forensics.wording import list_items, list_names, show_candidate
+from xray.forensics.wording import count_things, list_items, list_names, show_candidate
 from xray.model.answers import Outcome, Stop, Why
 from xray.model.records import Step
 from xray.model.vocabulary import Certainty
@@ -101,6 +101,12 @@ def _explain_hidden(case: Case, recording: list[Step], counting: list[Step]) -> 
         ledger = case.flow.ledger(step)
         if not ledger.is_complete():
             return explain_sample(case.flow, step)
+        taken = step.declared_input_count or 0
+        if taken > ledger.decided_count and case.flow.role(step) != "creates":
+            return (
+                f"{step.name} took in {count_things(taken)} and recorded what it did with "
+                f"{ledger.decided_count:,} of them"
+            )
     full = [step for step in counting if not is_one_sided(step)]
     if full:
         return ""

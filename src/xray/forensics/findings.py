@@ -117,11 +117,10 @@ def _find_in_step(case: Case, step: Step) -> Iterator[Finding]:
         yield _word_failure(case, step)
     yield from _find_mismatch(case, step)
     if _has_kept_nothing(case, step):
-        decided = step.input_count
-        told = f"all {decided:,} candidates" if decided else "everything it was offered"
+        count = step.input_count or 0
+        told = f"all {count:,} candidates" if count > 1 else "the only candidate it had"
         text = f"{step.name} rejected {told}; nothing went on.{_tell_top_reason(step)}"
-        is_certain = bool(step.declared_output_count == 0 or case.flow.offered(step).is_complete)
-        yield _about(step, "empty", text, "known" if is_certain else "inferred", decided)
+        yield _about(step, "empty", text, "known", count)
     if step.counts.redecided:
         number = count_things(step.counts.redecided, "verdict")
         text = f"{step.name} replaced {number} by a later one about the same candidate."
@@ -138,8 +137,9 @@ def _negate(requirement: str) -> str:
 
 
 def _word_failure(case: Case, step: Step) -> Finding:
-    error = "" if step.error is None else f" ({step.error.type}: {step.error.message})"
-    text = f"{step.name} failed{shorten_text(error) and ' ' + shorten_text(error)}"
+    text = f"{step.name} failed"
+    if step.error is not None:
+        text += f" ({shorten_text(f'{step.error.type}: {step.error.message}')})"
     undecided = case.conservation.balance(step).undecided
     if undecided:
         text += f" with {count_things(len(undecided))} undecided"
@@ -173,12 +173,8 @@ def _has_kept_nothing(case: Case, step: Step) -> bool:
         return False
     if step.declared_output_count is not None:
         return step.declared_output_count == 0 and bool(step.declared_input_count)
-    if not counts.rejected:
-        return False
-    offered = case.flow.offered(step)
-    if not case.flow.edges(step) or not offered.is_complete:
-        return step.declared_input_count in (None, counts.rejected)
-    return not case.flow.outflow(step).keys
+    outflow = case.flow.outflow(step)
+    return counts.rejected > 0 and outflow.is_complete and not outflow.keys
 
 
 def _tell_top_reason(step: Step) -> str:

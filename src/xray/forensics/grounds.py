@@ -54,6 +54,8 @@ def describe_check(check: Check) -> str:
     observed = f"{subject}{show_value(check.observed)}"
     limit = show_value(check.limit)
     by = f" by {show_number(abs(check.margin))}" if check.margin else ""
+    if check.op in ("<=", "<", ">=", ">") and check.margin is None:
+        return f"{observed} does not meet {check.op} {limit}"
     if check.op in ("<=", "<"):
         if check.margin == 0:
             return f"{observed} is not below {limit}"

@@ -207,6 +207,8 @@ def name_thing(link: Link) -> str:
     product = "" if link.source is None else name_product(link.source)
     if product:
         return f'{product} "{link.origin.candidate_id}"'
+    if link.source is not None and link.source.step_type == "generate":
+        return f'"{link.origin.candidate_id}"'
     return show_candidate(link.origin.candidate_id)
 
 

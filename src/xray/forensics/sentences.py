@@ -9,6 +9,7 @@ from xray.forensics.wording import (
     list_items,
     name_kept,
     quote_text,
+    shorten_text,
     show_candidate,
     show_number,
 )
@@ -50,11 +51,11 @@ def _describe_open_question(passage: Passage, shown: str) -> str:
         return f"{name} kept {shown}, as far as can be told: {passage.because}"
     if passage.kind == "not_recorded":
         if passage.certainty == "unknown":
-            return f"whether {name} brought {shown} is unknown: {passage.because}"
+            return f"{passage.because}, so whether it brought {shown} is unknown"
         return f"{name} did not bring {shown}"
     if passage.kind == "not_reached":
         if passage.certainty == "unknown":
-            return f"whether {shown} reached {name} is unknown: {passage.because}"
+            return f"{passage.because}, so whether {shown} reached it is unknown"
         return f"{shown} did not reach {name}"
     return f"what {name} did with {shown} is unknown: {passage.because}"
 
@@ -88,6 +89,9 @@ def describe_runner_up(runner_up: RunnerUp, has_score: bool) -> str:
         return f"although {rival} scored {at}{where}"
     if has_score and not where:
         return f"next best {rival} at {at}"
+    if has_score:
+        lead = f"ahead of {rival} by {show_number(runner_up.gap)}"
+        return f"{lead if runner_up.gap else f'level with {rival}'}{where}"
     won_at = show_number(round(runner_up.score + runner_up.gap, 9))
     return f"{won_at}{where}, next best {rival} at {at}"
 
@@ -218,7 +222,9 @@ def _describe_gap(cut: Cut, gap: float, last: str) -> str:
 def _describe_vanished(passage: Passage, shown: str, sources: list[Step]) -> str:
     step = passage.step
     if step.status != "completed":
-        error = f" ({step.error.type}: {step.error.message})" if step.error else ""
+        error = ""
+        if step.error is not None:
+            error = f" ({shorten_text(f'{step.error.type}: {step.error.message}')})"
         return f"{step.name} {step.status}{error} before it decided {shown}"
     failed = list_failed_checks(passage.decisions[0].checks) if passage.decisions else ""
     if passage.decisions:

@@ -38,12 +38,22 @@ def show_value(value: object) -> str:
     if isinstance(value, (int, float)):
         return show_number(value)
     if isinstance(value, dict) and is_mark(value):
-        return f"a value that was {value[MARK]}"
+        return _show_mark(value)
     if isinstance(value, str):
         return f'"{shorten_text(value, _MAX_VALUE)}"'
     if isinstance(value, list):
         return list_items([show_value(item) for item in value])
     return shorten_text(json.dumps(value, ensure_ascii=False, default=str), _MAX_VALUE)
+
+
+def _show_mark(mark: dict[str, object]) -> str:
+    kind = mark[MARK]
+    if kind == "float":
+        return str(mark.get("value"))
+    if kind == "redacted":
+        return "a redacted value"
+    head = mark.get("head")
+    return quote_text(f"{head}…") if isinstance(head, str) and head else "a value not kept"
 
 
 def shorten_text(text: str, limit: int = _MAX_QUOTE) -> str:
@@ -101,7 +111,7 @@ def name_kept(step: Step) -> str:
         "rank": "kept",
         "select": "chose",
     }
-    return verbs.get(step.step_type, "let through")
+    return verbs.get(step.step_type, "accepted")
 
 
 def end_sentence(sentence: str) -> str:
