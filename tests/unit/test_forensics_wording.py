@@ -40,7 +40,9 @@ def a_check(op: str | None, observed: Any, limit: Any, field: str = "price") -> 
         (a_check(None, 150, 100), "price 150 against 100, 50 over"),
         (a_check(None, False, None), "price false"),
         (a_check("<=", 100.0001, 100), "price 100.0001 exceeds the limit of 100 by 0.0001"),
-        (a_check("<=", float("inf"), 100), "price a value that was Infinity exceeds the limit of 100"),
+        (a_check("<=", float("inf"), 100), "price Infinity does not meet <= 100"),
+        (a_check("<=", "dear", 100), 'price "dear" does not meet <= 100'),
+        (a_check("==", {"$xray": "redacted"}, "x"), 'price a redacted value is not "x"'),
         (a_check("<=", 150, 100, field=""), "150 exceeds the limit of 100 by 50"),
     ],
 )  # fmt: skip
@@ -90,9 +92,7 @@ def test_numbers_show_the_digits_that_matter(number: float, text: str) -> None:
     ("candidate", "text"),
     [("prod_1", "prod_1"), ("a b", '"a b"'), ("", '""'), ("a\nb", '"a\\nb"'), ("é", "é")],
 )
-def test_an_id_is_quoted_only_where_it_would_not_read_as_one_word(
-    candidate: str, text: str
-) -> None:
+def test_an_id_is_quoted_where_it_does_not_read_as_one_word(candidate: str, text: str) -> None:
     assert show_candidate(candidate) == text
 
 
