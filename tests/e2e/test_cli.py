@@ -226,6 +226,23 @@ def test_doctor_finds_the_road_clear(capsys: pytest.CaptureFixture[str]) -> None
     assert checks["health"] == checks["key"] == checks["version"] == checks["clock"] == "ok"
 
 
+def test_doctor_writes_a_run_and_reads_it_back_when_asked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    store = MemoryStore()
+    settings = ServerSettings(store="memory:", port=0, api_key="k-1")
+    with BackgroundServer(settings, store) as server:
+        argv = ["--json", "--url", server.url, "--api-key", "k-1"]
+        assert main(["doctor", "--write", *argv]) == 0
+        checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
+        assert checks["round trip"]["verdict"] == "ok"
+        assert main(["runs", "--pipeline", "xray-doctor", *argv]) == 0
+        run = json.loads(capsys.readouterr().out)["runs"][0]
+        assert run["status"] == "completed"
+        assert run["run_id"] in checks["round trip"]["detail"]
+    store.close()
+
+
 def test_a_server_with_a_key_answers_only_with_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

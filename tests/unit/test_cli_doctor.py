@@ -134,6 +134,13 @@ def test_another_version_at_the_other_end_is_a_problem(
     assert detail == "the server speaks version 2 of the API, this is version 1"
 
 
+def test_a_run_that_cannot_be_written_is_a_problem(
+    server: ScriptedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checks = examine(capsys, "--url", server.url, "--write")
+    assert checks["round trip"][0] == "problem"
+
+
 @pytest.mark.parametrize(
     ("url", "said"),
     [

@@ -22,6 +22,17 @@ from xray.cli.version import read_version
 from xray.cli.wording import say_duration
 from xray.client import Client, Reply, problem_of
 from xray.errors import ConfigurationError, XRayError
+from xray.model.clock import SystemClock
+from xray.model.facts import (
+    ACCEPTED,
+    REJECTED,
+    DecisionRow,
+    Fact,
+    RunFinished,
+    RunStarted,
+    StepFinished,
+)
+from xray.model.ids import new_uuid7
 from xray.model.vocabulary import CAPTURE_LEVELS, parse_capture_level
 from xray.wire.address import check_url
 
@@ -253,22 +264,51 @@ def _check_version(client: Client) -> Checkpoint:
 
 
 def _check_round_trip(client: Client, key: Setting) -> Checkpoint:
-    from xray import XRay
+    from xray.delivery.delivery import Delivery
+    from xray.delivery.settings import DeliverySettings
 
     began_s = time.perf_counter()
-    recorder = XRay(
-        ROUND_TRIP_PIPELINE, url=client.url, api_key=key.value, offline_mode="fail", enabled=True
+    delivery = Delivery(
+        DeliverySettings(
+            url=client.url,
+            api_key=key.value,
+            offline_mode="fail",
+            fail_deadline_s=CONNECT_TIMEOUT_S,
+        )
     )
+    run_id = new_uuid7()
     try:
-        with recorder.run() as run, run.step("check", step_type="filter") as step:
-            step.accept("kept")
-            step.reject("dropped", "round_trip")
-        recorder.flush(timeout_s=CONNECT_TIMEOUT_S)
-        stored = client.run(run.run_id)
+        for fact in _make_facts(run_id, SystemClock().wall_us()):
+            delivery.put(fact)
+        delivery.flush(CONNECT_TIMEOUT_S)
+        stored = client.run(run_id)
     except XRayError as error:
-        return Checkpoint("round trip", "problem", error.detail, error.hint)
+        todo = error.hint or "Look at the server's log."
+        return Checkpoint("round trip", "problem", error.detail, todo)
+    finally:
+        delivery.close(0)
     took = say_duration((time.perf_counter() - began_s) * 1000)
     if [step.counts.rejected for step in stored.steps] != [1]:
         todo = "Look at the server's log."
         return Checkpoint("round trip", "problem", "the run came back incomplete", todo)
-    return Checkpoint("round trip", "ok", f"run {stored.run_id} written and read in {took}")
+    return Checkpoint("round trip", "ok", f"run {run_id} written and read in {took}")
+
+
+def _make_facts(run_id: str, now_us: int) -> tuple[Fact, ...]:
+    return (
+        RunStarted(run_id=run_id, pipeline=ROUND_TRIP_PIPELINE, started_at_us=now_us),
+        StepFinished(
+            run_id=run_id,
+            step_id=new_uuid7(),
+            pipeline=ROUND_TRIP_PIPELINE,
+            name="check",
+            step_type="filter",
+            ordinal=0,
+            started_at_us=now_us,
+            rows=[
+                DecisionRow(ACCEPTED, "kept"),
+                DecisionRow(REJECTED, "dropped", reason="round_trip"),
+            ],
+        ),
+        RunFinished(run_id=run_id, status="completed"),
+    )
