@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import anyio
 from starlette.requests import Request
@@ -16,15 +16,12 @@ from xray.model.clock import Clock, SystemClock
 from xray.model.facts import Fact, Receipt
 from xray.model.ids import new_uuid7, parse_uuid
 from xray.model.records import Run
-from xray.server.intake import parse_object, read_body
+from xray.server.intake import read_body
 from xray.server.placement import StepPlacement
 from xray.server.problems import FieldProblem, InvalidBodyError
 from xray.server.settings import ServerSettings
 from xray.store.protocol import Store
 from xray.wire.limits import DEFAULT_LIMITS, Limits
-
-INLINE_BYTES: Final = 64 << 10
-"""Parsing less than this holds other requests up for less than a change of thread would."""
 
 _Answer = TypeVar("_Answer")
 
@@ -59,23 +56,8 @@ class Context:
         return receipt
 
     async def read(self, ask: Callable[[Store], _Answer]) -> _Answer:
-        """What *ask* finds in the store; other requests go on meanwhile."""
+        """What *ask* makes of the store, on a thread; other requests go on meanwhile."""
         return await anyio.to_thread.run_sync(ask, self.store)
-
-    async def run(self, run_id: str) -> Run:
-        """The run.
-
-        Raises:
-            NotFoundError: there is none of that id.
-        """
-        run = await self.read(lambda store: store.run(run_id))
-        if run is None:
-            raise NotFoundError(
-                f"There is no run {run_id}.",
-                hint="GET /v1/runs lists the runs there are.",
-                code="run_not_found",
-            )
-        return run
 
 
 async def wait_for(written: Future[Receipt]) -> Receipt:
@@ -90,18 +72,31 @@ def context_of(request: Request) -> Context:
     return context
 
 
-async def read_object(request: Request) -> dict[str, object]:
-    """The JSON object in the body of *request*, within the limits.
+async def read_content(request: Request) -> bytes:
+    """The body of *request*, within the limits and the deadline.
 
     Raises:
-        InvalidRecordError: it is not one.
+        InvalidRecordError: it did not come in time, or is not in the encoding it names.
         LimitExceededError: it is too large.
     """
     context = context_of(request)
-    body = await read_body(request, context.limits, context.settings.body_deadline_s)
-    if len(body) <= INLINE_BYTES:
-        return parse_object(body, context.limits)
-    return await anyio.to_thread.run_sync(parse_object, body, context.limits)
+    return await read_body(request, context.limits, context.settings.body_deadline_s)
+
+
+def find_run(store: Store, run_id: str) -> Run:
+    """The run.
+
+    Raises:
+        NotFoundError: there is none of that id.
+    """
+    run = store.run(run_id)
+    if run is None:
+        raise NotFoundError(
+            f"There is no run {run_id}.",
+            hint="GET /v1/runs lists the runs there are.",
+            code="run_not_found",
+        )
+    return run
 
 
 def path_id(request: Request, name: str) -> str:

@@ -12,11 +12,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from xray.model.facts import Receipt, Refusal
-from xray.server.context import INLINE_BYTES, Context, context_of, wait_for
-from xray.server.intake import read_body
+from xray.server.context import Context, context_of, read_content, wait_for
 from xray.server.operations import Operation
 from xray.server.replies import reply
 from xray.wire.codec import JSON, MSGPACK, decode_batch
+
+_INLINE_BYTES: Final = 64 << 10
+"""Decoding less than this holds other requests up for less than a change of thread would."""
 
 _SPELLINGS: Final = {
     "application/x-msgpack": MSGPACK,
@@ -46,10 +48,10 @@ class BatchBody(Struct, kw_only=True, frozen=True):
 async def take_batch(request: Request) -> Response:
     """Store every fact of a batch that may be stored, and answer when they are durable."""
     context = context_of(request)
-    body = await read_body(request, context.limits, context.settings.body_deadline_s)
+    body = await read_content(request)
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     media_type = _SPELLINGS.get(declared, declared)
-    if len(body) <= INLINE_BYTES:
+    if len(body) <= _INLINE_BYTES:
         batch_id, refused, written = _submit(context, body, media_type)
     else:
         batch_id, refused, written = await anyio.to_thread.run_sync(

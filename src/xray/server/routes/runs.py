@@ -16,9 +16,10 @@ from xray.model.facts import RunPatched
 from xray.model.records import Run, RunDetail
 from xray.query.parameters import plan_from_parameters
 from xray.server.bodies import RunBody, RunPatchBody, read_body_as
-from xray.server.context import Context, context_of, path_id, read_object
+from xray.server.context import Context, context_of, find_run, path_id, read_content
+from xray.server.intake import parse_object
 from xray.server.operations import Operation, Parameter
-from xray.server.recording import Recorder
+from xray.server.recording import RecordedRun, Recorder
 from xray.server.replies import RunList, StoredRun, StoredStep, reply
 from xray.server.routes.lists import list_parameters
 from xray.store.protocol import Store
@@ -32,11 +33,8 @@ _RUN_ID: Final = Parameter("run_id", "the run's id, a UUID", place="path", is_re
 async def create_run(request: Request) -> Response:
     """Store a run, with the steps its body holds."""
     context = context_of(request)
-    given = await read_object(request)
-    body, ignored = read_body_as(RunBody, given)
-    recorded = Recorder(context.limits, context.clock.wall_us()).record_run(body)
-    if body.run_id is not None:
-        await _check_pipeline(context, recorded.run_id, body.pipeline)
+    content = await read_content(request)
+    recorded, ignored = await context.read(lambda _: _record_run(context, content))
     receipt = await context.write(recorded.facts)
     stored = StoredRun(
         run_id=recorded.run_id,
@@ -56,26 +54,33 @@ async def create_run(request: Request) -> Response:
     return reply(stored, 201 if receipt.accepted else 200)
 
 
-async def _check_pipeline(context: Context, run_id: str, pipeline: str) -> None:
-    known = await context.read(lambda store: store.run(run_id))
-    if known is not None and known.pipeline != pipeline:
+def _record_run(context: Context, content: bytes) -> tuple[RecordedRun, list[str]]:
+    body, ignored = read_body_as(RunBody, parse_object(content, context.limits))
+    recorded = Recorder(context.limits, context.clock.wall_us()).record_run(body)
+    known = None if body.run_id is None else context.store.run(recorded.run_id)
+    if known is not None and known.pipeline != body.pipeline:
         raise ConflictError(
-            f"The run {run_id} is one of the pipeline {known.pipeline!r}.",
+            f"The run {known.run_id} is one of the pipeline {known.pipeline!r}.",
             hint="Send another run_id, or none.",
         )
+    return recorded, ignored
 
 
 async def change_run(request: Request) -> Response:
     """Set fields of a run; a status ends it."""
     context = context_of(request)
     run_id = path_id(request, "run_id")
-    given = await read_object(request)
-    body, ignored = read_body_as(RunPatchBody, given)
+    content = await read_content(request)
+    patch, ignored = await context.read(lambda _: _record_patch(context, content, run_id))
+    await context.write([patch])
+    return reply(StoredRun(run_id=run_id, id=run_id, ignored=ignored))
+
+
+def _record_patch(context: Context, content: bytes, run_id: str) -> tuple[RunPatched, list[str]]:
+    body, ignored = read_body_as(RunPatchBody, parse_object(content, context.limits))
     now_us = context.clock.wall_us()
     patch = Recorder(context.limits, now_us).record_patch(body, run_id)
-    run = await context.run(run_id)
-    await context.write([_time_end(patch, run, now_us)])
-    return reply(StoredRun(run_id=run_id, id=run_id, ignored=ignored))
+    return _time_end(patch, find_run(context.store, run_id), now_us), ignored
 
 
 def _time_end(patch: RunPatched, run: Run, now_us: int) -> RunPatched:
@@ -125,10 +130,13 @@ def _match_prefixes(store: Store, prefixes: Sequence[str]) -> list[str]:
 
 async def show_run(request: Request) -> Response:
     """One run with its steps in order."""
-    context = context_of(request)
-    run = await context.run(path_id(request, "run_id"))
-    steps = await context.read(lambda store: store.steps_of_run(run.run_id))
-    return reply(RunDetail(**structs.asdict(run), steps=steps))
+    run_id = path_id(request, "run_id")
+    return reply(await context_of(request).read(lambda store: _open_run(store, run_id)))
+
+
+def _open_run(store: Store, run_id: str) -> RunDetail:
+    run = find_run(store, run_id)
+    return RunDetail(**structs.asdict(run), steps=store.steps_of_run(run_id))
 
 
 _BODY_REFUSALS: Final = (400, 408, 413, 415, 422, 503)

@@ -12,33 +12,42 @@ from xray.model.facts import StepFinished
 from xray.model.ids import parse_uuid
 from xray.model.records import Run, Step
 from xray.server.bodies import StepBody, read_body_as
-from xray.server.context import Context, context_of, path_id, read_object
+from xray.server.context import Context, context_of, find_run, path_id, read_content
+from xray.server.intake import parse_object
 from xray.server.operations import Operation, Parameter
 from xray.server.problems import FieldProblem, InvalidBodyError
 from xray.server.recording import Recorder
 from xray.server.replies import StepList, StoredStep, reply
 from xray.server.routes.lists import list_parameters, read_plan
+from xray.store.protocol import Store
 
 
 async def create_step(request: Request) -> Response:
     """Store one step of a run that is stored already."""
     context = context_of(request)
-    body, ignored = read_body_as(StepBody, await read_object(request))
-    run = await _run_of(context, body)
-    known = await _find(context, body, run)
-    if known is not None:
-        return reply(_stored(known, ignored))
-    place = await context.read(
-        lambda _: context.placement.place(run, body.name, body.parent_step_id)
-    )
-    recorder = Recorder(context.limits, context.clock.wall_us())
-    step = recorder.record_step(body, place)
-    recorder.refuse_problems()
+    content = await read_content(request)
+    step, ignored = await context.read(lambda _: _record_step(context, content))
+    if isinstance(step, Step):
+        return reply(_stored(step, ignored))
     receipt = await context.write([step])
     return reply(_stored(step, ignored), 201 if receipt.accepted else 200)
 
 
-async def _run_of(context: Context, body: StepBody) -> Run:
+def _record_step(context: Context, content: bytes) -> tuple[StepFinished | Step, list[str]]:
+    """The step to be stored, or the one that is stored already."""
+    body, ignored = read_body_as(StepBody, parse_object(content, context.limits))
+    run = _run_of(context.store, body)
+    known = _find(context.store, body, run)
+    if known is not None:
+        return known, ignored
+    place = context.placement.place(run, body.name, body.parent_step_id)
+    recorder = Recorder(context.limits, context.clock.wall_us())
+    step = recorder.record_step(body, place)
+    recorder.refuse_problems()
+    return step, ignored
+
+
+def _run_of(store: Store, body: StepBody) -> Run:
     run_id = None if body.run_id is None else parse_uuid(body.run_id)
     if run_id is None:
         said = "is missing" if body.run_id is None else f"{body.run_id!r} is not an id"
@@ -46,18 +55,15 @@ async def _run_of(context: Context, body: StepBody) -> Run:
             [FieldProblem("$.run_id", f"{said}; ids of runs are UUIDs.")],
             hint="POST /v1/runs answers with the id of the run it made.",
         )
-    return await context.run(run_id)
+    return find_run(store, run_id)
 
 
-async def _find(context: Context, body: StepBody, run: Run) -> Step | None:
-    """The step when it is stored already."""
+def _find(store: Store, body: StepBody, run: Run) -> Step | None:
     step_id = None if body.step_id is None else parse_uuid(body.step_id)
-    if step_id is None:
-        return None
-    known = await context.read(lambda store: store.step(step_id))
+    known = None if step_id is None else store.step(step_id)
     if known is not None and (known.run_id, known.name) != (run.run_id, body.name):
         raise ConflictError(
-            f"The step {step_id} is {known.name!r} of the run {known.run_id}.",
+            f"The step {known.step_id} is {known.name!r} of the run {known.run_id}.",
             hint="Send another step_id, or none.",
         )
     return known
