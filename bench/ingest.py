@@ -7,6 +7,7 @@ the same size. Both run on one core, in turn; the ratio is the median over the r
 
 from __future__ import annotations
 
+import gc
 import os
 import sqlite3
 import sys
@@ -40,6 +41,8 @@ def measure(is_quick: bool) -> Sequence[Figure]:
     _pin_to_one_core()
     shape = QUICK if is_quick else FULL
     bodies, decoded, decisions = _prepare(_MEASURED)
+    gc.collect()
+    gc.freeze()  # the prepared records are no part of either side's work
     stored: list[float] = []
     bare: list[float] = []
     with tempfile.TemporaryDirectory(prefix="xray-bench-") as folder:

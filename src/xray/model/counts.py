@@ -127,6 +127,9 @@ def resolve_rows(rows: Iterable[DecisionRow]) -> tuple[list[DecisionRow], int]:
     Returns:
         the rows in the order the candidates were first seen, and how many verdicts were replaced.
     """
+    rows = list(rows)
+    if len({row.candidate_id for row in rows}) == len(rows):
+        return rows, 0
     resolved: dict[tuple[str | None, str], DecisionRow] = {}
     redecided = 0
     for row in rows:
@@ -181,13 +184,14 @@ def tally_rows(rows: Sequence[DecisionRow], redecided: int = 0) -> Tally:
     origins: dict[tuple[str, str | None], list[int]] = {}
     anonymous = 0
     for row in rows:
-        verdicts[row.verdict] += 1
+        verdict = row.verdict
+        verdicts[verdict] += 1
         anonymous += row.is_anonymous
-        if row.verdict == REJECTED:
+        if verdict == REJECTED:
             add_reason(reasons, reason_of(row))
-        if row.verdict != EVIDENCE:
+        if row.origin and verdict != EVIDENCE:
             for ref in _union_origins([], row.origin) or ():
-                add_origin(origins, ref, row.verdict)
+                add_origin(origins, ref, verdict)
     return Tally(
         rejected=verdicts[REJECTED],
         accepted=verdicts[ACCEPTED],

@@ -207,14 +207,22 @@ def refuse_fact(fact: Fact) -> Refusal | None:
     Facts from the wire were checked when they were decoded; these are the rules without which a
     fact could not be found again.
     """
-    for name in ("run_id", "step_id", "parent_step_id"):
-        text = getattr(fact, name, None)
-        if text is not None and not _is_canonical_uuid(text):
-            return Refusal(fact_id(fact), "invalid_record", f"{name} {text!r} is not a UUID.")
+    if not _is_canonical_uuid(fact.run_id):
+        return _refuse_id(fact, "run_id", fact.run_id)
+    if isinstance(fact, (StepFinished, StepRows)) and not _is_canonical_uuid(fact.step_id):
+        return _refuse_id(fact, "step_id", fact.step_id)
+    if isinstance(fact, StepFinished) and fact.parent_step_id is not None:
+        if not _is_canonical_uuid(fact.parent_step_id):
+            return _refuse_id(fact, "parent_step_id", fact.parent_step_id)
+        return None
     if isinstance(fact, StepRows) and not 1 <= fact.chunk <= MAX_CHUNK:
         detail = f"Chunk {fact.chunk} is not between 1 and {MAX_CHUNK}."
         return Refusal(fact_id(fact), "invalid_record", detail)
     return None
+
+
+def _refuse_id(fact: Fact, name: str, text: str) -> Refusal:
+    return Refusal(fact_id(fact), "invalid_record", f"{name} {text!r} is not a UUID.")
 
 
 def _is_canonical_uuid(text: object) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -55,6 +56,7 @@ class StepBody(Struct, array_like=True, frozen=True):
 
 
 _SUMMARY_FIELDS: Final = tuple(field.name for field in fields(_Summary))
+_read_summary: Final = attrgetter(*_SUMMARY_FIELDS)
 _encoder = msgspec.msgpack.Encoder()
 _step_decoder = msgspec.msgpack.Decoder(StepBody)
 _fact_decoders: Final[tuple[msgspec.msgpack.Decoder[Any], ...]] = (
@@ -88,7 +90,7 @@ def encode_step(fact: StepFinished, summary: StepSummary, reasons: dict[str, int
         reasons: every reason it is shown with.
     """
     bare = msgspec.structs.replace(fact, rows=[], reservoirs=[], logged=[])
-    kept = _Summary(*(getattr(summary, name) for name in _SUMMARY_FIELDS))
+    kept = _Summary(*_read_summary(summary))
     shown = [reason for reason in reasons if reason not in summary.reasons]
     return _encoder.encode(StepBody(bare, kept, shown))
 
@@ -104,7 +106,7 @@ def open_body(body: StepBody) -> Step:
     summary = StepSummary(
         rows=[],
         stats=open_map(body.fact.stats),
-        **{name: getattr(body.summary, name) for name in _SUMMARY_FIELDS},
+        **dict(zip(_SUMMARY_FIELDS, _read_summary(body.summary), strict=True)),
     )
     return open_step(body.fact, msgspec.structs.replace(summary, reasons=reasons))
 

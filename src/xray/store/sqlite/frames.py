@@ -27,6 +27,10 @@ _KINDS: Final[tuple[FrameKind, ...]] = (HEAD, BODY, STEP)
 _LEVEL: Final = 3
 _DICTIONARY_BYTES: Final = 65_536
 _MIN_SAMPLES: Final = 16
+_SMALL_BYTES: Final = 16_384
+# Segment and match length of the training; without them zstd tries dozens, for half a second.
+_SEGMENT_BYTES: Final = 200
+_MATCH_BYTES: Final = 8
 _FORMAT: Final = zstandard.FORMAT_ZSTD1_MAGICLESS
 
 
@@ -47,11 +51,15 @@ class Compressor:
 
     def __init__(self, dictionaries: DictionarySet) -> None:
         self.generation = dictionaries.generation
-        self._by_kind = {kind: _compressor(dictionaries.by_kind.get(kind, b"")) for kind in _KINDS}
+        trained = {kind: dictionaries.by_kind.get(kind, b"") for kind in _KINDS}
+        self._small = {kind: _compressor(trained[kind], _SMALL_BYTES) for kind in _KINDS}
+        self._large = {kind: _compressor(trained[kind], 0) for kind in _KINDS}
 
     def compress(self, kind: FrameKind, payload: bytes) -> bytes:
         """The frame of *payload*."""
-        return self._by_kind[kind].compress(payload)
+        # Clearing the tables that suit megabytes costs more than compressing a kilobyte.
+        by_kind = self._small if len(payload) <= _SMALL_BYTES else self._large
+        return by_kind[kind].compress(payload)
 
 
 class Decompressor:
@@ -98,9 +106,15 @@ class Decompressor:
         return opener
 
 
-def _compressor(trained: bytes) -> zstandard.ZstdCompressor:
+def _compressor(trained: bytes, source_bytes: int) -> zstandard.ZstdCompressor:
     parameters = zstandard.ZstdCompressionParameters.from_level(
-        _LEVEL, format=_FORMAT, write_content_size=True, write_dict_id=False, write_checksum=False
+        _LEVEL,
+        source_size=source_bytes,
+        dict_size=len(trained),
+        format=_FORMAT,
+        write_content_size=True,
+        write_dict_id=False,
+        write_checksum=False,
     )
     dictionary = zstandard.ZstdCompressionDict(trained) if trained else None
     if dictionary is not None:
@@ -139,7 +153,9 @@ class Samples:
                 continue
             size = min(_DICTIONARY_BYTES, self._sizes[kind] // 10)
             try:
-                dictionary = zstandard.train_dictionary(size, [*payloads], level=_LEVEL)
+                dictionary = zstandard.train_dictionary(
+                    size, [*payloads], k=_SEGMENT_BYTES, d=_MATCH_BYTES, level=_LEVEL
+                )
             except zstandard.ZstdError:
                 continue
             trained[kind] = dictionary.as_bytes()

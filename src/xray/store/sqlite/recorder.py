@@ -170,16 +170,18 @@ class Recorder:
                 called.
         """
         self._begin()
-        self._look_up([fact for batch in batches for fact in batch.facts])
-        receipts = [self._take(batch) for batch in batches]
+        checked = [
+            (batch, [(fact, refuse_fact(fact)) for fact in batch.facts]) for batch in batches
+        ]
+        self._look_up(fact for _, facts in checked for fact, refusal in facts if refusal is None)
+        receipts = [self._take(batch, facts) for batch, facts in checked]
         self._write()
         return receipts
 
-    def _take(self, batch: Submitted) -> Receipt:
+    def _take(self, batch: Submitted, facts: Iterable[tuple[Fact, Refusal | None]]) -> Receipt:
         accepted = 0
         refused: list[Refusal] = []
-        for fact in batch.facts:
-            refusal = refuse_fact(fact)
+        for fact, refusal in facts:
             if refusal is not None:
                 refused.append(refusal)
             else:
@@ -196,8 +198,6 @@ class Recorder:
         run_ids: dict[str, bytes] = {}
         step_ids: dict[str, bytes] = {}
         for fact in facts:
-            if refuse_fact(fact) is not None:
-                continue
             run_ids[fact.run_id] = _id_bytes(fact.run_id)
             if isinstance(fact, (StepFinished, StepRows)):
                 step_ids[fact.step_id] = _id_bytes(fact.step_id)
@@ -319,8 +319,7 @@ class Recorder:
         else:
             for part, start in enumerate(range(0, len(rows), MAX_ROWS)):
                 self._put_block(seq, chunk, part, rows[start : start + MAX_ROWS])
-        names = {row.candidate_id for row in rows}
-        self._entries.extend([(hash64(name), seq) for name in names])
+        self._entries.extend([(hash64(row.candidate_id), seq) for row in rows])
 
     def _put_block(
         self,
