@@ -176,6 +176,16 @@ CONSERVATION = [
         findings=found("flow_unknown f"),
     ),
     Meaning(
+        "what may have been sampled out before was not outranked for sure",
+        (
+            step("find", "retrieve", accept("a", "b", "c")),
+            step("f", "filter", accept("a"), tally=Tally(rejected=1, accepted=2)),
+            step("s", "select", select("a")),
+        ),
+        outcomes={"a": "selected", "b": "unknown"},
+        findings=found("flow_unknown f"),
+    ),
+    Meaning(
         "steps that only logged samples are unknown, said once",
         (
             step("find", "retrieve", logged=accept("a", "b")),

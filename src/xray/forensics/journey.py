@@ -8,7 +8,7 @@ from typing import Final, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from xray.forensics.conservation import Balance, Conservation
+from xray.forensics.conservation import Balance, Conservation, is_one_sided
 from xray.forensics.evidence import Key
 from xray.forensics.flow import Flow
 from xray.forensics.gaps import explain_blindness, explain_sample, explain_silence
@@ -272,6 +272,11 @@ class Journey:
         if self._is_among(balance.undecided):
             because = f"{step.name} {step.status} before it decided everything"
             return Passage(step=step, kind="vanished", fate="out", because=because)
+        if before == "maybe" and is_one_sided(step):
+            because = f"nothing says whether it was still there when {step.name} began"
+            return Passage(
+                step=step, kind="not_reached", fate="absent", certainty="unknown", because=because
+            )
         if counts.rejected == ledger.decided_count and ledger.dropped_elsewhere:
             return Passage(
                 step=step,
@@ -284,8 +289,8 @@ class Journey:
             return Passage(
                 step=step,
                 kind="kept",
-                fate=before,
-                certainty="inferred" if before == "in" else "unknown",
+                fate="in",
+                certainty="inferred",
                 because=f"{step.name} recorded only rejections, and this is none of them",
             )
         if counts.selected == ledger.decided_count and ledger.is_complete("selected"):
