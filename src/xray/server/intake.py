@@ -1,16 +1,19 @@
-"""A request's body: read within its limits and its deadline, then parsed strictly."""
+"""A request's body: read within its limits and its deadline, parsed strictly, then measured."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections import Counter
+from collections.abc import Iterable
 from typing import Final, NoReturn
 
 import anyio
 from starlette.requests import ClientDisconnect, Request
 
 from xray.errors import InvalidRecordError, LimitExceededError
+from xray.model.facts import Fact, StepFinished
+from xray.wire.codec import encode_fact
 from xray.wire.limits import Limits, inflate
 from xray.wire.plain import mark_integer
 from xray.wire.transcode import has_more_json_nodes, mend_json
@@ -156,3 +159,26 @@ def _malformed(why: str) -> InvalidRecordError:
         hint="Send one JSON object, UTF-8.",
         code="malformed_body",
     )
+
+
+def check_sizes(facts: Iterable[Fact], body_bytes: int, limits: Limits) -> None:
+    """Refuse a fact that is larger than an SDK may send one.
+
+    Args:
+        facts: what a body was turned into.
+        body_bytes: the size of that body; no fact of a small one can be too large.
+        limits: what is accepted.
+
+    Raises:
+        LimitExceededError: a fact is too large.
+    """
+    if body_bytes <= limits.max_fact_bytes:
+        return
+    for fact in facts:
+        size = len(encode_fact(fact))
+        if size > limits.max_fact_bytes:
+            named = f"The step {fact.name!r}" if isinstance(fact, StepFinished) else "The run"
+            raise LimitExceededError(
+                f"{named} has {size} bytes, more than the {limits.max_fact_bytes} accepted.",
+                hint="Send fewer candidates, or their counts and a sample of them.",
+            )

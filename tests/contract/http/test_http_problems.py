@@ -57,7 +57,7 @@ class FailingStore(MemoryStore):
 def small() -> Iterator[Api]:
     """A server with little patience and small limits."""
     settings = ServerSettings(store="memory:", port=0, body_deadline_s=0.2)
-    limits = Limits(max_body_bytes=2000, max_nodes=50, max_depth=8)
+    limits = Limits(max_body_bytes=2000, max_nodes=50, max_depth=8, max_fact_bytes=800)
     app = create_app(settings, MemoryStore(), limits=limits)
     with BackgroundServer(settings, app=app) as server, closing(Api(server.url)) as api:
         yield api
@@ -173,6 +173,19 @@ def test_a_body_beyond_a_limit_is_too_large(small: Api, method: str, path: str) 
     ):
         answer = small.ask(method, path, content=content)
         assert (answer.status, answer.problem["code"]) == (413, "too_large")
+
+
+def test_a_step_larger_than_an_sdk_may_send_is_too_large(small: Api) -> None:
+    run_id = small.create_run()
+    candidates = [{"decision": "accepted", "reasoning": "x" * 400} for _ in range(3)]
+    step = {"name": "s", "step_type": "filter", "candidates": candidates}
+    for path, body in (
+        ("/v1/steps", {**step, "run_id": run_id}),
+        ("/v1/runs", {"pipeline": "p", "steps": [step]}),
+    ):
+        answer = small.post(path, body)
+        assert (answer.status, answer.problem["code"]) == (413, "too_large")
+        assert "'s'" in answer.problem["detail"]
 
 
 @pytest.mark.parametrize(("method", "path"), WRITES)

@@ -17,7 +17,7 @@ from xray.model.records import Run, RunDetail
 from xray.query.parameters import plan_from_parameters
 from xray.server.bodies import RunBody, RunPatchBody, read_body_as
 from xray.server.context import Context, context_of, find_run, path_id, read_content
-from xray.server.intake import parse_object
+from xray.server.intake import check_sizes, parse_object
 from xray.server.operations import Operation, Parameter
 from xray.server.recording import RecordedRun, Recorder
 from xray.server.replies import RunList, StoredRun, StoredStep, reply
@@ -57,6 +57,7 @@ async def create_run(request: Request) -> Response:
 def _record_run(context: Context, content: bytes) -> tuple[RecordedRun, list[str]]:
     body, ignored = read_body_as(RunBody, parse_object(content, context.limits))
     recorded = Recorder(context.limits, context.clock.wall_us()).record_run(body)
+    check_sizes(recorded.facts, len(content), context.limits)
     known = None if body.run_id is None else context.store.run(recorded.run_id)
     if known is not None and known.pipeline != body.pipeline:
         raise ConflictError(

@@ -13,7 +13,7 @@ from xray.model.ids import parse_uuid
 from xray.model.records import Run, Step
 from xray.server.bodies import StepBody, read_body_as
 from xray.server.context import Context, context_of, find_run, path_id, read_content
-from xray.server.intake import parse_object
+from xray.server.intake import check_sizes, parse_object
 from xray.server.operations import Operation, Parameter
 from xray.server.problems import FieldProblem, InvalidBodyError
 from xray.server.recording import Recorder
@@ -44,6 +44,7 @@ def _record_step(context: Context, content: bytes) -> tuple[StepFinished | Step,
     recorder = Recorder(context.limits, context.clock.wall_us())
     step = recorder.record_step(body, place)
     recorder.refuse_problems()
+    check_sizes([step], len(content), context.limits)
     return step, ignored
 
 
