@@ -35,6 +35,8 @@ def await_death(pid):
     os.kill(pid, 9)
     return "hung"
 """
+# Later Pythons warn of every fork beside threads, which is what is tried here.
+PYTHON = [sys.executable, "-W", "ignore::DeprecationWarning"]
 # The promise is 2 s; a loaded machine takes its own time to start and end an interpreter.
 EXIT_BOUND_S = 2.0
 MACHINE_S = 3.0
@@ -48,7 +50,7 @@ def server() -> Iterator[FaultServer]:
 
 def run(server: FaultServer, program: str, timeout_s: float = 40) -> tuple[str, str, int]:
     done = subprocess.run(
-        [sys.executable, "-c", HEAD + program, server.url],
+        [*PYTHON, "-c", HEAD + program, server.url],
         capture_output=True, text=True, timeout=timeout_s, check=False,
     )  # fmt: skip
     return done.stdout, done.stderr, done.returncode
@@ -85,7 +87,7 @@ atexit.register(last_words)
 def test_an_exit_hook_that_runs_after_delivery_s_own_still_delivers(server: FaultServer) -> None:
     early = "import atexit\natexit.register(lambda: record(3))\n"
     done = subprocess.run(
-        [sys.executable, "-c", early + HEAD + "record()", server.url],
+        [*PYTHON, "-c", early + HEAD + "record()", server.url],
         capture_output=True, text=True, timeout=40, check=False,
     )  # fmt: skip
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
@@ -208,7 +210,7 @@ print(await_death(pid))
     delays_s = [0.02, 0.03, 0.05, 0.08, 0.12, 0.2]
     parents = [
         subprocess.Popen(
-            [sys.executable, "-c", HEAD + program, server.url, str(delay_s)],
+            [*PYTHON, "-c", HEAD + program, server.url, str(delay_s)],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -244,7 +246,7 @@ if __name__ == "__main__":
     main = tmp_path / "main.py"
     main.write_text("import sys\n" + program, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, str(main), server.url],
+        [*PYTHON, str(main), server.url],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert (done.stdout, done.stderr, done.returncode) == ("[0, 0, 0]\n", "", 0)
@@ -305,7 +307,7 @@ print(time.monotonic() - began < 3)
 def test_a_process_killed_while_it_sends_leaves_whole_records_only(server: FaultServer) -> None:
     server.always(Slow(0.05))
     endless = "while True:\n    record(20)\n    time.sleep(0.001)"
-    process = subprocess.Popen([sys.executable, "-c", HEAD + endless, server.url])
+    process = subprocess.Popen([*PYTHON, "-c", HEAD + endless, server.url])
     try:
         assert server.wait_for(200, timeout_s=20)
     finally:

@@ -169,7 +169,7 @@ class Delivery:
 
     def leave_parent_behind(self) -> None:
         """Forget the road of the process that was forked, and leave its connections alone."""
-        _abandoned.append(self._roads)
+        _abandoned.extend(road.transport for road in self._roads.values())
         self._roads = {}
         self._reported = Volume()
 
@@ -231,7 +231,8 @@ def _leave_parent_behind() -> None:
 
 # Whoever recorded something and let go of its client still wants it delivered.
 _living: Final[set[Delivery]] = set()
-_abandoned: Final[list[dict[int, Road]]] = []
+# Kept so that no finaliser in a child speaks on a connection of its parent.
+_abandoned: Final[list[Transport]] = []
 _exit: Final = _Exit()
 
 atexit.register(_deliver_at_exit)

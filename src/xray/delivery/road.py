@@ -47,7 +47,7 @@ class Road:
         self.queue = FactQueue()
         self.backlog = backlog
         self.sender = Sender(settings, backlog, self.ledger, transport, name_client)
-        self._transport = transport
+        self.transport = transport
         self._writer = Writer(settings, self.queue, backlog)
         self._notices = Notices(settings.clock)
         self._writer_turn = threading.Lock()
@@ -110,7 +110,7 @@ class Road:
         self.ledger.lose("closed", measure_parcels(self.backlog.drain()))
         if self._sender_turn.acquire(timeout=_JOIN_S):
             try:
-                self._transport.close()
+                self.transport.close()
             finally:
                 self._sender_turn.release()
 

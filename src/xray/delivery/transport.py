@@ -143,8 +143,8 @@ class HttpTransport:
         return {"Authorization": f"Bearer {key}"} if key else {}
 
     def _open_pool(self) -> HTTPConnectionPool:
-        parts = self._read_url()
         with hold_forks():
+            parts = self._read_url()
             pool = _make_pool(parts, self._settings.ca_file, self._deadline)
         self._path = parts.path.rstrip("/") + BATCHES_PATH
         self._pool = pool
