@@ -11,7 +11,10 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xray import Run, XRay
+from xray import XRay
+
+if TYPE_CHECKING:
+    from xray import Run
 
 if TYPE_CHECKING or __package__:
     from .gazetteer import City, Gazetteer, fold, open_gazetteer

@@ -9,7 +9,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xray import Run, XRay
+from xray import XRay
+
+if TYPE_CHECKING:
+    from xray import Run
 
 if TYPE_CHECKING or __package__:
     from .catalogue import Catalogue, Product, open_catalogue, words_of

@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from xray import Run, XRay
+from xray import XRay
+
+if TYPE_CHECKING:
+    from xray import Run
 
 if TYPE_CHECKING or __package__:
     from .catalogue import Catalogue, Product, open_catalogue, words_of
