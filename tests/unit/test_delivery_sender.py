@@ -281,3 +281,17 @@ def test_no_notice_quotes_a_record_or_a_key(caplog: pytest.LogCaptureFixture) ->
     for secret in ("key-7f3a", "canary", "pass", "secret", "01929a3c"):
         assert secret not in caplog.text
     assert "key-7f3a" not in repr(desk.settings)
+
+
+def test_somebody_who_comes_while_an_answer_is_awaited_gets_a_probe_too(desk: Desk) -> None:
+    desk.offer()
+    original = desk.server.post
+
+    def post(body: bytes, headers: Mapping[str, str], deadline_s: float) -> Answer:
+        desk.sender.hurry(is_hurried=True)
+        desk.server.post = original  # type: ignore[method-assign]
+        return Answer(415)
+
+    desk.server.post = post  # type: ignore[method-assign]
+    desk.drain()
+    assert len(desk.server.stored) == 1

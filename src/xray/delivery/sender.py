@@ -63,6 +63,7 @@ class Sender:
         self._foreign_answers = 0
         self._is_hurried = False
         self._may_probe = False
+        self._is_asking = False
         self.batches = 0
         self.failed_attempts = 0
         self.last_problem: str | None = None
@@ -74,8 +75,8 @@ class Sender:
 
     @property
     def is_about_to_probe(self) -> bool:
-        """Whether it will ask once more despite a pause, because somebody waits."""
-        return self._may_probe
+        """Whether an answer is still to come, or will be asked for despite a pause."""
+        return self._may_probe or self._is_asking
 
     @property
     def asked_pause_s(self) -> float:
@@ -117,10 +118,14 @@ class Sender:
             if not parcels:
                 return NOTHING_TO_DO_S
             self._worklist.append(Batch(parcels, self._name_client()))
-        batch = self._worklist[-1]
-        judgement = self._send(batch, within_s)
-        self._apply(judgement, batch)
+        # In this order, and not after the answer: somebody who comes meanwhile gets a probe too.
+        self._is_asking = True
         self._may_probe = False
+        try:
+            batch = self._worklist[-1]
+            self._apply(self._send(batch, within_s), batch)
+        finally:
+            self._is_asking = False
         return 0.0
 
     def _pause_s(self) -> float:
