@@ -22,7 +22,7 @@ from xray.query.plan import Comparison, FieldRef, Plan
 from xray.store.memory import MemoryStore
 from xray.store.opening import open_store
 from xray.store.sqlite.engine import SqliteStore
-from xray.store.sqlite.reader import ScanBudget
+from xray.store.sqlite.listing import ScanBudget
 
 
 @pytest.fixture

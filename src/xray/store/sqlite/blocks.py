@@ -7,6 +7,7 @@ frame. Reservoir and logged rows of a step make a block of their own, after its 
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import repeat
@@ -29,6 +30,9 @@ from xray.model.facts import (
 from xray.store.sqlite.frames import BODY, HEAD, ZSTD, Compressor, Decompressor, Samples
 
 MAX_ROWS: Final = 8192
+BLOCK_BITS: Final = 12
+"""A block's id is its step's number shifted by this many bits, plus its position."""
+
 EXTRAS_CHUNK: Final = 1 << 20
 """The chunk number of a step's reservoir and logged rows; sorts after every census chunk."""
 
@@ -261,3 +265,19 @@ def restore_rows(fact: StepFinished, blocks: Iterable[Block]) -> StepFinished:
         else:
             rows += block.rows()
     return msgspec.structs.replace(fact, rows=rows, reservoirs=reservoirs, logged=logged)
+
+
+def block_range(seq: int) -> tuple[int, int]:
+    """The ids of a step's blocks: first and last possible."""
+    return seq << BLOCK_BITS, (seq + 1 << BLOCK_BITS) - 1
+
+
+def load_blocks(
+    connection: sqlite3.Connection, seq: int, decompressor: Decompressor
+) -> list[Block]:
+    """The blocks of a step, in the order of its chunks."""
+    rows = connection.execute(
+        "select chunk, data from blocks where id between ? and ? order by chunk, part",
+        block_range(seq),
+    )
+    return [Block(chunk, data, decompressor) for chunk, data in rows]

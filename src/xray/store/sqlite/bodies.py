@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from operator import attrgetter
 from typing import Any, Final
 
@@ -124,3 +125,11 @@ def decode_run(parts: dict[int, bytes]) -> RunFold:
         for kind in (STARTED, FINISHED, PATCHED, FIRST_STEP)
     )
     return RunFold(*opened)
+
+
+def load_run(connection: sqlite3.Connection, seq: int, decompressor: Decompressor) -> RunFold:
+    """What is stored of one run."""
+    rows = connection.execute(
+        "select id & 3, data from run_facts where id between ? and ?", (seq << 2, seq << 2 | 3)
+    )
+    return decode_run({kind: unpack(data, decompressor) for kind, data in rows})

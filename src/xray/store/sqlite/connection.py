@@ -48,10 +48,12 @@ class FileLock:
     """The right to write a database file, held by one process at a time.
 
     Args:
-        path: the database file; the lock is a file beside it.
+        path: the database file, made empty when it is missing; the lock is a file beside it.
     """
 
     def __init__(self, path: Path) -> None:
+        # SQLite would make the database readable by everybody the umask allows.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         self._descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             _lock_descriptor(self._descriptor)
@@ -90,7 +92,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         _require_ours(connection, path)
         _prepare(connection, _WRITER_CACHE_KB)
-        _migrate(connection, path)
+        _migrate(connection)
     except sqlite3.DatabaseError as error:
         if connection is not None:
             connection.close()
@@ -146,14 +148,13 @@ def _not_ours(path: Path) -> StoreError:
     )
 
 
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+def _migrate(connection: sqlite3.Connection) -> None:
     if _pragma(connection, "application_id") != APPLICATION_ID:
         # Page size and vacuum mode can only be chosen before the first table exists.
         connection.execute(f"pragma page_size = {_PAGE_BYTES}")
         connection.execute("pragma auto_vacuum = incremental")
         connection.execute("pragma journal_mode = wal")
         connection.execute(f"pragma application_id = {APPLICATION_ID}")
-        os.chmod(path, 0o600)
     connection.execute("pragma journal_mode = wal")
     version = _pragma(connection, "user_version")
     for number, script in enumerate(_migrations()[version:], start=version + 1):

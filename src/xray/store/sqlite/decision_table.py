@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain
 
 from xray.model.counts import resolve_rows
-from xray.model.decisions import DecisionTable, ListedDecisions, open_decision
-from xray.model.facts import NIL, StepFinished
+from xray.model.decisions import DecisionTable, open_decision, weigh_rows
+from xray.model.facts import DecisionRow, StepFinished
 from xray.model.records import Decision
 from xray.model.vocabulary import VERDICTS, Verdict
-from xray.store.folding import open_decisions
 from xray.store.sqlite.blocks import EXTRAS_CHUNK, Block, restore_rows
 
 _VERDICT_WORDS: tuple[Verdict | None, ...] = (*VERDICTS, None)
@@ -35,10 +34,9 @@ def open_table(step_id: str, run_id: str, blocks: Sequence[Block]) -> DecisionTa
         step_type="custom",
         ordinal=0,
         started_at_us=0,
-        output=NIL,
     )
     fact = restore_rows(bare, blocks)
-    return ListedDecisions(step_id, open_decisions(fact, resolve_rows(fact.rows)[0]))
+    return RowTable(step_id, run_id, weigh_rows(fact, resolve_rows(fact.rows)[0]))
 
 
 def _is_resolved(blocks: Sequence[Block]) -> bool:
@@ -126,3 +124,62 @@ class BlockTable:
             yield open_decision(
                 row, step_id=self.step_id, run_id=self._run_id, weight=weight, is_logged=is_logged
             )
+
+
+class RowTable:
+    """A decision table over rows that had to be resolved first; each is opened when asked for.
+
+    Args:
+        step_id: the step.
+        run_id: its run.
+        rows: its rows, one a candidate, each with its weight and whether it only illustrates.
+    """
+
+    def __init__(
+        self, step_id: str, run_id: str, rows: Iterable[tuple[DecisionRow, float, bool]]
+    ) -> None:
+        self.step_id = step_id
+        self._run_id = run_id
+        self._rows = list(rows)
+
+    @cached_property
+    def candidate_ids(self) -> Sequence[str]:
+        """The candidates."""
+        return [row.candidate_id for row, _, _ in self._rows]
+
+    @cached_property
+    def verdicts(self) -> Sequence[Verdict | None]:
+        """Their verdicts, in the same order; None where only checks were recorded."""
+        return [_VERDICT_WORDS[row.verdict] for row, _, _ in self._rows]
+
+    @cached_property
+    def logged(self) -> Sequence[bool]:
+        """Whether the row only illustrates, in the same order."""
+        return [is_logged for _, _, is_logged in self._rows]
+
+    @cached_property
+    def partitions(self) -> Sequence[str | None]:
+        """What each decision is `by`, in the same order."""
+        return [row.by for row, _, _ in self._rows]
+
+    @cached_property
+    def wholes(self) -> Sequence[str | None]:
+        """What each candidate is `part_of`, in the same order."""
+        return [row.part_of for row, _, _ in self._rows]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def row(self, index: int) -> Decision:
+        """The whole decision at *index*."""
+        row, weight, is_logged = self._rows[index]
+        return open_decision(
+            row, step_id=self.step_id, run_id=self._run_id, weight=weight, is_logged=is_logged
+        )
+
+    def find(self, candidate_id: str) -> list[Decision]:
+        """Every decision about *candidate_id*: one for each `by`."""
+        return [self.row(i) for i, name in enumerate(self.candidate_ids) if name == candidate_id]
+
+    def __iter__(self) -> Iterator[Decision]:
+        return map(self.row, range(len(self._rows)))

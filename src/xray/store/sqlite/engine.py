@@ -15,7 +15,8 @@ from xray.model.records import Decision, Page, Run, Step
 from xray.query.plan import Plan
 from xray.store.sqlite.connection import FileLock, connect_writer
 from xray.store.sqlite.frames import Decompressor
-from xray.store.sqlite.reader import Reader, ScanBudget
+from xray.store.sqlite.listing import ScanBudget
+from xray.store.sqlite.reader import Reader
 from xray.store.sqlite.writer import Writer
 
 MAX_QUEUED_BYTES: Final = 64 << 20

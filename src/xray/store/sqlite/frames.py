@@ -63,11 +63,7 @@ class Compressor:
 
 
 class Decompressor:
-    """Opens frames of every generation; used by any thread.
-
-    Args:
-        load: reads a generation's dictionaries when a frame first names them.
-    """
+    """Opens frames of every generation that was added; used by any thread."""
 
     def __init__(self) -> None:
         self._sets: dict[int, DictionarySet] = {0: DictionarySet(0, {})}

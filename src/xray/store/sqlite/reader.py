@@ -4,37 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 
-from msgspec import Struct
 from sqlalchemy import (
-    ColumnElement,
     Connection,
-    and_,
     create_engine,
     event,
-    func,
-    literal,
-    or_,
-    select,
 )
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import QueuePool
-from sqlalchemy.sql.expression import Select
 
 from xray.errors import StoreBusyError, StoreError
 from xray.model.clock import Clock
 from xray.model.decisions import DecisionTable, ListedDecisions
 from xray.model.ids import hash64
 from xray.model.records import Decision, Page, Run, Step
-from xray.query.cursor import encode_cursor
 from xray.query.evaluate import Record, meets
-from xray.query.plan import Condition, Plan, Position, Scope
-from xray.store.compile import Compiled, Dialect, JsonQuestion, compile_plan
-from xray.store.folding import MAX_TOTAL, RunFold, sample_rejections, shorten_output
+from xray.query.plan import Condition, Plan, Scope
+from xray.store.folding import RunFold, sample_rejections, shorten_output
 from xray.store.paging import (
     DecisionSource,
     StepKey,
@@ -42,47 +32,17 @@ from xray.store.paging import (
     page_decisions,
     sort_keys,
 )
+from xray.store.sqlite.blocks import load_blocks
 from xray.store.sqlite.bodies import decode_run, decode_step, open_body, unpack
 from xray.store.sqlite.connection import connect_reader, translate_error
 from xray.store.sqlite.decision_table import open_table
 from xray.store.sqlite.frames import Decompressor
-from xray.store.sqlite.functions import encode_question
+from xray.store.sqlite.listing import Listing, ScanBudget, raw_id
 from xray.store.sqlite.postings import find_steps
-from xray.store.sqlite.recorder import load_blocks
-from xray.store.tables import runs, steps
 
 _POOL_SIZE: Final = 4
 _POOL_OVERFLOW: Final = 12
 _IDS_PER_LOOKUP: Final = 500
-_OPENED_BATCH: Final = 200
-_FIRST_WINDOW: Final = 2_000
-_WINDOW_GROWTH: Final = 10
-
-_Listed = TypeVar("_Listed", Run, Step)
-
-
-def _holds_json(column: ColumnElement[Any], question: JsonQuestion) -> ColumnElement[bool]:
-    return func.xray_holds(column, literal(encode_question(question))) == 1
-
-
-_DIALECT: Final = Dialect(holds_json=_holds_json, uuid_text=func.xray_uuid)
-
-
-class ScanBudget(Struct, frozen=True):
-    """How many rows one page may look at before it is given back unfinished.
-
-    Args:
-        json_rows: rows whose JSON columns SQL reads.
-        opened_rows: records that are opened one by one.
-    """
-
-    json_rows: int = 250_000
-    opened_rows: int = 50_000
-
-
-class _Row(Struct, frozen=True):
-    seq: int
-    position: Position
 
 
 class Reader:
@@ -158,10 +118,11 @@ class Snapshot:
         self._decompressor = decompressor
         self._clock = clock
         self._budget = budget
+        self._listing = Listing(connection, budget, self._meets)
 
     def run(self, run_id: str) -> Run | None:
         """One run, or None."""
-        raw = _raw_id(run_id)
+        raw = raw_id(run_id)
         found = self._driver.execute("select seq from runs where run_id = ?", (raw,)).fetchone()
         return None if found is None else self._open_runs([found[0]], self._now_us())[0]
 
@@ -175,7 +136,7 @@ class Snapshot:
         found = self._driver.execute(
             "select seq from steps where run = (select seq from runs where run_id = ?)"
             " order by ordinal, started_at, step_id",
-            (_raw_id(run_id),),
+            (raw_id(run_id),),
         )
         return [self._sampled(seq) for (seq,) in found.fetchall()]
 
@@ -193,7 +154,7 @@ class Snapshot:
         def open_runs(seqs: Sequence[int]) -> list[Run]:
             return self._open_runs(seqs, now_us)
 
-        page = self._page(plan, now_us, open_runs)
+        page = self._listing.page(plan, now_us, open_runs)
         shown = [shorten_output(run) for run in page.items]
         return Page(
             items=shown,
@@ -205,15 +166,15 @@ class Snapshot:
 
     def steps(self, plan: Plan) -> Page[Step]:
         """Steps that meet *plan*, newest first, without samples."""
-        return self._page(plan, plan.now_us or self._now_us(), self._open_steps)
+        return self._listing.page(plan, plan.now_us or self._now_us(), self._open_steps)
 
     def decisions(self, plan: Plan) -> Page[Decision]:
         """Decisions that meet *plan*."""
         anchor = find_anchor(plan)
         if anchor.step_id is not None:
-            found = self._step_keys("steps.step_id = ?", [_raw_id(anchor.step_id)])
+            found = self._step_keys("steps.step_id = ?", [raw_id(anchor.step_id)])
         elif anchor.run_id is not None:
-            found = self._step_keys("runs.run_id = ?", [_raw_id(anchor.run_id)])
+            found = self._step_keys("runs.run_id = ?", [raw_id(anchor.run_id)])
         else:
             assert anchor.candidate_id is not None
             found = {}
@@ -250,7 +211,7 @@ class Snapshot:
         return self._clock.wall_us()
 
     def _step_seq(self, step_id: str) -> int | None:
-        raw = _raw_id(step_id)
+        raw = raw_id(step_id)
         found = self._driver.execute("select seq from steps where step_id = ?", (raw,)).fetchone()
         return None if found is None else int(found[0])
 
@@ -295,107 +256,6 @@ class Snapshot:
         payloads = (unpack(found[seq], self._decompressor) for seq in seqs)
         return [open_body(decode_step(payload)) for payload in payloads]
 
-    def _page(
-        self, plan: Plan, now_us: int, open_records: Callable[[Sequence[int]], list[_Listed]]
-    ) -> Page[_Listed]:
-        compiled = compile_plan(plan.scope, plan.where, now_us, _DIALECT)
-        if compiled.rest is not None:
-            return self._scan(plan, now_us, compiled, compiled.rest, open_records)
-        if compiled.json is not None:
-            return self._scan_json(plan, compiled, compiled.json, open_records)
-        rows = self._rows(_newest(plan, compiled, plan.after).limit(plan.limit + 1))
-        shown = rows[: plan.limit]
-        counted = select(func.count()).select_from(
-            _newest(plan, compiled, None).order_by(None).limit(MAX_TOTAL + 1).subquery()
-        )
-        total = int(self._connection.execute(counted).scalar_one())
-        return Page(
-            items=open_records([row.seq for row in shown]),
-            next_cursor=_cursor(rows, plan),
-            total=min(total, MAX_TOTAL),
-            total_is_exact=total <= MAX_TOTAL,
-        )
-
-    def _scan_json(
-        self,
-        plan: Plan,
-        compiled: Compiled,
-        json: ColumnElement[bool],
-        open_records: Callable[[Sequence[int]], list[_Listed]],
-    ) -> Page[_Listed]:
-        """A page whose JSON conditions are judged in growing windows, up to the budget."""
-        found: list[_Row] = []
-        after, end = plan.after, plan.after
-        left, window = self._budget.json_rows, _FIRST_WINDOW
-        while left > 0 and len(found) <= plan.limit:
-            window = min(window, left)
-            end = self._window_end(plan, compiled, after, window)
-            query = _newest(plan, compiled, after).where(json)
-            if end is not None:
-                query = query.where(_is_not_behind(plan.scope, end))
-            found += self._rows(query.limit(plan.limit + 1 - len(found)))
-            if end is None:
-                break
-            left -= window
-            after, window = end, window * _WINDOW_GROWTH
-        is_full = len(found) > plan.limit
-        return self._unfinished(plan, found, None if is_full else end, open_records)
-
-    def _window_end(
-        self, plan: Plan, compiled: Compiled, after: Position | None, window: int
-    ) -> Position | None:
-        """The last of the next *window* rows; None when the table ends with them or before."""
-        rows = self._rows(_newest(plan, compiled, after).offset(window - 1).limit(2))
-        return rows[0].position if len(rows) > 1 else None
-
-    def _scan(
-        self,
-        plan: Plan,
-        now_us: int,
-        compiled: Compiled,
-        rest: Condition,
-        open_records: Callable[[Sequence[int]], list[_Listed]],
-    ) -> Page[_Listed]:
-        """A page whose conditions are judged on opened records, newest first."""
-        found: list[_Row] = []
-        kept: list[_Listed] = []
-        after = plan.after
-        left = self._budget.opened_rows
-        is_over = False
-        while left > 0 and not is_over and len(found) <= plan.limit:
-            query = _newest(plan, compiled, after)
-            if compiled.json is not None:
-                query = query.where(compiled.json)
-            rows = self._rows(query.limit(min(_OPENED_BATCH, left)))
-            is_over = len(rows) < min(_OPENED_BATCH, left)
-            left -= len(rows)
-            for row, record in zip(rows, open_records([row.seq for row in rows]), strict=True):
-                after = row.position
-                if self._meets(rest, record, now_us):
-                    found.append(row)
-                    kept.append(record)
-        if is_over or len(found) > plan.limit:
-            return self._unfinished(plan, found, None, lambda _: kept[: plan.limit])
-        return self._unfinished(plan, found, after, lambda _: kept)
-
-    def _unfinished(
-        self,
-        plan: Plan,
-        rows: list[_Row],
-        end: Position | None,
-        open_records: Callable[[Sequence[int]], list[_Listed]],
-    ) -> Page[_Listed]:
-        """A page of a scan: *end* is where its budget ran out, None when it did not."""
-        shown = rows[: plan.limit]
-        is_all = end is None and len(rows) <= plan.limit and plan.after is None
-        return Page(
-            items=open_records([row.seq for row in shown]),
-            next_cursor=_cursor(rows, plan) if end is None else encode_cursor(end, plan),
-            total=len(rows) if is_all else None,
-            total_is_exact=is_all,
-            complete=end is None,
-        )
-
     def _meets(self, rest: Condition, record: Run | Step, now_us: int) -> bool:
         run = record if isinstance(record, Run) else self.run(record.run_id)
         return meets(rest, record, run, now_us, rows_below=self._rows_below)
@@ -403,7 +263,7 @@ class Snapshot:
     def _rows_below(self, scope: Scope, above: Record) -> Iterable[Record]:
         seqs: list[int] = []
         if isinstance(above, Run) and scope != "run":
-            keys = self._step_keys("runs.run_id = ?", [_raw_id(above.run_id)])
+            keys = self._step_keys("runs.run_id = ?", [raw_id(above.run_id)])
             seqs = list(keys)
         elif isinstance(above, Step) and scope == "decision":
             seq = self._step_seq(above.step_id)
@@ -417,71 +277,7 @@ class Snapshot:
             for decision in self._table(seq, step.step_id, step.run_id)
         )
 
-    def _rows(self, query: Select[Any]) -> list[_Row]:
-        rows: Iterable[Any] = self._connection.execute(query)
-        return [_Row(row[0], Position(row[1], _id_text(row[2]))) for row in rows]
-
-
-def _sort_columns(scope: Scope) -> tuple[Any, Any, Any]:
-    if scope == "run":
-        return runs.c.seq, runs.c.started_at, runs.c.run_id
-    return steps.c.seq, steps.c.started_at, steps.c.step_id
-
-
-def _joined(query: Select[Any], scope: Scope, has_runs: bool) -> Select[Any]:
-    if scope == "step" and has_runs:
-        return query.join(runs, runs.c.seq == steps.c.run)
-    return query
-
-
-def _ordered(query: Select[Any], scope: Scope) -> Select[Any]:
-    _, started_at, record_id = _sort_columns(scope)
-    return query.order_by(started_at.desc(), record_id.desc())
-
-
-def _newest(plan: Plan, compiled: Compiled, after: Position | None) -> Select[Any]:
-    """The rows that meet the plan's plain conditions, newest first, behind *after*."""
-    seq, started_at, record_id = _sort_columns(plan.scope)
-    query = select(seq, started_at, record_id).where(compiled.columns)
-    query = _joined(query, plan.scope, compiled.has_runs)
-    if after is not None:
-        is_older = or_(
-            started_at < after.sort_us,
-            and_(started_at == after.sort_us, record_id < _raw_id(after.record_id)),
-        )
-        query = query.where(started_at <= after.sort_us, is_older)
-    return _ordered(query, plan.scope)
-
-
-def _is_not_behind(scope: Scope, end: Position) -> ColumnElement[bool]:
-    """Whether a row comes before *end* in the order of the question, or is it."""
-    _, started_at, record_id = _sort_columns(scope)
-    is_newer = or_(
-        started_at > end.sort_us,
-        and_(started_at == end.sort_us, record_id >= _raw_id(end.record_id)),
-    )
-    return and_(started_at >= end.sort_us, is_newer)
-
-
-def _cursor(rows: Sequence[_Row], plan: Plan) -> str | None:
-    has_more = len(rows) > plan.limit
-    return encode_cursor(rows[plan.limit - 1].position, plan) if has_more else None
-
 
 def _portions(seqs: Sequence[int]) -> Iterator[Sequence[int]]:
     for start in range(0, len(seqs), _IDS_PER_LOOKUP):
         yield seqs[start : start + _IDS_PER_LOOKUP]
-
-
-def _raw_id(text: str) -> bytes:
-    """The bytes of a canonical id; of any other text, bytes that no record has."""
-    try:
-        raw = bytes.fromhex(text.replace("-", ""))
-    except ValueError:
-        return b""
-    return raw if len(raw) == 16 and _id_text(raw) == text else b""
-
-
-def _id_text(raw: bytes) -> str:
-    text = raw.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

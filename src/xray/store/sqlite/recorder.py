@@ -5,16 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
-from uuid import UUID
 
-import msgspec
 from msgspec import Struct
 
 from xray.errors import InvalidRecordError
 from xray.model.counts import StepSummary, summarize_step
 from xray.model.facts import (
     DecisionRow,
-    ErrorInfo,
     Fact,
     Receipt,
     Refusal,
@@ -26,68 +23,33 @@ from xray.model.facts import (
 )
 from xray.model.ids import hash64
 from xray.store.folding import RunFold, count_reasons, refuse_fact
-from xray.store.sqlite.blocks import EXTRAS_CHUNK, MAX_ROWS, Block, encode_block, restore_rows
+from xray.store.sqlite.blocks import (
+    BLOCK_BITS,
+    EXTRAS_CHUNK,
+    MAX_ROWS,
+    block_range,
+    encode_block,
+    load_blocks,
+    restore_rows,
+)
 from xray.store.sqlite.bodies import (
     FINISHED,
     FIRST_STEP,
     PATCHED,
     STARTED,
-    decode_run,
     decode_step,
     encode_run,
     encode_step,
+    load_run,
     pack,
     unpack,
 )
 from xray.store.sqlite.dims import Dims
 from xray.store.sqlite.frames import Compressor, Decompressor, Samples
 from xray.store.sqlite.postings import Postings
-from xray.store.tables import (
-    CAPTURE_WORDS,
-    ENVIRONMENT,
-    PIPELINE,
-    RATE_BASIS_WORDS,
-    REPOSITORY,
-    RUN_STATUS_WORDS,
-    STEP_NAME,
-    STEP_STATUS_WORDS,
-    STEP_TYPE_WORDS,
-    VERSION,
-    number_words,
-)
+from xray.store.sqlite.rows import PUT_RUN, PUT_STEP, id_bytes, run_row, step_row
 
-BLOCK_BITS: Final = 12
 _IDS_PER_LOOKUP: Final = 500
-_RUN_STATUS: Final = number_words(RUN_STATUS_WORDS)
-_STEP_STATUS: Final = number_words(STEP_STATUS_WORDS)
-_STEP_TYPE: Final = number_words(STEP_TYPE_WORDS)
-_CAPTURE: Final = number_words(CAPTURE_WORDS)
-_RATE_BASIS: Final = number_words(RATE_BASIS_WORDS)
-
-_RUN_COLUMNS: Final = (
-    "seq", "run_id", "known", "pipeline", "status", "started_at", "duration_ms", "repository",
-    "version", "environment", "key", "attempt", "weight", "tags", "metadata", "correlation",
-    "error",
-)  # fmt: skip
-_STEP_COLUMNS: Final = (
-    "seq", "step_id", "run", "ordinal", "pipeline", "name", "step_type", "status", "started_at",
-    "duration_ms", "attempt", "parent_step_id", "input_count", "output_count", "rejected_count",
-    "accepted_count", "selected_count", "rejection_rate", "rate_basis", "score", "capture",
-    "stats", "error",
-)  # fmt: skip
-
-
-def _upsert(table: str, columns: tuple[str, ...]) -> str:
-    names = ", ".join(columns)
-    marks = ", ".join("?" * len(columns))
-    changes = ", ".join(f"{name} = excluded.{name}" for name in columns[2:])
-    return (
-        f"insert into {table} ({names}) values ({marks}) on conflict (seq) do update set {changes}"  # noqa: S608
-    )
-
-
-_PUT_RUN: Final = _upsert("runs", _RUN_COLUMNS)
-_PUT_STEP: Final = _upsert("steps", _STEP_COLUMNS)
 _PUT_BODY: Final = "insert or replace into step_bodies (seq, data) values (?, ?)"
 _PUT_PART: Final = "insert or replace into run_facts (id, data) values (?, ?)"
 _PUT_BLOCK: Final = "insert into blocks (id, chunk, part, data) values (?, ?, ?, ?)"
@@ -198,9 +160,9 @@ class Recorder:
         run_ids: dict[str, bytes] = {}
         step_ids: dict[str, bytes] = {}
         for fact in facts:
-            run_ids[fact.run_id] = _id_bytes(fact.run_id)
+            run_ids[fact.run_id] = id_bytes(fact.run_id)
             if isinstance(fact, (StepFinished, StepRows)):
-                step_ids[fact.step_id] = _id_bytes(fact.step_id)
+                step_ids[fact.step_id] = id_bytes(fact.step_id)
         for run_id, seq, known in self._select("runs", "run_id, seq, known", "run_id", run_ids):
             self._runs[run_id] = _KnownRun(seq, known)
         for step_id, seq in self._select("steps", "step_id, seq", "step_id", step_ids):
@@ -338,44 +300,18 @@ class Recorder:
         self._blocks.append((seq << BLOCK_BITS | position, chunk, part, data))
 
     def _put_step(self, seq: int, run: int, fact: StepFinished, summary: StepSummary) -> None:
-        dims = self._dims
-        counts = summary.counts
-        parent = fact.parent_step_id
-        self._step_rows.append(
-            (
-                seq,
-                _id_bytes(fact.step_id),
-                run,
-                fact.ordinal,
-                dims.number(PIPELINE, fact.pipeline),
-                dims.number(STEP_NAME, fact.name),
-                _STEP_TYPE[fact.step_type],
-                _STEP_STATUS[fact.status],
-                fact.started_at_us,
-                fact.duration_ms,
-                fact.attempt,
-                None if parent is None else _id_bytes(parent),
-                summary.input_count,
-                summary.output_count,
-                counts.rejected,
-                counts.accepted,
-                counts.selected,
-                summary.rejection_rate,
-                None if summary.rate_basis is None else _RATE_BASIS[summary.rate_basis],
-                summary.score,
-                _CAPTURE[fact.capture],
-                _json_text(summary.stats),
-                _error_text(fact.error),
-            )
-        )
+        self._step_rows.append(step_row(seq, run, fact, summary, self._dims))
         payload = encode_step(fact, summary, count_reasons(fact, summary))
         self._bodies.append((seq, pack(payload, self.compressor, self.samples)))
 
     def _write(self) -> None:
         execute_many = self._connection.executemany
         changed = {run_id: run for run_id, run in self._runs.items() if run.changed}
-        run_rows = [self._run_row(run_id, run) for run_id, run in changed.items()]
-        execute_many(_PUT_RUN, run_rows)
+        run_rows = [
+            run_row(run.seq, run_id, run.known, self._fold(run), self._dims)
+            for run_id, run in changed.items()
+        ]
+        execute_many(PUT_RUN, run_rows)
         execute_many(
             _PUT_PART,
             [
@@ -385,11 +321,11 @@ class Recorder:
                 if run.changed >> kind & 1
             ],
         )
-        execute_many(_PUT_STEP, self._step_rows)
+        execute_many(PUT_STEP, self._step_rows)
         execute_many(_PUT_BODY, self._bodies)
         execute_many(_PUT_BLOCK, self._blocks)
         if self._new_early:
-            early = [(_id_bytes(step_id), seq) for step_id, seq in self._new_early.items()]
+            early = [(id_bytes(step_id), seq) for step_id, seq in self._new_early.items()]
             execute_many("insert into early_steps (step_id, seq) values (?, ?)", early)
         self._postings.add(self._entries)
         if self._incomplete:
@@ -408,72 +344,5 @@ class Recorder:
             fact = restore_rows(body.fact, blocks)
             self._put_step(seq, run, fact, summarize_step(fact))
             self._connection.execute("delete from early_steps where seq = ?", (seq,))
-        self._connection.executemany(_PUT_STEP, self._step_rows)
+        self._connection.executemany(PUT_STEP, self._step_rows)
         self._connection.executemany(_PUT_BODY, self._bodies)
-
-    def _run_row(self, run_id: str, run: _KnownRun) -> tuple[Any, ...]:
-        dims, fold = self._dims, self._fold(run)
-        started = fold.started or RunStarted(run_id=run_id, pipeline="", started_at_us=0)
-        return (
-            run.seq,
-            _id_bytes(run_id),
-            run.known,
-            dims.number(PIPELINE, fold.pipeline),
-            _RUN_STATUS[fold.status],
-            fold.started_at_us(run_id),
-            fold.duration_ms,
-            dims.optional(REPOSITORY, started.repository),
-            dims.optional(VERSION, started.version),
-            dims.optional(ENVIRONMENT, started.environment),
-            started.key,
-            started.attempt,
-            started.weight,
-            _json_text(fold.tags),
-            _json_text(fold.metadata),
-            _json_text(fold.correlation),
-            _error_text(fold.error),
-        )
-
-
-def block_range(seq: int) -> tuple[int, int]:
-    """The ids of a step's blocks: first and last possible."""
-    return seq << BLOCK_BITS, (seq + 1 << BLOCK_BITS) - 1
-
-
-def load_blocks(
-    connection: sqlite3.Connection, seq: int, decompressor: Decompressor
-) -> list[Block]:
-    """The blocks of a step, in the order of its chunks."""
-    rows = connection.execute(
-        "select chunk, data from blocks where id between ? and ? order by chunk, part",
-        block_range(seq),
-    )
-    return [Block(chunk, data, decompressor) for chunk, data in rows]
-
-
-def load_run(connection: sqlite3.Connection, seq: int, decompressor: Decompressor) -> RunFold:
-    """What is stored of one run."""
-    rows = connection.execute(
-        "select id & 3, data from run_facts where id between ? and ?", (seq << 2, seq << 2 | 3)
-    )
-    return decode_run({kind: unpack(data, decompressor) for kind, data in rows})
-
-
-def _id_bytes(text: str) -> bytes:
-    return bytes.fromhex(text.replace("-", ""))
-
-
-def id_text(raw: bytes) -> str:
-    """The canonical text of an id as it is stored."""
-    return str(UUID(bytes=raw))
-
-
-def _json_text(value: object) -> str | None:
-    return msgspec.json.encode(value).decode() if value else None
-
-
-def _error_text(error: ErrorInfo | None) -> str | None:
-    if error is None:
-        return None
-    plain = {"type": error.type, "message": error.message, "where": error.where}
-    return msgspec.json.encode(plain).decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 import threading
@@ -214,9 +215,9 @@ class Writer:
         try:
             self._merge_segments()
             self._train_dictionaries()
-        except sqlite3.Error as error:
-            if self._connection.in_transaction:
-                self._connection.execute("rollback")
+        except Exception as error:  # noqa: BLE001  (tidying is optional, the writer must go on)
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.rollback()
             _log.warning("The candidate index could not be merged and is left as it is: %s", error)
 
     def _merge_segments(self) -> None:
@@ -232,6 +233,8 @@ class Writer:
             return
         self._recorder.samples = None
         trained = samples.train(self._recorder.compressor.generation + 1)
+        if not trained.by_kind:
+            return
         self._connection.execute("begin immediate")
         save_dictionaries(self._connection, trained)
         self._connection.execute("commit")
