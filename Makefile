@@ -32,7 +32,7 @@ demo: .venv/.ready  ## Start a server, run the examples, ask why; Ctrl-C ends it
 
 .PHONY: test
 test: .venv/.ready  ## Run every test.
-	$(RUN)python -m pytest -n 2 --dist loadgroup $(TEST_ARGS)
+	$(RUN)python -m pytest -n 2 --dist loadfile $(TEST_ARGS)
 
 .PHONY: check
 check: format lint types layers test  ## All that must pass before a commit lands.

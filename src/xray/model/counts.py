@@ -211,7 +211,7 @@ def add_reason(reasons: dict[str, int], reason: str, by: int = 1) -> None:
 
 
 def add_origin(
-    origins: dict[tuple[str, str | None], list[int]], ref: OriginRef, verdict: int
+    origins: dict[tuple[str, str | None], list[int]], ref: OriginRef, verdict: int, by: int = 1
 ) -> None:
     """Count *ref* under *verdict*; origins beyond `MAX_ORIGINS` are not told apart."""
     key = (ref.candidate_id, ref.step_id)
@@ -220,7 +220,7 @@ def add_origin(
         if len(origins) >= MAX_ORIGINS:
             key = (OTHER_REASON, None)
         counts = origins.setdefault(key, [0, 0, 0])
-    counts[verdict] += 1
+    counts[verdict] += by
 
 
 def rejection_rate(

@@ -84,7 +84,7 @@ class FaultServer:
         self._tls = tls
         self.listen()
 
-    def __enter__(self) -> FaultServer:  # noqa: PYI034  (Self needs Python 3.11)
+    def __enter__(self) -> FaultServer:
         """The server itself, listening."""
         return self
 

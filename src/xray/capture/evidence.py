@@ -1,0 +1,123 @@
+"""What a verb was given about a candidate, made into the parts of a decision row."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+from xray.capture.snapshot import ATTRIBUTE_LIMITS, bounded_text, snapshot, well_formed
+from xray.model.facts import Check, OriginRef, Score
+from xray.model.ids import canonical_id, identify
+from xray.model.values import open_value
+from xray.model.vocabulary import parse_operator
+
+if TYPE_CHECKING:
+    from xray.capture.redaction import Redactor
+    from xray.capture.run import Run
+
+_MAX_REASON_LENGTH: Final = 256
+_MAX_ORIGINS_PER_CANDIDATE: Final = 64
+_MAX_NAMED_SCORES: Final = 64
+_SCALARS: Final = (bool, int, float, str, type(None))
+
+
+def read_reason(reason: object, omissions: dict[str, int]) -> str | None:
+    """A reason as a short text; None for none."""
+    text = bounded_text(reason, omissions, _MAX_REASON_LENGTH)
+    return text or None
+
+
+def read_number(value: object) -> float | None:
+    """A finite number of any numeric type as int or float; None for everything else."""
+    kind = type(value)
+    if kind is bool or value is None:
+        return None
+    if isinstance(value, float):
+        number = float.__float__(value)
+        return number if math.isfinite(number) else None
+    if isinstance(value, int):
+        plain = int.__int__(value)
+        return plain if -(1 << 63) <= plain < 1 << 63 else None
+    if kind.__module__ == "numpy" and getattr(value, "ndim", 1) == 0:
+        return read_number(getattr(value, "item", lambda: None)())
+    if kind.__module__ == "decimal":
+        return read_number(float(value))  # type: ignore[arg-type]
+    return None
+
+
+def read_score(score: object) -> Score | None:
+    """A score as a number or as named numbers; what is no number is left out."""
+    if isinstance(score, dict):
+        named: dict[str, float] = {}
+        for name, value in dict.items(score):
+            number = read_number(value)
+            if isinstance(name, str) and number is not None and len(named) < _MAX_NAMED_SCORES:
+                named[well_formed(str.__str__(name)[:_MAX_REASON_LENGTH])] = number
+        return named or None
+    return read_number(score)
+
+
+def read_rank(rank: object) -> int | None:
+    """A position as an int; None for what is none."""
+    number = read_number(rank)
+    return int(number) if number is not None and number >= 0 else None
+
+
+def read_origins(origin: Any, run: Run) -> list[OriginRef] | None:
+    """What brought a candidate: an id, `(step, id)`, or a list of them."""
+    if origin is None:
+        return None
+    given = origin if type(origin) is list else [origin]
+    refs = [ref for one in given[:_MAX_ORIGINS_PER_CANDIDATE] if (ref := _origin(one, run))]
+    return list(dict.fromkeys(refs)) or None
+
+
+def _origin(origin: Any, run: Run) -> OriginRef | None:
+    if type(origin) is tuple and len(origin) == 2:
+        step_id = run.find_step(origin[0])
+        candidate_id = identify(origin[1]) if step_id is not None else None
+        if candidate_id is not None:
+            return OriginRef(candidate_id, step_id)
+    if type(origin) is dict and "candidate_id" in origin:
+        candidate_id = canonical_id(origin["candidate_id"])
+        if candidate_id is not None:
+            return OriginRef(
+                candidate_id,
+                run.find_step(origin.get("step_id") or origin.get("step")),
+                read_rank(origin.get("rank")),
+                read_number(origin.get("score")),
+            )
+    candidate_id = identify(origin)
+    return None if candidate_id is None else OriginRef(candidate_id)
+
+
+def read_check(
+    name: object,
+    field: object,
+    observed: object,
+    op: object,
+    limit: object,
+    *,
+    passed: bool,
+    redactor: Redactor,
+    omissions: dict[str, int],
+) -> Check:
+    """Evidence as it travels: names as short texts, operands frozen."""
+    check_name = read_reason(name, omissions) or "check"
+    field_name = read_reason(field, omissions) or ""
+    return Check(
+        check_name,
+        field_name,
+        (parse_operator(op) or read_reason(op, omissions)) if isinstance(op, str) else None,
+        _operand(observed, field_name or check_name, redactor, omissions),
+        _operand(limit, "limit", redactor, omissions),
+        passed,
+    )
+
+
+def _operand(value: object, key: str, redactor: Redactor, omissions: dict[str, int]) -> Any:
+    fits = type(value) is not int or -(1 << 63) <= value < 1 << 63
+    if type(value) in (int, float, bool, type(None)) and redactor.hook is None and fits:
+        return value
+    frozen: Any = open_value(snapshot({key: value}, redactor, omissions, ATTRIBUTE_LIMITS))
+    return frozen.get(key) if type(frozen) is dict else None

@@ -1,0 +1,143 @@
+"""Steps that only count."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Raw
+
+from xray.capture.evidence import read_origins, read_reason
+from xray.capture.guard import caught
+from xray.capture.step import Step
+from xray.model.counts import add_origin, add_reason, derive_reason
+from xray.model.facts import ACCEPTED, REJECTED, SELECTED, Check, OriginCount, OriginRef, Tally
+from xray.model.vocabulary import UNNAMED_REASON, CaptureLevel
+
+
+class MinimalStep(Step):
+    """Keeps counts by verdict, reason and origin, and nothing about any candidate."""
+
+    level: CaptureLevel = "minimal"
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._reasons: list[dict[str | None, int]] = [{}, {}, {}]
+        self._origins: dict[tuple[str, str | None], list[int]] = {}
+
+    def reject(
+        self,
+        candidate_id: object,
+        reason: str | None = None,
+        attributes: object = None,
+        reasoning: str | None = None,
+        score: object = None,
+        observed: object = None,
+        limit: object = None,
+        op: str | None = None,
+        origin: object = None,
+        rank: int | None = None,
+        by: object = None,
+        part_of: object = None,
+    ) -> None:
+        """Record that a candidate goes no further."""
+        try:
+            is_plain = origin is None and reasoning is None and not self._pending_checks
+            if is_plain and (reason is None or type(reason) is str):
+                self._add(REJECTED, reason)
+                return
+            self._count_one(REJECTED, candidate_id, reason, reasoning, origin)
+        except Exception as error:  # noqa: BLE001
+            caught("Step.reject", error)
+
+    def accept(
+        self,
+        candidate_id: object,
+        score: object = None,
+        attributes: object = None,
+        reasoning: str | None = None,
+        observed: object = None,
+        limit: object = None,
+        op: str | None = None,
+        origin: object = None,
+        rank: int | None = None,
+        by: object = None,
+        part_of: object = None,
+        reason: str | None = None,
+    ) -> None:
+        """Record that a candidate survives this step."""
+        try:
+            is_plain = origin is None and reasoning is None and not self._pending_checks
+            if is_plain and (reason is None or type(reason) is str):
+                self._add(ACCEPTED, reason)
+                return
+            self._count_one(ACCEPTED, candidate_id, reason, reasoning, origin)
+        except Exception as error:  # noqa: BLE001
+            caught("Step.accept", error)
+
+    def select(
+        self,
+        candidate_id: object,
+        score: object = None,
+        attributes: object = None,
+        reasoning: str | None = None,
+        observed: object = None,
+        limit: object = None,
+        op: str | None = None,
+        origin: object = None,
+        rank: int | None = None,
+        by: object = None,
+        part_of: object = None,
+        reason: str | None = None,
+    ) -> None:
+        """Record that a candidate is in the answer."""
+        try:
+            is_plain = origin is None and reasoning is None and not self._pending_checks
+            if is_plain and (reason is None or type(reason) is str):
+                self._add(SELECTED, reason)
+                return
+            self._count_one(SELECTED, candidate_id, reason, reasoning, origin)
+        except Exception as error:  # noqa: BLE001
+            caught("Step.select", error)
+
+    def _add(self, verdict: int, reason: str | None) -> None:
+        counts = self._reasons[verdict]
+        try:
+            counts[reason] += 1
+        except KeyError:
+            counts[reason] = 1
+
+    def _count_one(
+        self, verdict: int, candidate: object, reason: object, reasoning: object, origin: object
+    ) -> None:
+        named = read_reason(reason, self._omissions)
+        candidate_id, _ = self._identify(candidate) if self._pending_checks else ("", False)
+        for check in self._pending_checks.pop(candidate_id, ()):
+            named = named or (None if check.passed else check.name)
+        if named is None and isinstance(reasoning, str):
+            named = derive_reason(reasoning)
+        self._add(verdict, named)
+        for ref in read_origins(origin, self.run) or ():
+            add_origin(self._origins, OriginRef(ref.candidate_id, ref.step_id), verdict)
+
+    def _add_check(self, candidate_id: str, check: Check) -> None:
+        # Only what names a rejection is of use here, and only until the verdict.
+        if not check.passed:
+            super()._add_check(candidate_id, check)
+
+    def _seal(self) -> tuple[list[Raw], list[Any], Tally | None]:
+        reasons: dict[str, int] = {}
+        for reason, count in self._reasons[REJECTED].items():
+            add_reason(reasons, reason or UNNAMED_REASON, count)
+        rejected, accepted, selected = (sum(counts.values()) for counts in self._reasons)
+        return (
+            [],
+            [],
+            Tally(
+                rejected=rejected,
+                accepted=accepted,
+                selected=selected,
+                reasons=reasons,
+                origins=[OriginCount(name, step, *n) for (name, step), n in self._origins.items()],
+                anonymous=self._anonymous,
+            ),
+        )

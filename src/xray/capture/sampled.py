@@ -1,0 +1,260 @@
+"""Steps that keep detail: all of it, or a census and then a sample a reason."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw
+
+from xray.capture.guard import caught
+from xray.capture.ledger import Ledger
+from xray.capture.settings import CENSUS_BYTES, CENSUS_ROWS
+from xray.capture.step import MAX_CHUNK_BYTES, Step, origins_of
+from xray.model.counts import reason_of
+from xray.model.facts import ACCEPTED, EVIDENCE, REJECTED, SELECTED, DecisionRow, Tally
+from xray.model.ids import MAX_CANDIDATE_ID_LENGTH
+from xray.model.vocabulary import UNNAMED_REASON, CaptureLevel
+
+_MAX_PLAIN_ROW_BYTES: Final = 2_048
+_MAX_PLAIN_FIELDS: Final = 16
+_MAX_PLAIN_TEXT_LENGTH: Final = 1_024
+_PLAIN_TYPES: Final = frozenset({int, float, bool, type(None)})
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+
+
+class SampledStep(Step):
+    """Keeps every decision up to the census limit, then exact counts and a sample a reason."""
+
+    level: CaptureLevel = "sample"
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._rows: list[bytes] = []
+        self._rows_left: float = CENSUS_ROWS
+        self._bytes_left = CENSUS_BYTES
+        self._entered_rows = 0
+        self._ledger: Ledger | None = None
+        self._switch = threading.Lock()
+
+    def reject(
+        self,
+        candidate_id: object,
+        reason: str | None = None,
+        attributes: object = None,
+        reasoning: str | None = None,
+        score: object = None,
+        observed: object = None,
+        limit: object = None,
+        op: str | None = None,
+        origin: object = None,
+        rank: int | None = None,
+        by: object = None,
+        part_of: object = None,
+    ) -> None:
+        """Record that a candidate goes no further."""
+        try:
+            if (
+                # One chain of identity tests is the cheapest way to see that nothing else is given.
+                reasoning is score is observed is limit is op is origin is rank is by is part_of
+                and part_of is None
+                and type(candidate_id) is str
+                and (reason is None or type(reason) is str)
+                and not self._pending_checks
+                and self._enter_plain(REJECTED, candidate_id, reason, attributes)
+            ):
+                return
+            self._enter(
+                self._make_row(
+                    REJECTED, candidate_id, reason, attributes, reasoning, score, observed, limit,
+                    op, origin, rank, by, part_of,
+                )
+            )  # fmt: skip
+        except Exception as error:  # noqa: BLE001
+            caught("Step.reject", error)
+
+    def accept(
+        self,
+        candidate_id: object,
+        score: object = None,
+        attributes: object = None,
+        reasoning: str | None = None,
+        observed: object = None,
+        limit: object = None,
+        op: str | None = None,
+        origin: object = None,
+        rank: int | None = None,
+        by: object = None,
+        part_of: object = None,
+        reason: str | None = None,
+    ) -> None:
+        """Record that a candidate survives this step."""
+        try:
+            if (
+                # One chain of identity tests is the cheapest way to see that nothing else is given.
+                reasoning is score is observed is limit is op is origin is rank is by is part_of
+                and part_of is None
+                and type(candidate_id) is str
+                and reason is None
+                and not self._pending_checks
+                and self._enter_plain(ACCEPTED, candidate_id, None, attributes)
+            ):
+                return
+            self._enter(
+                self._make_row(
+                    ACCEPTED, candidate_id, reason, attributes, reasoning, score, observed, limit,
+                    op, origin, rank, by, part_of,
+                )
+            )  # fmt: skip
+        except Exception as error:  # noqa: BLE001
+            caught("Step.accept", error)
+
+    def select(
+        self,
+        candidate_id: object,
+        score: object = None,
+        attributes: object = None,
+        reasoning: str | None = None,
+        observed: object = None,
+        limit: object = None,
+        op: str | None = None,
+        origin: object = None,
+        rank: int | None = None,
+        by: object = None,
+        part_of: object = None,
+        reason: str | None = None,
+    ) -> None:
+        """Record that a candidate is in the answer."""
+        try:
+            if (
+                # One chain of identity tests is the cheapest way to see that nothing else is given.
+                reasoning is score is observed is limit is op is origin is rank is by is part_of
+                and part_of is None
+                and type(candidate_id) is str
+                and reason is None
+                and not self._pending_checks
+                and self._enter_plain(SELECTED, candidate_id, None, attributes)
+            ):
+                return
+            self._enter(
+                self._make_row(
+                    SELECTED, candidate_id, reason, attributes, reasoning, score, observed, limit,
+                    op, origin, rank, by, part_of,
+                )
+            )  # fmt: skip
+        except Exception as error:  # noqa: BLE001
+            caught("Step.select", error)
+
+    def _enter_plain(
+        self, verdict: int, candidate_id: str, reason: str | None, attributes: object
+    ) -> bool:
+        """Enter a decision that needs no walk over what it holds; False when it does need one."""
+        ledger = self._ledger
+        if ledger is not None:
+            if len(candidate_id) > MAX_CANDIDATE_ID_LENGTH or not candidate_id.isascii():
+                return False
+            group_reason = (reason or UNNAMED_REASON) if verdict == REJECTED else reason
+            ledger.enter(
+                candidate_id,
+                ledger.find(verdict, group_reason),
+                lambda: _encode(
+                    self._make_row(
+                        verdict, candidate_id, reason, attributes,
+                        None, None, None, None, None, None, None, None, None,
+                    )
+                ),
+            )  # fmt: skip
+            return True
+        if attributes is not None and not self._is_plain(attributes):
+            return False
+        if len(candidate_id) > MAX_CANDIDATE_ID_LENGTH or not candidate_id:
+            return False
+        try:
+            row = _encode((verdict, candidate_id, reason, attributes))
+        except (UnicodeEncodeError, OverflowError):
+            return False
+        if len(row) > _MAX_PLAIN_ROW_BYTES:
+            return False
+        self._keep(row)
+        return True
+
+    def _is_plain(self, attributes: object) -> bool:
+        """Whether *attributes* can be encoded as they are: small, flat, and nothing to redact."""
+        if type(attributes) is not dict or len(attributes) > _MAX_PLAIN_FIELDS:
+            return False
+        harmless = self._harmless_keys
+        for name, value in attributes.items():
+            if name not in harmless:
+                return False
+            kind = type(value)
+            if kind is str:
+                if len(value) > _MAX_PLAIN_TEXT_LENGTH:
+                    return False
+            elif kind not in _PLAIN_TYPES:
+                return False
+        return True
+
+    def _keep(self, row: bytes) -> None:
+        self._rows.append(row)
+        self._rows_left -= 1
+        self._bytes_left -= len(row)
+        if self._rows_left <= 0 or self._bytes_left <= 0:
+            self._end_census()
+
+    def _enter(self, row: DecisionRow) -> None:
+        ledger = self._ledger
+        if ledger is None:
+            self._keep(_encode(row))
+            return
+        reason = reason_of(row) if row.verdict == REJECTED else row.reason
+        key = row.candidate_id if row.by is None else (row.by, row.candidate_id)
+        combination = ledger.find(row.verdict, reason, origins_of(row))
+        ledger.enter(key, combination, lambda: _encode(row))
+
+    def _end_census(self) -> None:
+        with self._switch:
+            ledger = self._ledger
+            if ledger is None:
+                ledger = Ledger(f"{self.run.run_id}:{self.ordinal}")
+                self._enter_rows(ledger)
+                self._ledger = ledger
+
+    def _enter_rows(self, ledger: Ledger) -> None:
+        rows = self._rows[self._entered_rows :]
+        self._entered_rows += len(rows)
+        ledger.enter_census(rows)
+
+    def _seal(self) -> tuple[list[Raw], list[Any], Tally | None]:
+        evidence = [
+            Raw(_encode(DecisionRow(EVIDENCE, candidate_id, checks=checks)))
+            for candidate_id, checks in self._pending_checks.items()
+        ]
+        if self._ledger is None:
+            if sum(map(len, self._rows)) <= MAX_CHUNK_BYTES:
+                return [*map(Raw, self._rows), *evidence], [], None
+            self._end_census()
+        ledger = self._ledger
+        assert ledger is not None
+        # A thread that was past the test when the census ended may have kept a row since.
+        self._enter_rows(ledger)
+        sealed = ledger.seal(self._anonymous)
+        if sealed.sampled_out:
+            self._omit("sampled_out", sealed.sampled_out)
+        return [*sealed.rows, *evidence], list(sealed.reservoirs), sealed.tally
+
+
+class FullStep(SampledStep):
+    """Keeps every decision, up to what one run may hold."""
+
+    level: CaptureLevel = "full"
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._rows_left = float("inf")
+        self._bytes_left = self.run.full_bytes_left
+
+    def _seal(self) -> tuple[list[Raw], list[Any], Tally | None]:
+        self.run.full_bytes_left -= sum(map(len, self._rows))
+        return super()._seal()

@@ -1,0 +1,542 @@
+"""One stage of a run, as the pipeline sees it: opened, told what happened, closed."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+import msgspec
+from msgspec import Raw
+
+from xray.capture.comparison import is_missing, meets
+from xray.capture.current import current_step
+from xray.capture.evidence import (
+    read_check,
+    read_number,
+    read_origins,
+    read_rank,
+    read_reason,
+    read_score,
+)
+from xray.capture.failures import describe_error, status_after
+from xray.capture.guard import caught, guarded, warn
+from xray.capture.snapshot import (
+    ATTRIBUTE_LIMITS,
+    SnapshotLimits,
+    bounded_text,
+    scalar_attributes,
+    snapshot,
+)
+from xray.model.facts import (
+    ACCEPTED,
+    NIL,
+    REJECTED,
+    SELECTED,
+    Check,
+    DecisionRow,
+    OriginRef,
+    StepFinished,
+    StepRows,
+    Tally,
+)
+from xray.model.ids import identify, new_uuid7
+from xray.model.values import pack_value
+from xray.model.vocabulary import MISSING_PREFIX, CaptureLevel, StepType
+
+if TYPE_CHECKING:
+    from xray.capture.run import Run
+
+Self = TypeVar("Self", bound="Step")
+
+VALUE_LIMITS: Final = SnapshotLimits()
+MAX_CHUNK_BYTES: Final = 196_608
+MAX_LOGGED_ROWS: Final = 1_024
+_MAX_ID_LENGTH: Final = 512
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+
+
+class Step:
+    """A step of a run; `run.step(...)` makes one.
+
+    Use it as a context manager, plain or async. What it records is decided by its capture level;
+    the subclasses in `capture.levels` differ only in that.
+    """
+
+    level: CaptureLevel = "sample"
+
+    def __init__(
+        self,
+        run: Run,
+        name: str,
+        step_type: StepType,
+        *,
+        declared_type: str | None = None,
+        parent_step_id: str | None = None,
+        takes: list[str] | None = None,
+        params: object = None,
+        input: object = None,  # noqa: A002  (the pipeline author's word)
+    ) -> None:
+        self.run = run
+        self.name = name
+        self.step_type = step_type
+        self.step_id = new_uuid7()
+        self._declared_type = declared_type
+        self._parent_step_id = parent_step_id
+        self._takes = takes
+        self._redactor = run.settings.redactor
+        self._harmless_keys = self._redactor.harmless
+        self._omissions: dict[str, int] = {}
+        self._params = NIL if params is None else self._freeze(params)
+        self._input = NIL if input is None else self._freeze(input)
+        self._output = NIL
+        self._stats: dict[str, Any] = {}
+        self._input_count: int | None = None
+        self._output_count: int | None = None
+        self._logged: list[DecisionRow] = []
+        self._pending_checks: dict[str, list[Check]] = {}
+        self._anonymous = 0
+        self._previous: Step | None = None
+        self._is_finished = False
+        self._started_at_us = 0
+        self._started_s = 0.0
+        self._attempt = 1
+        self.ordinal = 0
+
+    # Opening and closing
+
+    def __enter__(self: Self) -> Self:
+        self.begin()
+        self.activate()
+        return self
+
+    def begin(self) -> None:
+        """Open the step, without making it the current one."""
+        with guarded("Step.begin"):
+            self._open()
+
+    def activate(self) -> None:
+        """Make this the step that later ones are opened in, in this thread or task."""
+        with guarded("Step.activate"):
+            self._previous = current_step.get()
+            current_step.set(self)
+
+    def deactivate(self) -> None:
+        """Give the place back to the step that had it before, unless another took it since."""
+        with guarded("Step.deactivate"):
+            # By comparison: a generator may be closed in another context than it began in.
+            if current_step.get() is self:
+                current_step.set(self._previous)
+            self._previous = None
+
+    def end(self, error: BaseException | None) -> None:
+        """Close the step; *error* is what left it, if something did."""
+        with guarded("Step.end"):
+            self.close(error)
+
+    def give_output(self, value: object) -> None:
+        """Take *value* as output unless the pipeline set one."""
+        if self._output is NIL and value is not None:
+            self.set_output(value)
+
+    def give_input(self, value: object) -> None:
+        """Take *value* as input unless the pipeline gave one."""
+        if self._input is NIL:
+            self.set_input(value)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.deactivate()
+        self.end(error)
+
+    async def __aenter__(self: Self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+
+    def _open(self) -> None:
+        clock = self.run.settings.clock
+        self._started_s = clock.monotonic_s()
+        self._started_at_us = clock.wall_us()
+        self.ordinal = self.run.next_ordinal()
+        self._attempt = self.run.begin_attempt(self)
+
+    def close(self, error: BaseException | None = None) -> None:
+        """End the step and hand over what it recorded; a second call changes nothing.
+
+        Args:
+            error: the exception that left the step, if one did.
+        """
+        if self._is_finished:
+            return
+        self._is_finished = True
+        try:
+            if not self._started_at_us:
+                self._open()
+            status = status_after(error)
+            self.run.end_attempt(self, failed=status == "failed")
+            duration_s = self.run.settings.clock.monotonic_s() - self._started_s
+            rows, reservoirs, tally = self._seal()
+            chunks = _split(rows)
+            for number, chunk in enumerate(chunks[1:], start=1):
+                self.run.sink.put(
+                    StepRows(
+                        run_id=self.run.run_id,
+                        step_id=self.step_id,
+                        chunk=number,
+                        rows=cast("list[DecisionRow]", chunk),
+                    )
+                )
+            self.run.sink.put(
+                StepFinished(
+                    run_id=self.run.run_id,
+                    step_id=self.step_id,
+                    pipeline=self.run.pipeline,
+                    name=self.name,
+                    step_type=self.step_type,
+                    declared_type=self._declared_type,
+                    parent_step_id=self._parent_step_id,
+                    ordinal=self.ordinal,
+                    attempt=self._attempt,
+                    takes=self._takes,
+                    started_at_us=self._started_at_us,
+                    duration_ms=max(0.0, duration_s * 1000.0),
+                    status=status,
+                    error=describe_error(error) if status in ("failed", "cancelled") else None,
+                    params=self._params,
+                    input=self._input,
+                    output=self._output,
+                    input_count=self._input_count,
+                    output_count=self._output_count,
+                    stats=pack_value(self._stats) if self._stats else NIL,
+                    capture=self.level,
+                    rows=cast("list[DecisionRow]", chunks[0]),
+                    reservoirs=reservoirs,
+                    logged=self._logged,
+                    tally=tally,
+                    chunks=len(chunks) - 1,
+                    omissions=self._omissions,
+                )
+            )
+        except Exception as failure:  # noqa: BLE001
+            self.run.sink.count_loss("capture_failed")
+            caught("Step.close", failure)
+
+    def _seal(self) -> tuple[list[Raw], list[Any], Tally | None]:
+        """The step's rows, samples and exact counts; no counts means the rows are all there is."""
+        raise NotImplementedError
+
+    # What the step worked on
+
+    def set_input(self, value: object) -> None:
+        """Record what the step was given."""
+        with guarded("Step.set_input"):
+            self._input = self._freeze(value)
+
+    def set_output(self, value: object) -> None:
+        """Record what the step produced."""
+        with guarded("Step.set_output"):
+            self._output = self._freeze(value)
+
+    def set_params(self, params: object = None, /, **named: object) -> None:
+        """Record the settings the step ran with."""
+        with guarded("Step.set_params"):
+            given = dict.copy(params) if isinstance(params, dict) else {}
+            self._params = self._freeze(given | named)
+
+    def set_input_count(self, count: int) -> None:
+        """Say how many candidates came in, where they are not decided one by one."""
+        with guarded("Step.set_input_count"):
+            self._input_count = read_rank(count)
+
+    def set_output_count(self, count: int) -> None:
+        """Say how many candidates went on, where they are not decided one by one."""
+        with guarded("Step.set_output_count"):
+            self._output_count = read_rank(count)
+
+    def log_stats(self, stats: object = None, /, **named: object) -> None:
+        """Record numbers about the step; `input_count` and `output_count` set its counts."""
+        with guarded("Step.log_stats"):
+            given = dict.copy(stats) if isinstance(stats, dict) else {}
+            for name, value in (given | named).items():
+                number = read_number(value)
+                frozen = snapshot({str(name): value}, self._redactor, self._omissions, VALUE_LIMITS)
+                opened = msgspec.msgpack.decode(frozen)
+                self._stats.update(opened if number is None else {str(name): number})
+
+    # Verdicts
+
+    def reject(
+        self,
+        candidate_id: object,
+        reason: str | None = None,
+        attributes: object = None,
+        reasoning: str | None = None,
+        score: object = None,
+        observed: object = None,
+        limit: object = None,
+        op: str | None = None,
+        origin: object = None,
+        rank: int | None = None,
+        by: object = None,
+        part_of: object = None,
+    ) -> None:
+        """Record that a candidate goes no further.
+
+        Args:
+            candidate_id: its id, or an object or mapping that holds one.
+            reason: a short code to group by; without one the first failed check names it.
+            attributes: what to keep about the candidate.
+            reasoning: free text.
+            score: a number, or named numbers.
+            observed: the value that broke the rule.
+            limit: what it was compared with.
+            op: the comparison that should have held, e.g. `<=`.
+            origin: what brought the candidate: an id, `(step, id)`, or a list of them.
+            rank: its position, from 1.
+            by: the query or left record it belongs to.
+            part_of: the whole it is a part of.
+        """
+        raise NotImplementedError
+
+    def accept(
+        self,
+        candidate_id: object,
+        score: object = None,
+        attributes: object = None,
+        reasoning: str | None = None,
+        observed: object = None,
+        limit: object = None,
+        op: str | None = None,
+        origin: object = None,
+        rank: int | None = None,
+        by: object = None,
+        part_of: object = None,
+        reason: str | None = None,
+    ) -> None:
+        """Record that a candidate survives this step; arguments as for `reject`."""
+        raise NotImplementedError
+
+    def select(
+        self,
+        candidate_id: object,
+        score: object = None,
+        attributes: object = None,
+        reasoning: str | None = None,
+        observed: object = None,
+        limit: object = None,
+        op: str | None = None,
+        origin: object = None,
+        rank: int | None = None,
+        by: object = None,
+        part_of: object = None,
+        reason: str | None = None,
+    ) -> None:
+        """Record that a candidate is in the answer; arguments as for `reject`."""
+        raise NotImplementedError
+
+    def check(
+        self,
+        candidate_id: object,
+        name: str,
+        observed: Any,
+        op: str,
+        limit: Any,
+        field: str | None = None,
+    ) -> bool:
+        """Compare, record the evidence, and decide nothing.
+
+        Args:
+            candidate_id: the candidate.
+            name: the check's name; the reason of a rejection that gives none.
+            observed: the candidate's value.
+            op: one of `<`, `<=`, `>`, `>=`, `==`, `!=`, `in`, `not in`.
+            limit: what it is compared with.
+            field: what was observed; the name when absent.
+
+        Returns:
+            Whether `observed op limit` holds; False when the value is missing.
+        """
+        passed = meets(observed, op, limit)
+        try:
+            candidate, _ = self._identify(candidate_id)
+            shown = f"{MISSING_PREFIX}{field or name}" if is_missing(observed) else name
+            evidence = read_check(
+                shown,
+                field,
+                observed,
+                op,
+                limit,
+                passed=passed,
+                redactor=self._redactor,
+                omissions=self._omissions,
+            )
+            self._add_check(candidate, evidence)
+        except Exception as error:  # noqa: BLE001
+            caught("Step.check", error)
+        return passed
+
+    def _add_check(self, candidate_id: str, check: Check) -> None:
+        self._pending_checks.setdefault(candidate_id, []).append(check)
+
+    def log_sampled_candidates(
+        self, accepted: object = None, rejected: object = None, selected: object = None
+    ) -> None:
+        """Keep some candidates for illustration; counts and rates stay as they are.
+
+        Each candidate stands alone or in a tuple: `(candidate, reasoning)`, `(candidate, score)`
+        or `(candidate, score, reasoning)`.
+        """
+        with guarded("Step.log_sampled_candidates"):
+            for verdict, given in (
+                (ACCEPTED, accepted),
+                (REJECTED, rejected),
+                (SELECTED, selected),
+            ):
+                if given is None:
+                    continue
+                if not isinstance(given, (list, tuple)):
+                    self._omit("unread_iterable")
+                    warn(
+                        "unread",
+                        "log_sampled_candidates wants lists; other iterables are not read.",
+                    )
+                    continue
+                kind: Any = list if isinstance(given, list) else tuple
+                for item in kind.__iter__(given):
+                    self._log_candidate(verdict, item)
+
+    def _log_candidate(self, verdict: int, item: object) -> None:
+        if len(self._logged) >= MAX_LOGGED_ROWS:
+            self._omit("logged_out")
+            return
+        candidate, score, reasoning = _take_apart(item)
+        candidate_id, is_anonymous = self._identify(candidate)
+        scalars = scalar_attributes(candidate)
+        self._logged.append(
+            DecisionRow(
+                verdict,
+                candidate_id,
+                attributes=NIL if not scalars else self._freeze_attributes(scalars),
+                score=read_score(score),
+                reasoning=bounded_text(reasoning, self._omissions),
+                is_anonymous=is_anonymous,
+            )
+        )
+
+    # Making rows
+
+    def _identify(self, candidate: object) -> tuple[str, bool]:
+        if type(candidate) is str and len(candidate) <= _MAX_ID_LENGTH and candidate.isascii():
+            return candidate, False
+        found = identify(candidate)
+        if found:
+            return found, False
+        self._anonymous += 1
+        return f"anon-{self._anonymous - 1}", True
+
+    def _make_row(
+        self,
+        verdict: int,
+        candidate: object,
+        reason: object,
+        attributes: object,
+        reasoning: object,
+        score: object,
+        observed: object,
+        limit: object,
+        op: object,
+        origin: object,
+        rank: object,
+        by: object,
+        part_of: object,
+    ) -> DecisionRow:
+        candidate_id, is_anonymous = self._identify(candidate)
+        named_reason = read_reason(reason, self._omissions)
+        checks = self._pending_checks.pop(candidate_id, None) or []
+        if observed is not None or limit is not None:
+            implied = read_check(
+                named_reason or "limit",
+                "",
+                observed,
+                op,
+                limit,
+                passed=verdict != REJECTED,
+                redactor=self._redactor,
+                omissions=self._omissions,
+            )
+            checks = [implied, *checks]
+        return DecisionRow(
+            verdict,
+            candidate_id,
+            named_reason,
+            NIL if attributes is None else self._freeze_attributes(attributes),
+            read_score(score),
+            self._freeze_reasoning(reasoning),
+            read_rank(rank),
+            read_origins(origin, self.run),
+            checks or None,
+            None if by is None else identify(by),
+            None if part_of is None else identify(part_of),
+            is_anonymous=is_anonymous,
+        )
+
+    def _freeze(self, value: object) -> Raw:
+        return snapshot(value, self._redactor, self._omissions, VALUE_LIMITS)
+
+    def _freeze_attributes(self, value: object) -> Raw:
+        mapping = value if isinstance(value, dict) else {"value": value}
+        return snapshot(mapping, self._redactor, self._omissions, ATTRIBUTE_LIMITS)
+
+    def _freeze_reasoning(self, reasoning: object) -> str | None:
+        if reasoning is not None and self._redactor.hook is not None:
+            reasoning = self._redactor.apply("reasoning", reasoning)
+            if not isinstance(reasoning, str):
+                self._omit("redacted")
+                return None
+        return bounded_text(reasoning, self._omissions)
+
+    def _omit(self, kind: str, by: int = 1) -> None:
+        self._omissions[kind] = self._omissions.get(kind, 0) + by
+
+
+def _take_apart(item: object) -> tuple[object, object, object]:
+    """The candidate, score and reasoning of one entry of `log_sampled_candidates`."""
+    if type(item) is tuple and len(item) == 3:
+        return item[0], item[1], item[2]
+    if type(item) is tuple and len(item) == 2:
+        candidate, second = item
+        if isinstance(second, str):
+            return candidate, None, second
+        if isinstance(second, dict) or read_number(second) is not None or second is None:
+            return candidate, second, None
+    return item, None, None
+
+
+def _split(rows: list[Raw]) -> list[list[Raw]]:
+    """Rows in pieces that each fit a request."""
+    chunks: list[list[Raw]] = [[]]
+    size = 0
+    for row in rows:
+        length = len(bytes(row))
+        if size + length > MAX_CHUNK_BYTES and chunks[-1]:
+            chunks.append([])
+            size = 0
+        chunks[-1].append(row)
+        size += length
+    return chunks
+
+
+def origins_of(row: DecisionRow) -> tuple[OriginRef, ...]:
+    """The origins of *row* as they are counted: without the rank and score each source gave."""
+    return tuple(OriginRef(ref.candidate_id, ref.step_id) for ref in row.origin or ())

@@ -1,0 +1,184 @@
+"""The settings of a client: name, environment variable, default and meaning in one table.
+
+An argument counts more than `xray.configure(...)`, that more than the environment, that more than
+the file `xray.toml` (or the one `XRAY_CONFIG` names), that more than the default. A value that
+cannot be used is warned about once, and what counts next is taken.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Final
+
+from xray.capture.guard import warn
+from xray.capture.redaction import RedactionHook
+from xray.delivery.settings import OfflineMode
+from xray.errors import ConfigurationError
+from xray.model.vocabulary import CAPTURE_LEVELS, CaptureLevel, parse_capture_level
+from xray.wire.address import DEFAULT_URL, check_url
+
+OFFLINE_MODES: Final[tuple[OfflineMode, ...]] = ("buffer", "silent", "fail")
+_TRUE: Final = ("1", "true", "yes", "on")
+_FALSE: Final = ("0", "false", "no", "off", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSettings:
+    """How a client records and delivers.
+
+    Args:
+        url: the server's address.
+        api_key: the server's key.
+        capture: `minimal`, `sample` or `full`, where a step does not say.
+        offline_mode: `buffer` keeps and tries again, `silent` drops and counts, `fail` raises.
+        environment: where the pipeline runs.
+        repository: where its code lives.
+        version: the version of that code.
+        disabled: True records nothing at all.
+        redact: called with each key and value before anything is kept.
+    """
+
+    url: str = DEFAULT_URL
+    api_key: str | None = None
+    capture: CaptureLevel = "sample"
+    offline_mode: OfflineMode = "buffer"
+    environment: str | None = None
+    repository: str | None = None
+    version: str | None = None
+    disabled: bool = False
+    redact: RedactionHook | None = None
+
+
+VARIABLES: Final[dict[str, str]] = {
+    "url": "XRAY_URL",
+    "api_key": "XRAY_API_KEY",
+    "capture": "XRAY_CAPTURE",
+    "offline_mode": "XRAY_OFFLINE_MODE",
+    "environment": "XRAY_ENVIRONMENT",
+    "repository": "XRAY_REPOSITORY",
+    "version": "XRAY_VERSION",
+    "disabled": "XRAY_DISABLED",
+}
+
+
+def _read_url(value: object) -> str:
+    if not isinstance(value, str):
+        raise ConfigurationError("The server's address must be text.")
+    return check_url(value)
+
+
+def _read_text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value or None
+    raise ConfigurationError("The value must be text.")
+
+
+def _read_level(value: object) -> CaptureLevel:
+    level = parse_capture_level(value) if isinstance(value, str) else None
+    if level is None:
+        raise ConfigurationError(f"It must be one of {', '.join(CAPTURE_LEVELS)}.")
+    return level
+
+
+def _read_mode(value: object) -> OfflineMode:
+    for mode in OFFLINE_MODES:
+        if isinstance(value, str) and value.strip().lower() == mode:
+            return mode
+    raise ConfigurationError(f"It must be one of {', '.join(OFFLINE_MODES)}.")
+
+
+def _read_flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    word = value.strip().lower() if isinstance(value, str) else None
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise ConfigurationError("It must be 1 or 0.")
+
+
+def _read_hook(value: object) -> RedactionHook | None:
+    if value is None or callable(value):
+        return value
+    raise ConfigurationError("It must be a function of a key and a value.")
+
+
+_READERS: Final[dict[str, Callable[[object], Any]]] = {
+    "url": _read_url,
+    "api_key": _read_text,
+    "capture": _read_level,
+    "offline_mode": _read_mode,
+    "environment": _read_text,
+    "repository": _read_text,
+    "version": _read_text,
+    "disabled": _read_flag,
+    "redact": _read_hook,
+}
+assert set(_READERS) == {field.name for field in fields(ClientSettings)}
+
+
+def apply_settings(
+    settings: ClientSettings, given: Mapping[str, object], source: str
+) -> ClientSettings:
+    """*settings* with what *given* says; what cannot be used is warned about and left as it was.
+
+    Args:
+        settings: what counts less.
+        given: values by setting name; None means not given.
+        source: where they came from, for the warning.
+    """
+    usable: dict[str, Any] = {}
+    for name, value in given.items():
+        if value is None:
+            continue
+        reader = _READERS.get(name)
+        if reader is None:
+            warn(f"setting:{name}", "%s names an unknown setting %r; it is ignored.", source, name)
+            continue
+        try:
+            usable[name] = reader(value)
+        except ConfigurationError as error:
+            warn(
+                f"setting:{name}",
+                "%s gives %s a value that cannot be used (%s); it is ignored.",
+                source,
+                VARIABLES.get(name, name) if source == "The environment" else name,
+                error.detail,
+            )
+    return replace(settings, **usable)
+
+
+def read_settings(
+    configured: Mapping[str, object], environ: Mapping[str, str] | None = None
+) -> ClientSettings:
+    """The settings of this process: defaults, file, environment, then *configured*."""
+    environ = os.environ if environ is None else environ
+    settings = apply_settings(ClientSettings(), _read_file(environ), "The configuration file")
+    in_environment = {
+        name: environ[variable] for name, variable in VARIABLES.items() if environ.get(variable)
+    }
+    settings = apply_settings(settings, in_environment, "The environment")
+    return apply_settings(settings, configured, "xray.configure")
+
+
+def _read_file(environ: Mapping[str, str]) -> dict[str, object]:
+    path = Path(environ.get("XRAY_CONFIG") or "xray.toml")
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return {}
+    try:
+        toml: Any = importlib.import_module("tomllib")  # Python 3.11 and later
+    except ImportError:
+        warn("config-file", "xray.toml needs Python 3.11 or later; it is ignored.")
+        return {}
+    try:
+        return dict(toml.loads(text))
+    except toml.TOMLDecodeError:
+        warn("config-file", "xray.toml is not valid TOML; it is ignored.")
+        return {}
