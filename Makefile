@@ -51,7 +51,7 @@ types: .venv/.ready  ## Is everything typed?
 
 .PHONY: layers
 layers: .venv/.ready  ## Do imports follow the layer map?
-	$(RUN)lint-imports
+	$(RUN)lint-imports --no-cache
 
 .PHONY: bench
 bench: .venv/.ready  ## Run one benchmark: make bench NAME=capture.
