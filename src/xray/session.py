@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from xray.capture.current import current_run
 from xray.capture.guard import caught, warn
@@ -16,10 +16,11 @@ from xray.capture.settings import CaptureSettings
 from xray.capture.sink import Sink
 from xray.capture.step import Step
 from xray.capture.wrapping import drive, drive_async, record_calls
-from xray.delivery.delivery import Delivery, FlushResult
-from xray.delivery.losses import DeliveryStats, Volume
-from xray.delivery.settings import DeliverySettings
 from xray.settings import ClientSettings, apply_settings, read_settings
+
+if TYPE_CHECKING:
+    from xray.delivery.delivery import Delivery, FlushResult
+    from xray.delivery.losses import DeliveryStats
 
 Item = TypeVar("Item")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -175,6 +176,10 @@ def _find_delivery(settings: ClientSettings) -> Delivery:
     with _lock:
         found = _deliveries.get(key)
         if found is None:
+            # Loaded when the first run needs it, so that `import xray` stays cheap.
+            from xray.delivery.delivery import Delivery
+            from xray.delivery.settings import DeliverySettings
+
             found = _deliveries[key] = Delivery(
                 DeliverySettings(
                     url=settings.url, api_key=settings.api_key, offline_mode=settings.offline_mode
@@ -300,6 +305,8 @@ def close(timeout_s: float = 2.0) -> FlushResult:
 
 def stats() -> DeliveryStats:
     """What became of everything this process recorded: offered, acknowledged, pending, lost."""
+    from xray.delivery.losses import DeliveryStats, Volume
+
     found = [delivery.stats() for delivery in _open_deliveries()]
     if len(found) == 1:
         return found[0]
@@ -325,6 +332,9 @@ def _open_deliveries() -> list[Delivery]:
 
 
 def _join(results: list[FlushResult]) -> FlushResult:
+    from xray.delivery.delivery import FlushResult
+    from xray.delivery.losses import Volume
+
     return FlushResult(
         is_complete=all(result.is_complete for result in results),
         acknowledged=sum((result.acknowledged for result in results), Volume()),

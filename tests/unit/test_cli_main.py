@@ -74,24 +74,17 @@ def test_the_version_is_the_distributions(capsys: pytest.CaptureFixture[str]) ->
 
 def test_help_loads_nothing_it_does_not_need() -> None:
     program = (
-        "import sys, time\n"
-        "before = time.process_time()\n"
+        "import sys\n"
         "from xray.cli.main import main\n"
         "assert main(['--help']) == 0\n"
-        "took_ms = (time.process_time() - before) * 1000\n"
-        "heavy = ['urllib3', 'fastapi', 'sqlalchemy', 'uvicorn', 'xray.cli.runs', 'xray.client']\n"
+        "heavy = ['urllib3', 'fastapi', 'sqlalchemy', 'uvicorn', 'asyncio', 'xray.delivery.sender',"
+        " 'xray.cli.runs', 'xray.client']\n"
         "print([name for name in heavy if name in sys.modules], file=sys.stderr)\n"
-        "print(took_ms, file=sys.stderr)\n"
     )
-    took_ms = []
-    for _ in range(3):
-        done = subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True
-        )
-        loaded, spent_ms = done.stderr.splitlines()
-        assert loaded == "[]"
-        took_ms.append(float(spent_ms))
-    assert min(took_ms) < 100
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert done.stderr == "[]\n"
 
 
 @pytest.mark.parametrize(

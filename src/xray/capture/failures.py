@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import sys
 from types import TracebackType
 from typing import Final
 
@@ -25,7 +25,11 @@ def status_after(error: BaseException | None) -> StepStatus:
         return "completed"
     if isinstance(error, SystemExit):
         return "completed" if error.code in (None, 0) else "failed"
-    if isinstance(error, (KeyboardInterrupt, asyncio.CancelledError, GeneratorExit)):
+    # Looked up, because only a pipeline that runs tasks has loaded what cancels them.
+    tasks = sys.modules.get("asyncio.exceptions")
+    if isinstance(error, (KeyboardInterrupt, GeneratorExit)) or (
+        tasks is not None and isinstance(error, tasks.CancelledError)
+    ):
         return "cancelled"
     return "failed"
 
