@@ -356,7 +356,13 @@ class Flow:
             rest = subtract_keys(offered.keys, ledger.keys("rejected"))
             return Outflow(rest, offered.is_complete and has_ended_well, True)
         returned_nothing = creates and (counts.rejected > 0 or step.status == "failed")
-        return Outflow(is_complete=returned_nothing)
+        return Outflow(is_complete=returned_nothing or is_empty_handed(step))
+
+
+def is_empty_handed(step: Step) -> bool:
+    """Whether *step* says by its counts that it let nothing through, and decided nothing else."""
+    decided = step.counts.rejected + step.counts.accepted + step.counts.selected
+    return step.status == "completed" and not decided and step.declared_output_count == 0
 
 
 def _measure_span(step: Step) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from xray.forensics.conservation import Balance, Conservation, is_one_sided
 from xray.forensics.evidence import Key
-from xray.forensics.flow import Flow
+from xray.forensics.flow import Flow, is_empty_handed
 from xray.forensics.gaps import explain_blindness, explain_sample, explain_silence
 from xray.forensics.origins import names_value
 from xray.forensics.standing import find_runner_up, measure_cut
@@ -222,8 +222,11 @@ class Journey:
         absent = Passage(step=step, kind="not_reached", fate="absent")
         if not ledger.decided_count and self._is_chosen_by_output(step):
             return self._chosen_by_output(step)
-        if ledger.is_complete() and ledger.decided_count:
+        if (ledger.is_complete() and ledger.decided_count) or is_empty_handed(step):
             return absent
+        dropped_by = next((p.step.name for p in self._by_step.values() if p.fate == "out"), None)
+        if dropped_by is not None:
+            return replace(absent, certainty="inferred", because=f"{dropped_by} had dropped it")
         because = (
             explain_sample(self._flow, step)
             if ledger.decided_count
