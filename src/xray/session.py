@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from xray.capture.current import current_run
-from xray.capture.guard import caught, warn
+from xray.capture.guard import caught, logger, warn
 from xray.capture.noop import NoopStep
 from xray.capture.redaction import Redactor
 from xray.capture.run import AttachedRun, NoopRun, Run
@@ -16,6 +17,7 @@ from xray.capture.settings import CaptureSettings
 from xray.capture.sink import Sink
 from xray.capture.step import Step
 from xray.capture.wrapping import drive, drive_async, record_calls
+from xray.errors import XRayDeliveryError
 from xray.settings import ClientSettings, apply_settings, read_settings
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 _lock = threading.RLock()
 _configured: dict[str, object] = {}
 _deliveries: dict[tuple[str, str | None, str], Delivery] = {}
+# Runs that were open when `close` was called still count here what they could not hand over.
+_closed: list[Delivery] = []
 
 
 class XRay:
@@ -48,6 +52,7 @@ class XRay:
         self._is_enabled = enabled
         self._given = settings
         self._opened: tuple[Sink, CaptureSettings] | None = None
+        self._opened_before_closing = 0
 
     def run(
         self,
@@ -132,14 +137,17 @@ class XRay:
 
     def _open(self) -> tuple[Sink, CaptureSettings] | None:
         """Where facts go and how they are captured; None when nothing is recorded."""
-        if self._opened is not None:
+        if self._opened is not None and self._opened_before_closing == len(_closed):
             return self._opened
         with _lock:
             given = apply_settings(_current_settings(), self._given, "XRay(...)")
+            if given.log is not None:
+                logger.setLevel(given.log.upper())
             if given.disabled or not self._is_enabled:
                 return None
             sink = self._sink if self._sink is not None else _find_delivery(given)
             self._opened = (sink, _capture_settings(given))
+            self._opened_before_closing = len(_closed)
             return self._opened
 
 
@@ -292,24 +300,37 @@ def flush(timeout_s: float = 5.0) -> FlushResult:
     Raises:
         XRayDeliveryError: in `offline_mode="fail"`, when something could not be delivered.
     """
-    return _join([delivery.flush(timeout_s) for delivery in _open_deliveries()])
+    deadline_s = time.monotonic() + timeout_s
+    failure: XRayDeliveryError | None = None
+    is_complete = True
+    for delivery in _open_deliveries():
+        try:
+            result = delivery.flush(max(0.0, deadline_s - time.monotonic()))
+            is_complete = is_complete and result.is_complete
+        except XRayDeliveryError as error:  # noqa: PERF203  (one server's failure is not all)
+            failure = failure or error
+    if failure is not None:
+        raise failure
+    return _sum_up(is_complete)
 
 
 def close(timeout_s: float = 2.0) -> FlushResult:
     """Send what waits, for at most *timeout_s* seconds, and stop."""
+    deadline_s = time.monotonic() + timeout_s
     with _lock:
-        closing = _open_deliveries()
+        closing = list(_deliveries.values())
         _deliveries.clear()
-    return _join([delivery.close(timeout_s) for delivery in closing])
+        _closed.extend(closing)
+    results = [delivery.close(max(0.0, deadline_s - time.monotonic())) for delivery in closing]
+    return _sum_up(all(result.is_complete for result in results))
 
 
 def stats() -> DeliveryStats:
     """What became of everything this process recorded: offered, acknowledged, pending, lost."""
     from xray.delivery.losses import DeliveryStats, Volume
 
-    found = [delivery.stats() for delivery in _open_deliveries()]
-    if len(found) == 1:
-        return found[0]
+    with _lock:
+        found = [delivery.stats() for delivery in (*_deliveries.values(), *_closed)]
     lost: dict[str, Volume] = {}
     for one in found:
         for cause, volume in one.lost.items():
@@ -322,6 +343,7 @@ def stats() -> DeliveryStats:
         held_bytes=sum(one.held_bytes for one in found),
         batches=sum(one.batches for one in found),
         failed_attempts=sum(one.failed_attempts for one in found),
+        state=next((one.state for one in found if one.state != "idle"), "idle"),
         last_problem=next((one.last_problem for one in found if one.last_problem), None),
     )
 
@@ -331,13 +353,13 @@ def _open_deliveries() -> list[Delivery]:
         return list(_deliveries.values())
 
 
-def _join(results: list[FlushResult]) -> FlushResult:
+def _sum_up(is_complete: bool) -> FlushResult:
     from xray.delivery.delivery import FlushResult
-    from xray.delivery.losses import Volume
 
+    books = stats()
     return FlushResult(
-        is_complete=all(result.is_complete for result in results),
-        acknowledged=sum((result.acknowledged for result in results), Volume()),
-        pending=sum((result.pending for result in results), Volume()),
-        lost=sum((result.lost for result in results), Volume()),
+        is_complete=is_complete,
+        acknowledged=books.acknowledged,
+        pending=books.pending,
+        lost=books.total_lost,
     )

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 from xray.capture.guard import warn
 from xray.capture.redaction import RedactionHook
@@ -21,7 +21,11 @@ from xray.errors import ConfigurationError
 from xray.model.vocabulary import CAPTURE_LEVELS, CaptureLevel, parse_capture_level
 from xray.wire.address import DEFAULT_URL, check_url
 
+LogLevel = Literal["debug", "info", "warning", "error", "critical"]
+
 OFFLINE_MODES: Final[tuple[OfflineMode, ...]] = ("buffer", "silent", "fail")
+LOG_LEVELS: Final[tuple[LogLevel, ...]] = get_args(LogLevel)
+_MAX_TEXT_LENGTH: Final = 256
 _TRUE: Final = ("1", "true", "yes", "on")
 _FALSE: Final = ("0", "false", "no", "off", "")
 
@@ -39,6 +43,7 @@ class ClientSettings:
         repository: where its code lives.
         version: the version of that code.
         disabled: True records nothing at all.
+        log: the level of the logger `xray`; untouched when None.
         redact: called with each key and value before anything is kept.
     """
 
@@ -50,6 +55,7 @@ class ClientSettings:
     repository: str | None = None
     version: str | None = None
     disabled: bool = False
+    log: LogLevel | None = None
     redact: RedactionHook | None = None
 
 
@@ -62,6 +68,7 @@ VARIABLES: Final[dict[str, str]] = {
     "repository": "XRAY_REPOSITORY",
     "version": "XRAY_VERSION",
     "disabled": "XRAY_DISABLED",
+    "log": "XRAY_LOG",
 }
 
 
@@ -72,9 +79,16 @@ def _read_url(value: object) -> str:
 
 
 def _read_text(value: object) -> str | None:
-    if value is None or isinstance(value, str):
+    # Undecodable bytes of the environment arrive as characters that no server would take.
+    if isinstance(value, str) and value.isprintable() and len(value) <= _MAX_TEXT_LENGTH:
         return value or None
-    raise ConfigurationError("The value must be text.")
+    raise ConfigurationError(f"It must be printable text of at most {_MAX_TEXT_LENGTH} characters.")
+
+
+def _read_key(value: object) -> str | None:
+    if isinstance(value, str) and value.isascii() and value.isprintable() and " " not in value:
+        return value or None
+    raise ConfigurationError("It must be ASCII characters without spaces.")
 
 
 def _read_level(value: object) -> CaptureLevel:
@@ -89,6 +103,13 @@ def _read_mode(value: object) -> OfflineMode:
         if isinstance(value, str) and value.strip().lower() == mode:
             return mode
     raise ConfigurationError(f"It must be one of {', '.join(OFFLINE_MODES)}.")
+
+
+def _read_log_level(value: object) -> LogLevel:
+    for level in LOG_LEVELS:
+        if isinstance(value, str) and value.strip().lower() == level:
+            return level
+    raise ConfigurationError(f"It must be one of {', '.join(LOG_LEVELS)}.")
 
 
 def _read_flag(value: object) -> bool:
@@ -110,13 +131,14 @@ def _read_hook(value: object) -> RedactionHook | None:
 
 _READERS: Final[dict[str, Callable[[object], Any]]] = {
     "url": _read_url,
-    "api_key": _read_text,
+    "api_key": _read_key,
     "capture": _read_level,
     "offline_mode": _read_mode,
     "environment": _read_text,
     "repository": _read_text,
     "version": _read_text,
     "disabled": _read_flag,
+    "log": _read_log_level,
     "redact": _read_hook,
 }
 assert set(_READERS) == {field.name for field in fields(ClientSettings)}
@@ -170,7 +192,12 @@ def _read_file(environ: Mapping[str, str]) -> dict[str, object]:
     path = Path(environ.get("XRAY_CONFIG") or "xray.toml")
     try:
         text = path.read_text("utf-8")
+    except FileNotFoundError:
+        if environ.get("XRAY_CONFIG"):
+            warn("config-file", "XRAY_CONFIG names a file that is not there; it is ignored.")
+        return {}
     except (OSError, UnicodeDecodeError):
+        warn("config-file", "The configuration file cannot be read; it is ignored.")
         return {}
     try:
         toml: Any = importlib.import_module("tomllib")  # Python 3.11 and later
