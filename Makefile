@@ -58,5 +58,5 @@ bench: .venv/.ready  ## Run one benchmark: make bench NAME=capture.
 	$(RUN)python -m bench.$(NAME) $(BENCH_ARGS)
 
 .PHONY: prove
-prove: .venv/.ready  ## Run one long proof at full size: make prove NAME=kill_server.
-	XRAY_PROVE=$(NAME) $(RUN)python -m pytest -m prove -k $(NAME) $(TEST_ARGS)
+prove: .venv/.ready  ## Run one long proof at full size: make prove NAME=server_kill.
+	$(RUN)python -m pytest -m prove -k $(or $(NAME),test) $(TEST_ARGS)

@@ -24,7 +24,8 @@ from xray.store.opening import open_store
 from xray.store.protocol import Store
 from xray.wire.codec import encode_fact, frame_batch
 
-KILLS = 20
+QUICK_KILLS = 20
+PROVEN_KILLS = 500
 CLIENTS = 3
 ROWS = 40
 STEPS = 2
@@ -134,12 +135,17 @@ def check_stored_once(store: Store, run_id: str) -> None:
         assert sorted(kept) == sorted(f"{run_id} {number}" for number in range(ROWS))
 
 
-def test_what_a_killed_server_acknowledged_is_there_and_nothing_is_doubled(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "kills", [QUICK_KILLS, pytest.param(PROVEN_KILLS, marks=pytest.mark.prove)]
+)
+def test_what_a_killed_server_acknowledged_is_there_and_nothing_is_doubled(
+    tmp_path: Path, kills: int
+) -> None:
     chance = random.Random(20_260_101)
     path = tmp_path / "xray.db"
     clients = [Client() for _ in range(CLIENTS)]
     with closing(ServerFork()) as fork:
-        for _ in range(KILLS):
+        for _ in range(kills):
             ingest_until_killed(clients, fork.start(path), alive_s=chance.uniform(0.02, 0.4))
     by_hand = UvicornProcess(
         ["python3", "-m", "uvicorn", "xray.server.app:app", "--port", "0"], tmp_path
@@ -150,7 +156,7 @@ def test_what_a_killed_server_acknowledged_is_there_and_nothing_is_doubled(tmp_p
     finally:
         by_hand.stop()
     acknowledged = [run_id for client in clients for run_id in client.acknowledged]
-    assert len(acknowledged) > KILLS
+    assert len(acknowledged) > kills
     with closing(open_store(f"sqlite:///{path}")) as store:
         for run_id in acknowledged:
             check_stored_once(store, run_id)

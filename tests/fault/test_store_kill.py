@@ -11,6 +11,8 @@ from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import pytest
+
 from xray.model.facts import (
     REJECTED,
     SELECTED,
@@ -26,7 +28,8 @@ from xray.query.plan import Comparison, FieldRef, Plan
 from xray.store.protocol import Store
 from xray.store.sqlite.engine import SqliteStore
 
-_KILLS = 20
+_QUICK_KILLS = 20
+_PROVEN_KILLS = 1_000
 _START_US = 1_767_225_600_000_000
 _MAX_WAITING = 8
 _FIRST_ACK_DEADLINE_S = 30
@@ -105,14 +108,17 @@ def _assert_whole(store: Store, life: int, number: int) -> None:
     assert store.decisions(Plan(scope="decision", where=named)).total == 2
 
 
-def test_nothing_acknowledged_is_lost_and_nothing_is_doubled_over_twenty_kills(
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    "kills", [_QUICK_KILLS, pytest.param(_PROVEN_KILLS, marks=pytest.mark.prove)]
+)
+def test_nothing_acknowledged_is_lost_and_nothing_is_doubled_over_kills(
+    tmp_path: Path, kills: int
 ) -> None:
     _processes.set_forkserver_preload([__name__, "xray.store.sqlite.engine"])
     path = tmp_path / "killed.db"
     dice = random.Random(7)
     total = 0
-    for life in range(_KILLS):
+    for life in range(kills):
         acknowledged = _kill_while_ingesting(path, life, dice.uniform(0, 0.15))
         total += len(acknowledged)
         store = SqliteStore(path, merge_fanout=2)
@@ -128,7 +134,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_doubled_over_twenty_kills(
             assert (receipt.accepted, receipt.duplicate) == (0, 5)
             _assert_whole(store, life, number)
         store.close()
-    assert total > _KILLS
+    assert total > kills
     with sqlite3.connect(path) as raw:
         assert raw.execute("pragma integrity_check").fetchone() == ("ok",)
         steps = raw.execute("select count(*), count(distinct step_id) from steps").fetchone()
