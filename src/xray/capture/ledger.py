@@ -123,6 +123,7 @@ class Ledger:
         self._entries: list[object] = []
         self._groups: dict[tuple[int, str | None], Group] = {}
         self._combinations: dict[tuple[int, str | None, Origins], Combination] = {}
+        self._plain: list[dict[str | None, Combination]] = [{}, {}, {}]
         self._census: list[tuple[int, bytes]] = []
 
     def enter_census(self, rows: Iterable[bytes]) -> None:
@@ -167,6 +168,22 @@ class Ledger:
         # `>=`, because another thread may have counted past the exact position.
         if group.seen >= group.next_kept:
             group.keep(len(self._entries) // 2 - 1, make_row())
+
+    def enter_plain(self, candidate_id: str, verdict: int, reason: str | None) -> Group | None:
+        """Enter a decision without origins; the sample its row belongs in, if it is to be kept."""
+        try:
+            combination = self._plain[verdict][reason]
+        except KeyError:
+            combination = self._plain[verdict][reason] = self.find(verdict, reason)
+        self._entries.extend((candidate_id, combination))
+        group = combination.group
+        seen = group.seen = group.seen + 1
+        # `>=`, because another thread may have counted past the exact position.
+        return group if seen >= group.next_kept else None
+
+    def keep(self, group: Group, row: bytes) -> None:
+        """Keep the *row* that was entered last in the sample of *group*."""
+        group.keep(len(self._entries) // 2 - 1, row)
 
     def seal(self, anonymous: int) -> SealedRows:
         """The rows, samples and exact counts of the step.

@@ -155,17 +155,15 @@ class SampledStep(Step):
         if ledger is not None:
             if len(candidate_id) > MAX_CANDIDATE_ID_LENGTH or not candidate_id.isascii():
                 return False
-            group_reason = (reason or UNNAMED_REASON) if verdict == REJECTED else reason
-            ledger.enter(
-                candidate_id,
-                ledger.find(verdict, group_reason),
-                lambda: _encode(
-                    self._make_row(
-                        verdict, candidate_id, reason, attributes,
-                        None, None, None, None, None, None, None, None, None,
-                    )
-                ),
-            )  # fmt: skip
+            if reason is None and verdict == REJECTED:
+                reason = UNNAMED_REASON
+            sample = ledger.enter_plain(candidate_id, verdict, reason)
+            if sample is not None:
+                decision = self._make_row(
+                    verdict, candidate_id, reason, attributes,
+                    None, None, None, None, None, None, None, None, None,
+                )  # fmt: skip
+                ledger.keep(sample, _encode(decision))
             return True
         if attributes is not None and not self._is_plain(attributes):
             return False
