@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import xray
+from xray import session
 from xray.capture import guard
 from xray.client import Client
 from xray.model.records import Decision, RunDetail, Step
@@ -158,6 +159,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded]:
     with BackgroundServer(settings) as server, Client(server.url) as client:
         monkeypatch.setenv("XRAY_URL", server.url)
         monkeypatch.setattr(guard, "_last_said_s", {})
+        monkeypatch.setattr(session, "_closed", [])
         with guard.raising():
             yield Recorded(client)
         xray.close()
@@ -327,7 +329,7 @@ def test_each_capture_level_is_the_one_the_step_asked_for(recorded: Recorded) ->
     ("capture", "rows"),
     [
         ("full", 3000),
-        pytest.param("sample", 50, marks=pytest.mark.xfail(reason="samples are not delivered")),
+        ("sample", 1024 + 50),
         ("minimal", 0),
     ],
 )
@@ -372,6 +374,7 @@ def test_a_pipeline_goes_on_when_no_server_answers(
     monkeypatch: pytest.MonkeyPatch, mode: str
 ) -> None:
     monkeypatch.setenv("XRAY_URL", "http://127.0.0.1:9")
+    monkeypatch.setattr(session, "_closed", [])
     text = B_OFFLINE.replace("buffer", mode)
     variables = run_snippet(text, XRay=xray.XRay)
     with variables["xray"].run(input=1) as run:
