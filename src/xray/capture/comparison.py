@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable
 from typing import Any, Final
 
+from xray.model.kinds import is_a
 from xray.model.vocabulary import Operator, parse_operator
 
 _COMPARE: Final[dict[Operator, Callable[[Any, Any], Any]]] = {
@@ -27,7 +28,7 @@ def is_missing(value: object) -> bool:
 
 def meets(observed: Any, op: str, limit: Any) -> bool:
     """Whether *observed* `op` *limit* holds; what cannot be compared does not meet its limit."""
-    known = parse_operator(op)
+    known = parse_operator(str.__str__(op)) if is_a(op, str) else None
     if known is None or is_missing(observed) or is_missing(limit):
         return False
     try:

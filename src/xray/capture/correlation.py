@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
-from xray.capture.snapshot import well_formed
+from xray.capture.snapshot import spell_plain, well_formed
+from xray.model.kinds import is_a
 
-_MAX_LENGTH = 256
+_MAX_LENGTH: Final = 256
+_MAX_LINKS: Final = 64
 
 
 def correlate(given: object) -> dict[str, str]:
     """Correlation ids: a mapping of names to ids, or one id alone, filed under `id`."""
     if given is None:
         return {}
-    if isinstance(given, dict):
+    if is_a(given, dict):
         return {
-            well_formed(str.__str__(name)[:_MAX_LENGTH]): _text(value)
-            for name, value in dict.items(given)
-            if isinstance(name, str) and isinstance(value, (str, int))
+            _text(name): _text(value)
+            for name, value in islice(dict.items(given), _MAX_LINKS)
+            if is_a(name, str) and is_a(value, (str, int))
         }
-    return {"id": _text(given)} if isinstance(given, (str, int)) else {}
+    return {"id": _text(given)} if is_a(given, (str, int)) else {}
 
 
 def _text(value: str | int) -> str:
-    plain = str.__str__(value) if isinstance(value, str) else str(int(value))
+    plain = spell_plain(int.__int__(value)) if is_a(value, int) else str.__str__(value)
     return well_formed(plain[:_MAX_LENGTH])
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, cast
 
+from xray.capture.redaction import REDACTED
 from xray.capture.snapshot import ATTRIBUTE_LIMITS, bounded_text, snapshot, well_formed
 from xray.model.facts import Check, OriginRef, Score
-from xray.model.ids import canonical_id, identify
+from xray.model.ids import canonical_id, identify, read_array_scalar, read_field
+from xray.model.kinds import is_a
 from xray.model.values import open_value
 from xray.model.vocabulary import parse_operator
 
@@ -32,26 +35,27 @@ def read_number(value: object) -> float | None:
     kind = type(value)
     if kind is bool or value is None:
         return None
-    if isinstance(value, float):
+    if is_a(value, float):
         number = float.__float__(value)
         return number if math.isfinite(number) else None
-    if isinstance(value, int):
+    if is_a(value, int):
         plain = int.__int__(value)
         return plain if -(1 << 63) <= plain < 1 << 63 else None
-    if kind.__module__ == "numpy" and getattr(value, "ndim", 1) == 0:
-        return read_number(getattr(value, "item", lambda: None)())
-    if kind.__module__ == "decimal":
-        return read_number(float(value))  # type: ignore[arg-type]
-    return None
+    if kind is Decimal:
+        return (
+            None if cast("Decimal", value).is_nan() else read_number(float(cast("Decimal", value)))
+        )
+    plain_scalar = read_array_scalar(value)
+    return None if plain_scalar is None else read_number(plain_scalar)
 
 
 def read_score(score: object) -> Score | None:
     """A score as a number or as named numbers; what is no number is left out."""
-    if isinstance(score, dict):
+    if is_a(score, dict):
         named: dict[str, float] = {}
         for name, value in dict.items(score):
             number = read_number(value)
-            if isinstance(name, str) and number is not None and len(named) < _MAX_NAMED_SCORES:
+            if is_a(name, str) and number is not None and len(named) < _MAX_NAMED_SCORES:
                 named[well_formed(str.__str__(name)[:_MAX_REASON_LENGTH])] = number
         return named or None
     return read_number(score)
@@ -78,14 +82,15 @@ def _origin(origin: Any, run: Run) -> OriginRef | None:
         candidate_id = identify(origin[1]) if step_id is not None else None
         if candidate_id is not None:
             return OriginRef(candidate_id, step_id)
-    if type(origin) is dict and "candidate_id" in origin:
-        candidate_id = canonical_id(origin["candidate_id"])
+    if type(origin) is dict:
+        candidate_id = canonical_id(read_field(origin, "candidate_id"))
         if candidate_id is not None:
             return OriginRef(
                 candidate_id,
-                run.find_step(origin.get("step_id") or origin.get("step")),
-                read_rank(origin.get("rank")),
-                read_number(origin.get("score")),
+                run.find_step(read_field(origin, "step_id"))
+                or run.find_step(read_field(origin, "step")),
+                read_rank(read_field(origin, "rank")),
+                read_number(read_field(origin, "score")),
             )
     candidate_id = identify(origin)
     return None if candidate_id is None else OriginRef(candidate_id)
@@ -108,16 +113,23 @@ def read_check(
     return Check(
         check_name,
         field_name,
-        (parse_operator(op) or read_reason(op, omissions)) if isinstance(op, str) else None,
+        _read_operator(op, omissions),
         _operand(observed, field_name or check_name, redactor, omissions),
         _operand(limit, "limit", redactor, omissions),
         passed,
     )
 
 
+def _read_operator(op: object, omissions: dict[str, int]) -> str | None:
+    if not is_a(op, str):
+        return None
+    return parse_operator(str.__str__(op)) or read_reason(op, omissions)
+
+
 def _operand(value: object, key: str, redactor: Redactor, omissions: dict[str, int]) -> Any:
     fits = type(value) is not int or -(1 << 63) <= value < 1 << 63
     if type(value) in (int, float, bool, type(None)) and redactor.hook is None and fits:
-        return value
+        return REDACTED if redactor.hides_key(key) else value
     frozen: Any = open_value(snapshot({key: value}, redactor, omissions, ATTRIBUTE_LIMITS))
-    return frozen.get(key) if type(frozen) is dict else None
+    # What does not fit is a mark by itself instead of a map with the key.
+    return frozen.get(key, frozen) if type(frozen) is dict else None

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import sys
-from types import TracebackType
+from collections import deque
+from types import TracebackType, WrapperDescriptorType
 from typing import Final
 
-from xray.capture.snapshot import well_formed
+from xray.capture.snapshot import bounded_text, well_formed
 from xray.model.facts import ErrorInfo
+from xray.model.kinds import is_a, name_kind, read_class_field, read_member
 from xray.model.vocabulary import StepStatus
 
 _MAX_MESSAGE_LENGTH: Final = 2_000
 _MAX_FRAMES: Final = 8
-_PLAIN: Final = (str, int, float, bool, type(None))
+_MAX_ARGUMENTS: Final = 16
+_MAX_INT_BITS: Final = 4_096
+_PLAIN: Final = (str, int, float, bool, bytes, type(None))
+_SYNTAX_FIELDS: Final = ("msg", "filename", "lineno")
+_read_arguments: Final = BaseException.__dict__["args"].__get__
+_read_traceback: Final = BaseException.__dict__["__traceback__"].__get__
+_read_exit_code: Final = SystemExit.__dict__["code"].__get__
+_read_file_name: Final = OSError.__dict__["filename"].__get__
+_read_second_file_name: Final = OSError.__dict__["filename2"].__get__
 
 
 def status_after(error: BaseException | None) -> StepStatus:
@@ -23,12 +33,13 @@ def status_after(error: BaseException | None) -> StepStatus:
     """
     if error is None:
         return "completed"
-    if isinstance(error, SystemExit):
-        return "completed" if error.code in (None, 0) else "failed"
+    if is_a(error, SystemExit):
+        code = _read_exit_code(error)
+        return "completed" if code is None or (type(code) is int and code == 0) else "failed"
     # Looked up, because only a pipeline that runs tasks has loaded what cancels them.
     tasks = sys.modules.get("asyncio.exceptions")
-    if isinstance(error, (KeyboardInterrupt, GeneratorExit)) or (
-        tasks is not None and isinstance(error, tasks.CancelledError)
+    if is_a(error, (KeyboardInterrupt, GeneratorExit)) or (
+        tasks is not None and is_a(error, tasks.CancelledError)
     ):
         return "cancelled"
     return "failed"
@@ -38,32 +49,47 @@ def describe_error(error: BaseException | None) -> ErrorInfo | None:
     """The type, message and innermost frames of *error*; None for none."""
     if error is None:
         return None
+    if not is_a(error, BaseException):
+        return ErrorInfo(type=name_kind(error), message=_spell(error), where=[])
     return ErrorInfo(
-        type=type(error).__qualname__,
+        type=name_kind(error),
         message=_message(error),
-        where=_frames(error.__traceback__),
+        where=_frames(_read_traceback(error)),
     )
 
 
 def _message(error: BaseException) -> str:
-    arguments = BaseException.__getattribute__(error, "args")
-    is_plain = all(type(argument) in _PLAIN for argument in arguments)
+    given: tuple[object, ...] = _read_arguments(error)
+    shown: list[object] = [*given]
+    if is_a(error, OSError):
+        # The file is no argument of the exception any more, yet its text shows it.
+        shown += [_read_file_name(error), _read_second_file_name(error)]
+    elif is_a(error, SyntaxError):
+        shown += [read_member(error, name) for name in _SYNTAX_FIELDS]
+    is_plain = all(type(one) in _PLAIN for one in shown)
     # A `__str__` written in C (KeyError, OSError) runs no code of the pipeline's.
-    if is_plain and type(type(error).__str__).__name__ == "wrapper_descriptor":
+    speaks_for_itself = type(read_class_field(type(error), "__str__")) is WrapperDescriptorType
+    if is_plain and speaks_for_itself and not any(_is_long_int(one) for one in shown):
         text = str(error)
     else:
-        text = ", ".join(
-            str(argument) if type(argument) in _PLAIN else type(argument).__name__
-            for argument in arguments
-        )
+        text = ", ".join(_spell(argument) for argument in given[:_MAX_ARGUMENTS])
     return well_formed(text[:_MAX_MESSAGE_LENGTH])
 
 
+def _spell(value: object) -> str:
+    return bounded_text(value, {}, _MAX_MESSAGE_LENGTH) or "None"
+
+
+def _is_long_int(value: object) -> bool:
+    return type(value) is int and value.bit_length() > _MAX_INT_BITS
+
+
 def _frames(traceback: TracebackType | None) -> list[str]:
-    frames: list[str] = []
+    frames: deque[str] = deque(maxlen=_MAX_FRAMES)
     while traceback is not None:
         code = traceback.tb_frame.f_code
-        module = traceback.tb_frame.f_globals.get("__name__", "?")
-        frames.append(f"{module}:{code.co_name}:{traceback.tb_lineno}")
+        module = dict.get(traceback.tb_frame.f_globals, "__name__")
+        place = module if type(module) is str else "?"
+        frames.append(well_formed(f"{place}:{code.co_name}:{traceback.tb_lineno}"))
         traceback = traceback.tb_next
-    return frames[-_MAX_FRAMES:]
+    return list(frames)

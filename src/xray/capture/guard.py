@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from xray.model.kinds import name_kind
+
 logger: Final = logging.getLogger("xray")
 
 _QUIET_S: Final = 60.0
@@ -27,7 +29,7 @@ def caught(where: str, error: Exception) -> None:
     _swallowed[where] = _swallowed.get(where, 0) + 1
     if _is_raising:
         raise error
-    warn(where, "X-Ray failed inside %s (%s); the pipeline goes on.", where, type(error).__name__)
+    warn(where, "X-Ray failed inside %s (%s); the pipeline goes on.", where, name_kind(error))
 
 
 def warn(kind: str, message: str, *arguments: object) -> None:

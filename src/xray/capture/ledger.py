@@ -11,7 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 from random import Random
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 from msgspec import Raw, Struct
@@ -32,6 +32,7 @@ from xray.model.facts import (
     DecisionRow,
     OriginCount,
     OriginRef,
+    Reservoir,
     Tally,
 )
 
@@ -98,13 +99,13 @@ class SealedRows(Struct, frozen=True, kw_only=True):
 
     Args:
         rows: encoded rows that stand for themselves.
-        reservoirs: verdict, reason, how many the sample stands for, and its encoded rows.
+        reservoirs: the samples; their rows are encoded, too.
         tally: exact counts.
         sampled_out: candidates whose detail was not kept.
     """
 
     rows: list[Raw]
-    reservoirs: list[tuple[int, str | None, int, list[Raw]]]
+    reservoirs: list[Reservoir]
     tally: Tally
     sampled_out: int
 
@@ -200,7 +201,7 @@ class Ledger:
         tally = _count(final, redecided, anonymous)  # type: ignore[arg-type]
         always_kept = [Raw(row) for _, row in self._census]
         reservoirs = self._reservoirs(final, {index for index, _ in self._census}, combinations)
-        detailed = len(always_kept) + sum(len(rows) for *_, rows in reservoirs)
+        detailed = len(always_kept) + sum(len(reservoir.rows) for reservoir in reservoirs)
         return SealedRows(
             rows=always_kept,
             reservoirs=reservoirs,
@@ -210,14 +211,19 @@ class Ledger:
 
     def _reservoirs(
         self, final: list[object], census: set[int], combinations: list[object]
-    ) -> list[tuple[int, str | None, int, list[Raw]]]:
+    ) -> list[Reservoir]:
         totals = Counter(entry.group for entry in final if isinstance(entry, Combination))
         for index in census:
             entry = combinations[index]
             if isinstance(entry, Combination):
                 totals[entry.group] -= 1
         return [
-            (group.verdict, group.reason, totals[group], [Raw(row) for _, row in group.kept])
+            Reservoir(
+                group.verdict,
+                group.reason,
+                totals[group],
+                cast("list[DecisionRow]", [Raw(row) for _, row in group.kept]),
+            )
             for group in self._groups.values()
             if group.kept and totals[group] > 0
         ]

@@ -10,7 +10,17 @@ from xray.capture.evidence import read_origins, read_reason
 from xray.capture.guard import caught
 from xray.capture.step import Step
 from xray.model.counts import add_origin, add_reason, derive_reason
-from xray.model.facts import ACCEPTED, REJECTED, SELECTED, Check, OriginCount, OriginRef, Tally
+from xray.model.facts import (
+    ACCEPTED,
+    REJECTED,
+    SELECTED,
+    Check,
+    OriginCount,
+    OriginRef,
+    Reservoir,
+    Tally,
+)
+from xray.model.kinds import is_a
 from xray.model.vocabulary import UNNAMED_REASON, CaptureLevel
 
 
@@ -113,8 +123,8 @@ class MinimalStep(Step):
         candidate_id, _ = self._identify(candidate) if self._pending_checks else ("", False)
         for check in self._pending_checks.pop(candidate_id, ()):
             named = named or (None if check.passed else check.name)
-        if named is None and isinstance(reasoning, str):
-            named = derive_reason(reasoning)
+        if named is None and is_a(reasoning, str):
+            named = derive_reason(str.__str__(reasoning))
         self._add(verdict, named)
         for ref in read_origins(origin, self.run) or ():
             add_origin(self._origins, OriginRef(ref.candidate_id, ref.step_id), verdict)
@@ -124,10 +134,12 @@ class MinimalStep(Step):
         if not check.passed:
             super()._add_check(candidate_id, check)
 
-    def _seal(self) -> tuple[list[Raw], list[Any], Tally | None]:
+    def _seal(self) -> tuple[list[Raw], list[Reservoir], Tally | None]:
         reasons: dict[str, int] = {}
         for reason, count in self._reasons[REJECTED].items():
-            add_reason(reasons, reason or UNNAMED_REASON, count)
+            # Cut and made well-formed here, once a reason, rather than at each call.
+            named = read_reason(reason, self._omissions)
+            add_reason(reasons, named or UNNAMED_REASON, count)
         rejected, accepted, selected = (sum(counts.values()) for counts in self._reasons)
         return (
             [],
@@ -138,6 +150,6 @@ class MinimalStep(Step):
                 selected=selected,
                 reasons=reasons,
                 origins=[OriginCount(name, step, *n) for (name, step), n in self._origins.items()],
-                anonymous=self._anonymous,
+                anonymous=self._anonymous - self._logged_anonymous,
             ),
         )

@@ -34,10 +34,11 @@ DEFAULT_REDACTED_KEYS: Final = (
     "cvv",
 )
 _NOT_SECRET: Final = re.compile(
-    r"^(?:(?:max|min|num|total|input|output|prompt|completion|cached)_?)?tokens?_?"
-    r"(?:count|s|used|usage|limit|budget|ids?|type)?$"
+    r"^(?:(?:max|min|num|n|total|new|input|output|prompt|completion|cached?|reasoning)_?)*tokens?_?"
+    r"(?:count|s|used|usage|limit|budget|ids?|type)?$|^tokeni[sz]"
 )
 _MAX_KNOWN_KEYS: Final = 10_000
+_MAX_KEY_LENGTH: Final = 4_096
 
 
 class Redactor:
@@ -61,8 +62,11 @@ class Redactor:
         """Whether values under *key* are redacted."""
         if self._pattern is None:
             return False
+        if len(key) > _MAX_KEY_LENGTH:
+            return True
         normal = _normalize(key)
-        hidden = bool(self._pattern.search(normal)) and not _NOT_SECRET.match(normal)
+        found = self._pattern.search(normal)
+        hidden = found is not None and not (found[0] == "token" and _NOT_SECRET.match(normal))
         if not hidden and self.hook is None and len(self.harmless) < _MAX_KNOWN_KEYS:
             self.harmless.add(key)
         return hidden
@@ -80,5 +84,5 @@ class Redactor:
 
 
 def _normalize(key: str) -> str:
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key[:200])
-    return spaced.lower().replace("-", "_").replace(" ", "_")
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", key)
+    return re.sub(r"[^a-z0-9]+", "_", spaced.lower())

@@ -18,12 +18,13 @@ from xray.capture.guard import caught, guarded, warn
 from xray.capture.levels import STEP_CLASSES
 from xray.capture.noop import NoopStep
 from xray.capture.settings import FULL_BYTES_PER_RUN, CaptureSettings
-from xray.capture.snapshot import bounded_text, snapshot, well_formed
+from xray.capture.snapshot import bounded_text, read_list, snapshot, well_formed
 from xray.capture.step import VALUE_LIMITS, Step
 from xray.capture.wrapping import record_calls
 from xray.errors import XRayDeliveryError
 from xray.model.facts import NIL, RunFinished, RunStarted
 from xray.model.ids import new_uuid7, parse_uuid, run_id_for_key
+from xray.model.kinds import is_a
 from xray.model.vocabulary import (
     DECLARABLE_STEP_TYPES,
     CaptureLevel,
@@ -183,7 +184,7 @@ class Run:
     def _read_status(self, status: object, error: BaseException | None) -> RunStatus:
         if status is None:
             return status_after(error)
-        known = parse_run_status(status) if isinstance(status, str) else None
+        known = parse_run_status(str.__str__(status)) if is_a(status, str) else None
         if known is None or known in ("running", "abandoned"):
             warn("status", "finish(status=…) takes completed, failed or cancelled.")
             return status_after(error)
@@ -262,7 +263,7 @@ class Run:
     def set_metadata(self, metadata: object = None, /, **named: object) -> None:
         """Add metadata to the run."""
         with guarded("Run.set_metadata"):
-            given = dict.copy(metadata) if isinstance(metadata, dict) else {}
+            given = dict.copy(metadata) if is_a(metadata, dict) else {}
             frozen = self._freeze(given | named)
             self._added_metadata.update(msgspec.msgpack.decode(frozen))
 
@@ -318,7 +319,7 @@ class Run:
     def _read_level(self, capture: object) -> CaptureLevel:
         if capture is None:
             return self.settings.level
-        level = parse_capture_level(capture) if isinstance(capture, str) else None
+        level = parse_capture_level(str.__str__(capture)) if is_a(capture, str) else None
         if level is None:
             warn("capture", "capture= takes minimal, sample or full; the client's level is used.")
         return level or self.settings.level
@@ -326,7 +327,9 @@ class Run:
     def _read_takes(self, takes: object) -> list[str] | None:
         if takes is None:
             return None
-        given = takes if isinstance(takes, (list, tuple)) else [takes]
+        given = read_list(takes)
+        if given is None:
+            given = [takes]
         found = [step_id for one in given if (step_id := self.find_step(one)) is not None]
         if len(found) < len(given):
             warn("takes", "takes= names a step this run has not opened; it is left out.")
@@ -334,11 +337,12 @@ class Run:
 
     def find_step(self, step: object) -> str | None:
         """The id of *step*: a step of this run, the name of its latest so called, or an id."""
-        if isinstance(step, Step):
+        if is_a(step, Step):
             return step.step_id
-        if type(step) is not str:
+        if not is_a(step, str):
             return None
-        return self._steps_by_name.get(step) or parse_uuid(step)
+        name = str.__str__(step)
+        return self._steps_by_name.get(name) or parse_uuid(name)
 
     def next_ordinal(self) -> int:
         """The position of the next step that opens."""
@@ -378,9 +382,9 @@ class Run:
         return snapshot(value, self.settings.redactor, self._omissions, VALUE_LIMITS)
 
     def _freeze_map(self, value: object) -> msgspec.Raw:
-        if not value:
+        if value is None or (is_a(value, dict) and not dict.__len__(value)):
             return NIL
-        return self._freeze(value if isinstance(value, dict) else {"value": value})
+        return self._freeze(value if is_a(value, dict) else {"value": value})
 
 
 class AttachedRun(Run):
@@ -464,21 +468,14 @@ def read_name(name: object, default: str) -> str:
 
 
 def _read_tags(tags: object) -> list[str]:
-    if isinstance(tags, str):
-        tags = [tags]
-    if not isinstance(tags, (list, tuple, set, frozenset)):
-        return []
-    kept = [
-        well_formed(str.__str__(tag)[:_MAX_NAME_LENGTH])
-        for tag in list(tags)[:_MAX_TAGS]
-        if isinstance(tag, str)
-    ]
+    given = [tags] if is_a(tags, str) else read_list(tags, _MAX_TAGS) or []
+    kept = [well_formed(str.__str__(tag)[:_MAX_NAME_LENGTH]) for tag in given if is_a(tag, str)]
     return list(dict.fromkeys(kept))
 
 
 def _read_step_type(word: object) -> tuple[StepType, str | None]:
     """The step type for the declared *word*, and the word itself where it is none of ours."""
-    known = parse_step_type(word) if isinstance(word, str) else None
+    known = parse_step_type(str.__str__(word)) if is_a(word, str) else None
     if known is not None and known != "custom":
         return known, None
     warn(

@@ -13,7 +13,7 @@ from xray.capture.ledger import Ledger
 from xray.capture.settings import CENSUS_BYTES, CENSUS_ROWS
 from xray.capture.step import MAX_CHUNK_BYTES, Step, origins_of
 from xray.model.counts import reason_of
-from xray.model.facts import ACCEPTED, EVIDENCE, REJECTED, SELECTED, DecisionRow, Tally
+from xray.model.facts import ACCEPTED, EVIDENCE, REJECTED, SELECTED, DecisionRow, Reservoir, Tally
 from xray.model.ids import MAX_CANDIDATE_ID_LENGTH
 from xray.model.vocabulary import UNNAMED_REASON, CaptureLevel
 
@@ -224,7 +224,7 @@ class SampledStep(Step):
         self._entered_rows += len(rows)
         ledger.enter_census(rows)
 
-    def _seal(self) -> tuple[list[Raw], list[Any], Tally | None]:
+    def _seal(self) -> tuple[list[Raw], list[Reservoir], Tally | None]:
         evidence = [
             Raw(_encode(DecisionRow(EVIDENCE, candidate_id, checks=checks)))
             for candidate_id, checks in self._pending_checks.items()
@@ -237,10 +237,10 @@ class SampledStep(Step):
         assert ledger is not None
         # A thread that was past the test when the census ended may have kept a row since.
         self._enter_rows(ledger)
-        sealed = ledger.seal(self._anonymous)
+        sealed = ledger.seal(self._anonymous - self._logged_anonymous)
         if sealed.sampled_out:
             self._omit("sampled_out", sealed.sampled_out)
-        return [*sealed.rows, *evidence], list(sealed.reservoirs), sealed.tally
+        return [*sealed.rows, *evidence], sealed.reservoirs, sealed.tally
 
 
 class FullStep(SampledStep):
@@ -253,6 +253,6 @@ class FullStep(SampledStep):
         self._rows_left = float("inf")
         self._bytes_left = self.run.full_bytes_left
 
-    def _seal(self) -> tuple[list[Raw], list[Any], Tally | None]:
+    def _seal(self) -> tuple[list[Raw], list[Reservoir], Tally | None]:
         self.run.full_bytes_left -= sum(map(len, self._rows))
         return super()._seal()

@@ -10,9 +10,10 @@ import dataclasses
 import enum
 import math
 import pathlib
+import sys
 from collections import deque
 from collections.abc import Iterable
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from itertools import islice
 from typing import Any, Final
@@ -22,15 +23,26 @@ import msgspec
 from msgspec import Raw
 
 from xray.capture.redaction import REDACTED, Redactor
-from xray.model.ids import read_field
+from xray.model.ids import read_array_scalar, read_field
+from xray.model.kinds import is_a, name_kind, read_class_field
 from xray.model.values import MARK, mark_bytes, pack_value
 
 _MIN_INT: Final = -(1 << 63)
 _MAX_INT: Final = 1 << 64
 _MAX_INT_BITS: Final = 4096
 _MAX_KEY_LENGTH: Final = 256
+_MAX_KEY_PARTS: Final = 16
+_HEAD: Final = slice(0, 64)
 _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+_CONTAINERS: Final[tuple[Any, ...]] = (dict, list, tuple, set, frozenset, deque)
 _TIMES: Final = (datetime, date, time, timedelta)
+_PATHS: Final = (
+    pathlib.PurePosixPath,
+    pathlib.PosixPath,
+    pathlib.PureWindowsPath,
+    pathlib.WindowsPath,
+)
+_read_struct_fields: Final = type(msgspec.Struct).__dict__["__struct_fields__"].__get__
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -82,24 +94,38 @@ def snapshot(
     )
     head = _Walk(redactor, {}, tight).freeze(value, 0)
     packed = pack_value(
-        {MARK: "truncated", "type": type(value).__name__, "length": encoded_length, "head": head}
+        {MARK: "truncated", "type": name_kind(value), "length": encoded_length, "head": head}
     )
     if len(bytes(packed)) <= limits.max_bytes:
         return packed
-    return pack_value({MARK: "truncated", "type": type(value).__name__, "length": encoded_length})
+    return pack_value({MARK: "truncated", "type": name_kind(value), "length": encoded_length})
 
 
 def bounded_text(text: object, omissions: dict[str, int], max_length: int = 4_096) -> str | None:
     """*text* when it is a string, cut to *max_length* with an ellipsis; other types by name."""
     if text is None:
         return None
-    if not isinstance(text, str):
-        return str(text) if type(text) in _PLAIN else type(text).__name__
-    plain = str.__str__(text)
+    plain = str.__str__(text) if is_a(text, str) else spell_plain(text)
     if len(plain) > max_length:
         omissions["truncated"] = omissions.get("truncated", 0) + 1
         plain = plain[: max_length - 1] + "…"
     return well_formed(plain)
+
+
+def read_list(value: object, max_items: int = 1_000) -> list[Any] | None:
+    """The first items of a list, tuple or set; None for anything else."""
+    kinds: tuple[Any, ...] = (list, tuple, set, frozenset)
+    for kind in kinds:
+        if is_a(value, kind):
+            return list(islice(kind.__iter__(value), max_items))
+    return None
+
+
+def spell_plain(value: object) -> str:
+    """A plain scalar as text; an int of very many digits and every other object by its type."""
+    if type(value) is int and value.bit_length() > _MAX_INT_BITS:
+        return f"<int of {value.bit_length()} bits>"
+    return str(value) if type(value) in _PLAIN else name_kind(value)
 
 
 def well_formed(text: str) -> str:
@@ -124,6 +150,18 @@ def scalar_attributes(item: object, max_bytes: int = 256) -> dict[str, Any] | No
         if type(name) is str and type(value) in _PLAIN and is_short:
             kept[name] = value
     return kept
+
+
+def _spell_key(key: Any) -> str:
+    if is_a(key, str):
+        return well_formed(str.__str__(key))
+    if type(key) in _PLAIN:
+        return spell_plain(key)
+    is_short_tuple = type(key) is tuple and len(key) <= _MAX_KEY_PARTS
+    if is_short_tuple and all(type(part) in _PLAIN for part in key):
+        parts = (repr(part) if type(part) is str else spell_plain(part) for part in key)
+        return well_formed(f"({', '.join(parts)})")
+    return f"<{name_kind(key)}>"
 
 
 class _Walk:
@@ -153,7 +191,7 @@ class _Walk:
             return self._integer(value)
         if kind is float:
             return value if math.isfinite(value) else self._non_finite(value)
-        if isinstance(value, (dict, list, tuple, set, frozenset, deque)):
+        if issubclass(kind, _CONTAINERS):
             return self._container(value, depth)
         return self._scalar_object(value, depth)
 
@@ -190,28 +228,26 @@ class _Walk:
         size = _size_of(value)
         if depth >= self._limits.max_depth or self._nodes_left <= 0:
             self.count("truncated")
-            return {MARK: "truncated", "type": type(value).__name__, "length": size}
+            return {MARK: "truncated", "type": name_kind(value), "length": size}
         if id(value) in self._open:
             self.count("cycle")
-            return {MARK: "cycle", "type": type(value).__name__}
+            return {MARK: "cycle", "type": name_kind(value)}
         self._open.add(id(value))
         try:
-            if isinstance(value, dict):
+            if is_a(value, dict):
                 frozen: Any = self._entries(dict.items(value), depth)
             else:
                 frozen = self._items(_iterate(value), depth)
         except RuntimeError:
             # Another thread changed the container while we read it.
             self.count("truncated")
-            return {MARK: "changed", "type": type(value).__name__, "length": size}
+            return {MARK: "changed", "type": name_kind(value), "length": size}
         finally:
             self._open.discard(id(value))
         if len(frozen) < size:
             self.count("truncated")
-            return {MARK: "truncated", "type": type(value).__name__, "length": size, "head": frozen}
-        return (
-            {MARK: "map", "value": frozen} if isinstance(value, dict) and MARK in value else frozen
-        )
+            return {MARK: "truncated", "type": name_kind(value), "length": size, "head": frozen}
+        return {MARK: "map", "value": frozen} if is_a(value, dict) and MARK in frozen else frozen
 
     def _items(self, items: Iterable[Any], depth: int) -> list[Any]:
         kept: list[Any] = []
@@ -227,7 +263,8 @@ class _Walk:
             if self._nodes_left <= 0:
                 break
             name = self._key(key, kept)
-            chosen = self._redactor.apply(name, value)
+            # The whole key is asked about: what makes it telling may be in the part cut off.
+            chosen = self._redactor.apply(_spell_key(key), value)
             if chosen is REDACTED:
                 self.count("redacted")
                 kept[name] = REDACTED
@@ -236,54 +273,60 @@ class _Walk:
         return kept
 
     def _key(self, key: Any, taken: dict[str, Any]) -> str:
-        if isinstance(key, str):
-            name = well_formed(str.__str__(key)[:_MAX_KEY_LENGTH])
-        elif type(key) in _PLAIN:
-            name = str(key) if type(key) is not int else f"{key:d}"[:_MAX_KEY_LENGTH]
-        elif type(key) is tuple and all(type(part) in _PLAIN for part in key):
-            name = str(key)[:_MAX_KEY_LENGTH]
-        else:
-            name = f"<{type(key).__name__}>"
-        if name not in taken:
-            return name
-        return f"{name}~{len(taken)}"
+        whole = _spell_key(key)
+        name = whole[:_MAX_KEY_LENGTH]
+        if name is not whole:
+            self.count("truncated")
+            name = name[:-1] + "…"
+        number = len(taken)
+        unique = name
+        while unique in taken:
+            unique = f"{name}~{number}"
+            number += 1
+        return unique
 
     def _scalar_object(self, value: Any, depth: int) -> Any:
-        if isinstance(value, (bytes, bytearray)):
-            return mark_bytes(bytes(islice(value, 64))) | {"length": len(value)}
-        if isinstance(value, enum.Enum):
-            return self.freeze(object.__getattribute__(value, "_value_"), depth + 1)
-        if isinstance(value, str):
+        if is_a(value, bytes):
+            return mark_bytes(bytes.__getitem__(value, _HEAD)) | {"length": bytes.__len__(value)}
+        if is_a(value, bytearray):
+            head = bytes(bytearray.__getitem__(value, _HEAD))
+            return mark_bytes(head) | {"length": bytearray.__len__(value)}
+        if is_a(value, enum.Enum) and depth < self._limits.max_depth:
+            return self.freeze(read_field(value, "_value_"), depth + 1)
+        if is_a(value, str):
             return self._text(str.__str__(value))
-        if isinstance(value, int):
+        if is_a(value, int):
             return self._integer(int.__int__(value))
-        if isinstance(value, float):
+        if is_a(value, float):
             return self.freeze(float.__float__(value), depth)
-        if type(value) in _TIMES or type(value) in (UUID, Decimal):
-            return str(value)
-        if isinstance(value, pathlib.PurePath) and type(value).__module__.startswith("pathlib"):
-            return str(value)
-        if type(value).__module__ == "numpy":
-            return self._array(value, depth)
+        kind = type(value)
+        if kind in _TIMES:
+            return _spell_time(value)
+        if kind is UUID or kind is Decimal or kind in _PATHS:
+            return self._text(str(value))
+        numpy = sys.modules.get("numpy")
+        if numpy is not None and is_a(value, (numpy.ndarray, numpy.generic)):
+            return self._array(value, numpy, depth)
         return self._object(value, depth)
 
-    def _array(self, value: Any, depth: int) -> Any:
-        shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
-        if shape == () and getattr(dtype, "kind", "O") in "biufUS":
-            return self.freeze(value.item(), depth)
+    def _array(self, value: Any, numpy: Any, depth: int) -> Any:
+        plain = read_array_scalar(value)
+        if plain is not None:
+            return self.freeze(plain, depth)
+        kind = numpy.ndarray if is_a(value, numpy.ndarray) else numpy.generic
         self.count("vector")
         return {
             MARK: "array",
-            "type": type(value).__name__,
-            "shape": [int(size) for size in shape] if type(shape) is tuple else None,
-            "dtype": str(dtype) if dtype is not None else None,
+            "type": name_kind(value),
+            "shape": list(kind.shape.__get__(value)),
+            "dtype": bounded_text(str(kind.dtype.__get__(value)), {}, _MAX_KEY_LENGTH),
         }
 
     def _object(self, value: Any, depth: int) -> Any:
         fields = _own_fields(value)
         if fields is None or depth >= self._limits.max_depth or id(value) in self._open:
             self.count("opaque")
-            return {MARK: "object", "type": type(value).__qualname__}
+            return {MARK: "object", "type": name_kind(value)}
         self._open.add(id(value))
         try:
             return self._entries(fields, depth)
@@ -292,13 +335,12 @@ class _Walk:
 
 
 def _size_of(value: Any) -> int:
-    kinds: tuple[Any, ...] = (dict, list, tuple, set, frozenset, deque)
-    return next((int(kind.__len__(value)) for kind in kinds if isinstance(value, kind)), 0)
+    return next((int(kind.__len__(value)) for kind in _CONTAINERS if is_a(value, kind)), 0)
 
 
 def _iterate(value: Any) -> Iterable[Any]:
-    kinds: tuple[Any, ...] = (list, tuple, set, frozenset, deque)
-    return next((kind.__iter__(value) for kind in kinds if isinstance(value, kind)), ())
+    kinds: tuple[Any, ...] = _CONTAINERS[1:]
+    return next((kind.__iter__(value) for kind in kinds if is_a(value, kind)), ())
 
 
 def _own_fields(value: Any) -> Iterable[tuple[Any, Any]] | None:
@@ -306,26 +348,27 @@ def _own_fields(value: Any) -> Iterable[tuple[Any, Any]] | None:
 
     Fields are read from the object's own storage: no property, `__getattr__` or `__iter__` runs.
     """
-    if isinstance(value, dict):
+    if is_a(value, dict):
         return dict.items(value)
     kind = type(value)
-    if isinstance(value, msgspec.Struct):
-        names: Iterable[str] = kind.__struct_fields__
-    elif isinstance(read_class_field(kind, "__dataclass_fields__"), dict):
-        names = list(read_class_field(kind, "__dataclass_fields__"))
-    elif read_class_field(kind, "__attrs_attrs__") is not None:
-        names = [field.name for field in read_class_field(kind, "__attrs_attrs__")]
-    elif isinstance(read_class_field(kind, "__pydantic_fields__"), dict):
-        names = list(read_class_field(kind, "__pydantic_fields__"))
+    if is_a(value, msgspec.Struct):
+        names: Iterable[Any] = _read_struct_fields(kind)
+    elif type(fields := read_class_field(kind, "__dataclass_fields__")) is dict:
+        names = list(fields)
+    elif is_a(attributes := read_class_field(kind, "__attrs_attrs__"), tuple):
+        names = [read_field(one, "name") for one in tuple.__iter__(attributes)]
+    elif type(fields := read_class_field(kind, "__pydantic_fields__")) is dict:
+        names = list(fields)
     else:
         return None
-    return [(name, read_field(value, name)) for name in names]
+    return [(name, read_field(value, name)) for name in names if type(name) is str]
 
 
-def read_class_field(kind: type, name: str) -> Any:
-    """What *kind* or a class above it holds under *name*, without running its metaclass."""
-    for ancestor in type.__getattribute__(kind, "__mro__"):
-        held = type.__getattribute__(ancestor, "__dict__")
-        if name in held:
-            return held[name]
-    return None
+def _spell_time(value: datetime | date | time | timedelta) -> str:
+    zone = value.tzinfo if type(value) is datetime or type(value) is time else None
+    known = getattr(sys.modules.get("zoneinfo"), "ZoneInfo", timezone)
+    if zone is None or type(zone) in (timezone, known):
+        return str(value)
+    # Any other time zone is the pipeline's own code.
+    naive: Any = value
+    return f"{naive.replace(tzinfo=None)} {name_kind(zone)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
@@ -24,6 +25,7 @@ from xray.capture.snapshot import (
     ATTRIBUTE_LIMITS,
     SnapshotLimits,
     bounded_text,
+    read_list,
     scalar_attributes,
     snapshot,
 )
@@ -35,11 +37,13 @@ from xray.model.facts import (
     Check,
     DecisionRow,
     OriginRef,
+    Reservoir,
     StepFinished,
     StepRows,
     Tally,
 )
 from xray.model.ids import identify, new_uuid7
+from xray.model.kinds import is_a
 from xray.model.values import pack_value
 from xray.model.vocabulary import MISSING_PREFIX, CaptureLevel, StepType
 
@@ -96,6 +100,7 @@ class Step:
         self._logged: list[DecisionRow] = []
         self._pending_checks: dict[str, list[Check]] = {}
         self._anonymous = 0
+        self._logged_anonymous = 0
         self._previous: Step | None = None
         self._is_finished = False
         self._started_at_us = 0
@@ -232,7 +237,7 @@ class Step:
             self.run.sink.count_loss("capture_failed")
             caught("Step.close", failure)
 
-    def _seal(self) -> tuple[list[Raw], list[Any], Tally | None]:
+    def _seal(self) -> tuple[list[Raw], list[Reservoir], Tally | None]:
         """The step's rows, samples and exact counts; no counts means the rows are all there is."""
         raise NotImplementedError
 
@@ -251,7 +256,7 @@ class Step:
     def set_params(self, params: object = None, /, **named: object) -> None:
         """Record the settings the step ran with."""
         with guarded("Step.set_params"):
-            given = dict.copy(params) if isinstance(params, dict) else {}
+            given = dict.copy(params) if is_a(params, dict) else {}
             self._params = self._freeze(given | named)
 
     def set_input_count(self, count: int) -> None:
@@ -267,12 +272,12 @@ class Step:
     def log_stats(self, stats: object = None, /, **named: object) -> None:
         """Record numbers about the step; `input_count` and `output_count` set its counts."""
         with guarded("Step.log_stats"):
-            given = dict.copy(stats) if isinstance(stats, dict) else {}
-            for name, value in (given | named).items():
-                number = read_number(value)
-                frozen = snapshot({str(name): value}, self._redactor, self._omissions, VALUE_LIMITS)
-                opened = msgspec.msgpack.decode(frozen)
-                self._stats.update(opened if number is None else {str(name): number})
+            given = dict.copy(stats) if is_a(stats, dict) else {}
+            numbers = {
+                name: value if (number := read_number(value)) is None else number
+                for name, value in islice((given | named).items(), VALUE_LIMITS.max_items)
+            }
+            self._stats.update(msgspec.msgpack.decode(self._freeze(numbers)))
 
     # Verdicts
 
@@ -370,7 +375,9 @@ class Step:
         passed = meets(observed, op, limit)
         try:
             candidate, _ = self._identify(candidate_id)
-            shown = f"{MISSING_PREFIX}{field or name}" if is_missing(observed) else name
+            shown = (
+                f"{MISSING_PREFIX}{_label(field) or _label(name)}" if is_missing(observed) else name
+            )
             evidence = read_check(
                 shown,
                 field,
@@ -405,15 +412,15 @@ class Step:
             ):
                 if given is None:
                     continue
-                if not isinstance(given, (list, tuple)):
+                items = read_list(given, MAX_LOGGED_ROWS + 1)
+                if items is None or is_a(given, (set, frozenset)):
                     self._omit("unread_iterable")
                     warn(
                         "unread",
                         "log_sampled_candidates wants lists; other iterables are not read.",
                     )
                     continue
-                kind: Any = list if isinstance(given, list) else tuple
-                for item in kind.__iter__(given):
+                for item in items:
                     self._log_candidate(verdict, item)
 
     def _log_candidate(self, verdict: int, item: object) -> None:
@@ -422,6 +429,7 @@ class Step:
             return
         candidate, score, reasoning = _take_apart(item)
         candidate_id, is_anonymous = self._identify(candidate)
+        self._logged_anonymous += is_anonymous
         scalars = scalar_attributes(candidate)
         self._logged.append(
             DecisionRow(
@@ -437,7 +445,7 @@ class Step:
     # Making rows
 
     def _identify(self, candidate: object) -> tuple[str, bool]:
-        if type(candidate) is str and len(candidate) <= _MAX_ID_LENGTH and candidate.isascii():
+        if type(candidate) is str and 0 < len(candidate) <= _MAX_ID_LENGTH and candidate.isascii():
             return candidate, False
         found = identify(candidate)
         if found:
@@ -495,13 +503,13 @@ class Step:
         return snapshot(value, self._redactor, self._omissions, VALUE_LIMITS)
 
     def _freeze_attributes(self, value: object) -> Raw:
-        mapping = value if isinstance(value, dict) else {"value": value}
+        mapping = value if is_a(value, dict) else {"value": value}
         return snapshot(mapping, self._redactor, self._omissions, ATTRIBUTE_LIMITS)
 
     def _freeze_reasoning(self, reasoning: object) -> str | None:
         if reasoning is not None and self._redactor.hook is not None:
             reasoning = self._redactor.apply("reasoning", reasoning)
-            if not isinstance(reasoning, str):
+            if not is_a(reasoning, str):
                 self._omit("redacted")
                 return None
         return bounded_text(reasoning, self._omissions)
@@ -510,15 +518,19 @@ class Step:
         self._omissions[kind] = self._omissions.get(kind, 0) + by
 
 
+def _label(name: object) -> str | None:
+    return read_reason(name, {})
+
+
 def _take_apart(item: object) -> tuple[object, object, object]:
     """The candidate, score and reasoning of one entry of `log_sampled_candidates`."""
     if type(item) is tuple and len(item) == 3:
         return item[0], item[1], item[2]
     if type(item) is tuple and len(item) == 2:
         candidate, second = item
-        if isinstance(second, str):
+        if is_a(second, str):
             return candidate, None, second
-        if isinstance(second, dict) or read_number(second) is not None or second is None:
+        if is_a(second, dict) or read_number(second) is not None or second is None:
             return candidate, second, None
     return item, None, None
 

@@ -9,13 +9,20 @@ import hashlib
 import json
 import os
 import random
+import sys
 import time
 import uuid
-from types import MemberDescriptorType
-from typing import Final
+from itertools import islice
+from typing import Any, Final
+
+from xray.model.kinds import is_a, read_member, read_own_fields
 
 _RUN_KEY_NAMESPACE: Final = uuid.UUID("6f0b35a2-7c53-5d0e-9a8e-1d6ad1f0a9c4")
 MAX_CANDIDATE_ID_LENGTH: Final = 512
+_MAX_ID_PARTS: Final = 256
+_MAX_ID_DEPTH: Final = 8
+_MAX_SCANNED_FIELDS: Final = 1_024
+_read_uuid_number: Final = uuid.UUID.__dict__["int"].__get__
 
 _random = random.Random(os.urandom(32))  # noqa: S311  (ids need to be distinct, not secret)
 
@@ -64,7 +71,7 @@ def hash64(candidate_id: str) -> int:
     return int.from_bytes(hashlib.blake2b(raw, digest_size=8).digest(), "big")
 
 
-def canonical_id(value: object) -> str | None:
+def canonical_id(value: object, depth: int = 0) -> str | None:
     """The canonical text of a candidate id, or None when *value* is not one.
 
     A string stands as it is; an int as decimal; a UUID in lower case; bytes as hex; a tuple of
@@ -77,18 +84,21 @@ def canonical_id(value: object) -> str | None:
         return (
             str(value) if -(1 << 256) < value < 1 << 256 else hex(value)[:MAX_CANDIDATE_ID_LENGTH]
         )
-    if value is None or isinstance(value, (bool, float)):
+    if value is None or is_a(value, (bool, float)):
         return None
-    if isinstance(value, str):
+    if is_a(value, str):
         return _bounded(str.__str__(value))
-    if isinstance(value, int):
+    if is_a(value, int):
         return canonical_id(int.__int__(value))
-    if isinstance(value, uuid.UUID):
-        return str(value)
-    if isinstance(value, (bytes, bytearray)):
-        return _bounded(value.hex())
+    if is_a(value, uuid.UUID):
+        number = _read_uuid_number(value)
+        return str(uuid.UUID(int=number)) if type(number) is int else None
+    if is_a(value, bytes):
+        return _bounded(bytes.hex(value))
+    if is_a(value, bytearray):
+        return _bounded(bytearray.hex(value))
     if type(value) is tuple:
-        return _tuple_id(value)
+        return _tuple_id(value, depth)
     return _array_scalar_id(value)
 
 
@@ -101,26 +111,41 @@ def _bounded(text: str) -> str:
     return f"{text[: MAX_CANDIDATE_ID_LENGTH - 33]}~{digest}"
 
 
-def _tuple_id(parts: tuple[object, ...]) -> str | None:
+def _tuple_id(parts: tuple[object, ...], depth: int) -> str | None:
+    if len(parts) > _MAX_ID_PARTS or depth >= _MAX_ID_DEPTH:
+        return None
     plain: list[object] = []
     for part in parts:
-        if type(part) is bool or type(part) is int or type(part) is float or part is None:
+        if type(part) is bool or type(part) is float or part is None or _is_short_int(part):
             plain.append(part)
             continue
-        text = canonical_id(part)
+        text = canonical_id(part, depth + 1)
         if text is None:
             return None
         plain.append(text)
     return _bounded(json.dumps(plain, ensure_ascii=False, separators=(",", ":")))
 
 
+def _is_short_int(part: object) -> bool:
+    return type(part) is int and -(1 << 256) < part < 1 << 256
+
+
 def _array_scalar_id(value: object) -> str | None:
-    kind = type(value)
-    if kind.__module__ != "numpy":
-        return None
-    item = getattr(value, "item", None)
-    plain = item() if callable(item) and getattr(value, "ndim", 1) == 0 else None
+    plain = read_array_scalar(value)
     return canonical_id(plain) if type(plain) in (str, int, bytes) else None
+
+
+def read_array_scalar(value: object) -> object:
+    """The plain Python value of a NumPy scalar or array without dimensions; None for all else."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not is_a(value, (numpy.ndarray, numpy.generic)):
+        return None
+    kind: Any = numpy.generic if is_a(value, numpy.generic) else numpy.ndarray
+    if kind.ndim.__get__(value) != 0 or kind.dtype.__get__(value).kind not in "biufUS":
+        return None
+    plain: object = kind.item(value)
+    # The widest floats have no Python type of their own and come back as they are.
+    return float(numpy.float64(plain)) if is_a(plain, numpy.generic) else plain
 
 
 def identify(item: object, key: str | None = None) -> str | None:
@@ -139,29 +164,26 @@ def identify(item: object, key: str | None = None) -> str | None:
         if found is not None:
             return found
     metadata = read_field(item, "metadata") if key is None else None
-    return canonical_id(metadata.get("id")) if type(metadata) is dict else None
+    return canonical_id(read_field(metadata, "id")) if is_a(metadata, dict) else None
 
 
 def read_field(item: object, name: str) -> object:
     """The value *item* itself holds under *name*, or None; runs no code of the item's class."""
-    if isinstance(item, dict):
-        return dict.get(item, name)
-    try:
-        own = object.__getattribute__(item, "__dict__")
-    except AttributeError:
-        own = None
-    if type(own) is dict and name in own:
+    if is_a(item, dict):
+        return _look_up(item, name)
+    own = read_own_fields(item)
+    if own is not None and name in own:
         return own[name]
-    for kind in type(item).__mro__:
-        slot = kind.__dict__.get(name)
-        if type(slot) is MemberDescriptorType:
-            return _read_slot(slot, item)
-    return None
+    return read_member(item, name)
 
 
-def _read_slot(slot: MemberDescriptorType, item: object) -> object:
+def _look_up(mapping: dict[object, object], name: str) -> object:
+    # Looking a key up compares it with keys of the pipeline's that hash alike; a scan need not.
     try:
-        value: object = slot.__get__(item)
-    except AttributeError:
-        return None
-    return value
+        for key, value in islice(dict.items(mapping), _MAX_SCANNED_FIELDS):
+            if type(key) is str and key == name:
+                return value
+    except RuntimeError:
+        # Another thread changed the mapping while we read it.
+        pass
+    return None

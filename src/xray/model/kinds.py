@@ -1,0 +1,67 @@
+"""What an object really is, asked of its type without running any code of the pipeline's.
+
+`isinstance` asks an object for its `__class__`, and a class for its name or ancestors goes through
+its metaclass; both may be the pipeline's own code. Here everything is read where Python keeps it.
+"""
+
+from __future__ import annotations
+
+from types import GetSetDescriptorType, MemberDescriptorType
+from typing import Any, Final, TypeGuard, TypeVar, overload
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+_MAX_NAME_LENGTH: Final = 256
+_read_ancestors: Final = type.__dict__["__mro__"].__get__
+_read_namespace: Final = type.__dict__["__dict__"].__get__
+_read_qualname: Final = type.__dict__["__qualname__"].__get__
+
+
+@overload
+def is_a(value: object, kind: type[T]) -> TypeGuard[T]: ...
+@overload
+def is_a(value: object, kind: tuple[type[T], type[U]]) -> TypeGuard[T | U]: ...
+@overload
+def is_a(value: object, kind: tuple[type[Any], ...]) -> TypeGuard[Any]: ...
+def is_a(value: object, kind: Any) -> bool:
+    """Whether the type of *value* is *kind* or below it, whatever *value* says of itself."""
+    return issubclass(type(value), kind)
+
+
+def name_kind(value: object) -> str:
+    """The name of the type of *value*, short enough to store."""
+    name = str.__str__(_read_qualname(type(value)))[:_MAX_NAME_LENGTH]
+    return name if name.isascii() else name.encode("utf-8", "replace").decode("utf-8")
+
+
+def read_class_field(kind: type, name: str) -> Any:
+    """What *kind* or a class above it holds under *name*, unbound; None when none does."""
+    for ancestor in _read_ancestors(kind):
+        held = _read_namespace(ancestor)
+        if name in held:
+            return held[name]
+    return None
+
+
+def read_own_fields(value: object) -> dict[str, Any] | None:
+    """The `__dict__` of *value* itself, even where its class shows another; None without one."""
+    for ancestor in _read_ancestors(type(value)):
+        slot = _read_namespace(ancestor).get("__dict__")
+        if type(slot) is GetSetDescriptorType:
+            own: Any = _read_slot(slot, value)
+            return own if type(own) is dict else None
+    return None
+
+
+def read_member(value: object, name: str) -> object:
+    """What *value* holds in the slot *name*; None without one."""
+    slot = read_class_field(type(value), name)
+    return _read_slot(slot, value) if type(slot) is MemberDescriptorType else None
+
+
+def _read_slot(slot: Any, value: object) -> object:
+    try:
+        return slot.__get__(value)
+    except AttributeError:
+        return None
