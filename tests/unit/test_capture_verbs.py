@@ -57,7 +57,8 @@ class Slotted:
 def test_a_rejection_keeps_every_argument(level: str) -> None:
     [row] = record(
         lambda step: step.reject(
-            "a", "too_dear", {"price": 3}, "costs too much", 0.5, 150, 100, "<=", "k1", 7, "q1", "w1",
+            "a", "too_dear", {"price": 3}, "costs too much", 0.5, 150, 100, "<=",
+            "k1", 7, "q1", "w1",
         ),
         level,
     )  # fmt: skip
@@ -74,7 +75,8 @@ def test_a_rejection_keeps_every_argument(level: str) -> None:
 def test_what_survives_keeps_every_argument(level: str, verb: str, verdict: int) -> None:
     [row] = record(
         lambda step: getattr(step, verb)(
-            "a", {"fit": 0.5, "price": 2}, {"x": 1}, "good", 5, 10, "<=", "k1", 1, "q1", "w1", "best",
+            "a", {"fit": 0.5, "price": 2}, {"x": 1}, "good", 5, 10, "<=",
+            "k1", 1, "q1", "w1", "best",
         ),
         level,
     )  # fmt: skip
@@ -166,7 +168,8 @@ def test_a_missing_operand_is_its_own_reason(absent: object, level: str) -> None
         (1, "<", 2, True), (2, "<", 2, False), (2, "<=", 2, True), (3, ">", 2, True),
         (2, ">=", 3, False), ("x", "==", "x", True), ("x", "!=", "x", False),
         ("x", "in", ["x", "y"], True), ("z", "not in", ["x"], True), ("x", "in", 5, False),
-        (Decimal("1.5"), "<", 2, True), ("1", "<", 2, False), (1, "~", 2, False), (1, "<", None, False),
+        (Decimal("1.5"), "<", 2, True), ("1", "<", 2, False), (1, "~", 2, False),
+        (1, "<", None, False),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("level", LEVELS)
