@@ -75,7 +75,7 @@ class Run:
         self.sink = sink
         self.settings = settings
         self.key = None if key is None else read_name(key, "")
-        self.attempt = attempt if type(attempt) is int and attempt > 0 else 1
+        self.attempt = attempt if type(attempt) is int and 0 < attempt < 1 << 31 else 1
         self.run_id = (
             new_uuid7(settings.clock.wall_us())
             if self.key is None
@@ -263,7 +263,7 @@ class Run:
     def set_metadata(self, metadata: object = None, /, **named: object) -> None:
         """Add metadata to the run."""
         with guarded("Run.set_metadata"):
-            given = dict.copy(metadata) if is_a(metadata, dict) else {}
+            given = dict(dict.items(metadata)) if is_a(metadata, dict) else {}
             frozen = self._freeze(given | named)
             self._added_metadata.update(msgspec.msgpack.decode(frozen))
 

@@ -256,7 +256,7 @@ class Step:
     def set_params(self, params: object = None, /, **named: object) -> None:
         """Record the settings the step ran with."""
         with guarded("Step.set_params"):
-            given = dict.copy(params) if is_a(params, dict) else {}
+            given = dict(dict.items(params)) if is_a(params, dict) else {}
             self._params = self._freeze(given | named)
 
     def set_input_count(self, count: int) -> None:
@@ -272,7 +272,7 @@ class Step:
     def log_stats(self, stats: object = None, /, **named: object) -> None:
         """Record numbers about the step; `input_count` and `output_count` set its counts."""
         with guarded("Step.log_stats"):
-            given = dict.copy(stats) if is_a(stats, dict) else {}
+            given = dict(dict.items(stats)) if is_a(stats, dict) else {}
             numbers = {
                 name: value if (number := read_number(value)) is None else number
                 for name, value in islice((given | named).items(), VALUE_LIMITS.max_items)
