@@ -94,3 +94,17 @@ def test_counts_are_exact_when_four_threads_record_into_one_step() -> None:
     summary = sink.summary("filter")
     assert summary.counts.rejected == 20_000
     assert summary.counts.redecided == 0
+
+
+def test_reasons_and_ids_that_no_wire_takes_are_mended_after_the_census_too() -> None:
+    sink = MemorySink()
+    with XRay("p", sink=sink).run() as run, run.step("filter", "filter") as step:
+        for number in range(1_100):
+            step.reject(f"id_{number}", "plain")
+        step.reject("a", "bad\ud800")
+        step.reject("b", "r" * 10_000)
+        step.reject("", "plain")
+    reasons = sink.summary("filter").reasons
+    assert reasons["bad\ufffd"] == 1
+    assert all(len(reason) <= 256 for reason in reasons)
+    assert sum(reasons.values()) == 1_103

@@ -153,7 +153,9 @@ class SampledStep(Step):
         """Enter a decision that needs no walk over what it holds; False when it does need one."""
         ledger = self._ledger
         if ledger is not None:
-            if len(candidate_id) > MAX_CANDIDATE_ID_LENGTH or not candidate_id.isascii():
+            if not 0 < len(candidate_id) <= MAX_CANDIDATE_ID_LENGTH or not candidate_id.isascii():
+                return False
+            if reason is not None and (len(reason) > 256 or not reason.isascii()):
                 return False
             if reason is None and verdict == REJECTED:
                 reason = UNNAMED_REASON
