@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 from xray.delivery.forks import hold_forks
 from xray.delivery.settings import DeliverySettings
-from xray.wire.address import is_loopback
+from xray.wire.address import is_exposed
 
 MAX_ANSWER_BYTES: Final = 64 << 10
 BATCHES_PATH: Final = "/v1/batches"
@@ -158,8 +158,7 @@ class HttpTransport:
             raise TransportError("the address cannot be used", is_lasting=True) from None
         if address.scheme not in ("http", "https") or not address.host:
             raise TransportError("the address is not http:// or https://", is_lasting=True)
-        is_open = address.scheme == "http" and not is_loopback(address.host)
-        if self._settings.api_key and is_open:
+        if self._settings.api_key and is_exposed(address.scheme, address.host):
             raise TransportError(
                 "the API key is not sent over plain http to another machine; use https",
                 is_lasting=True,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import re
 from collections.abc import Iterable
 from typing import Final
@@ -13,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from xray.errors import ForbiddenError, UnauthorizedError, XRayError
 from xray.server.problems import answer_problem
 from xray.server.settings import LOOPBACK_HOSTS, ServerSettings
+from xray.wire.address import is_loopback
 
 OPEN_PATHS: Final = frozenset({"/health"})
 _READING_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -87,18 +87,6 @@ def is_local_connection(server: tuple[str, int | None] | None) -> bool:
         return False
     host, port = server
     return port is None or is_loopback(host)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether *host* is an address, or the name, of this machine to itself."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(host.strip("[]").partition("%")[0])
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_loopback
 
 
 def is_any_address(host: str) -> bool:

@@ -14,10 +14,11 @@ from uvicorn.config import LOGGING_CONFIG
 
 from xray.errors import ConfigurationError
 from xray.server.app import announce_store, create_app
-from xray.server.auth import is_any_address, is_loopback
+from xray.server.auth import is_any_address
 from xray.server.settings import ServerSettings
 from xray.store.opening import open_store
 from xray.store.protocol import Store
+from xray.wire.address import is_loopback
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -50,13 +50,22 @@ def without_password(url: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether *host* is this machine, by its name alone."""
+    """Whether *host* is an address, or the name, of this machine to itself."""
     import ipaddress
 
+    if host.lower() == "localhost":
+        return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host.strip("[]").partition("%")[0])
     except ValueError:
-        return host.lower() == "localhost"
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
+def is_exposed(scheme: str, host: str) -> bool:
+    """Whether others could read what travels there: unencrypted, and to another machine."""
+    return scheme == "http" and not is_loopback(host)
 
 
 def check_key(api_key: str, url: str) -> str:
@@ -72,7 +81,7 @@ def check_key(api_key: str, url: str) -> str:
             code="invalid_key",
         )
     parts = urlsplit(url)
-    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+    if is_exposed(parts.scheme, parts.hostname or ""):
         raise ConfigurationError(
             f"The key would travel to {parts.hostname} unencrypted.",
             hint="Use an https:// address, or one of this machine through a tunnel.",

@@ -11,10 +11,11 @@ from fastapi import FastAPI
 from tests.contract.http.api import Api, ask_app
 from xray.errors import ConfigurationError
 from xray.server.app import create_app
-from xray.server.auth import is_local_connection, is_loopback
+from xray.server.auth import is_local_connection
 from xray.server.serving import BackgroundServer, check_exposure, listen
 from xray.server.settings import ServerSettings
 from xray.store.memory import MemoryStore
+from xray.wire.address import is_loopback
 
 KEY = "xr_local_0123456789abcdef"
 OUTSIDE = ("192.0.2.7", 8000)
