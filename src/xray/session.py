@@ -8,11 +8,10 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from xray.capture.current import current_run
 from xray.capture.guard import caught, logger, warn
 from xray.capture.noop import NoopStep
 from xray.capture.redaction import Redactor
-from xray.capture.run import AttachedRun, NoopRun, Run
+from xray.capture.run import AttachedRun, NoopRun, Run, current_run
 from xray.capture.settings import CaptureSettings
 from xray.capture.sink import Sink
 from xray.capture.step import Step

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -16,7 +17,8 @@ from xray.model.vocabulary import parse_operator
 
 if TYPE_CHECKING:
     from xray.capture.redaction import Redactor
-    from xray.capture.run import Run
+
+FindStep = Callable[[object], str | None]
 
 _MAX_REASON_LENGTH: Final = 256
 _MAX_ORIGINS_PER_CANDIDATE: Final = 64
@@ -67,18 +69,18 @@ def read_rank(rank: object) -> int | None:
     return int(number) if number is not None and number >= 0 else None
 
 
-def read_origins(origin: Any, run: Run) -> list[OriginRef] | None:
+def read_origins(origin: Any, find_step: FindStep) -> list[OriginRef] | None:
     """What brought a candidate: an id, `(step, id)`, or a list of them."""
     if origin is None:
         return None
     given = origin if type(origin) is list else [origin]
-    refs = [ref for one in given[:_MAX_ORIGINS_PER_CANDIDATE] if (ref := _origin(one, run))]
+    refs = [ref for one in given[:_MAX_ORIGINS_PER_CANDIDATE] if (ref := _origin(one, find_step))]
     return list(dict.fromkeys(refs)) or None
 
 
-def _origin(origin: Any, run: Run) -> OriginRef | None:
+def _origin(origin: Any, find_step: FindStep) -> OriginRef | None:
     if type(origin) is tuple and len(origin) == 2:
-        step_id = run.find_step(origin[0])
+        step_id = find_step(origin[0])
         candidate_id = identify(origin[1]) if step_id is not None else None
         if candidate_id is not None:
             return OriginRef(candidate_id, step_id)
@@ -87,8 +89,7 @@ def _origin(origin: Any, run: Run) -> OriginRef | None:
         if candidate_id is not None:
             return OriginRef(
                 candidate_id,
-                run.find_step(read_field(origin, "step_id"))
-                or run.find_step(read_field(origin, "step")),
+                find_step(read_field(origin, "step_id")) or find_step(read_field(origin, "step")),
                 read_rank(read_field(origin, "rank")),
                 read_number(read_field(origin, "score")),
             )

@@ -126,7 +126,7 @@ class MinimalStep(Step):
         if named is None and is_a(reasoning, str):
             named = derive_reason(str.__str__(reasoning))
         self._add(verdict, named)
-        for ref in read_origins(origin, self.run) or ():
+        for ref in read_origins(origin, self.run.find_step) or ():
             add_origin(self._origins, OriginRef(ref.candidate_id, ref.step_id), verdict)
 
     def _add_check(self, candidate_id: str, check: Check) -> None:

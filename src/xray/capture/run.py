@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote, unquote
@@ -12,14 +13,13 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from xray.capture.correlation import correlate, read_active_span
-from xray.capture.current import current_run, current_step
 from xray.capture.failures import describe_error, status_after
 from xray.capture.guard import caught, guarded, warn
 from xray.capture.levels import STEP_CLASSES
 from xray.capture.noop import NoopStep
 from xray.capture.settings import FULL_BYTES_PER_RUN, CaptureSettings
 from xray.capture.snapshot import bounded_text, read_list, snapshot, well_formed
-from xray.capture.step import VALUE_LIMITS, Step
+from xray.capture.step import VALUE_LIMITS, Place, Step, current_step
 from xray.capture.wrapping import record_calls
 from xray.errors import XRayDeliveryError
 from xray.model.facts import NIL, RunFinished, RunStarted
@@ -47,6 +47,9 @@ STEP_HEADER: Final = "x-xray-step"
 ORDINAL_HEADER: Final = "x-xray-ordinal"
 _MAX_NAME_LENGTH: Final = 256
 _MAX_TAGS: Final = 64
+
+current_run: Final[ContextVar[Run | None]] = ContextVar("xray_run", default=None)
+"""The run the running code is in, per thread and per task."""
 
 
 class Run:
@@ -93,7 +96,7 @@ class Run:
         self._added_tags: list[str] = []
         self._ordinals = itertools.count()
         self._steps_by_name: dict[str, str] = {}
-        self._attempts: dict[tuple[str | None, str], tuple[int, bool]] = {}
+        self._attempts: dict[Place, tuple[int, bool]] = {}
         self._lock = threading.Lock()
         self._previous: tuple[Run | None, Step | None] = (None, None)
         self._root_step_id: str | None = None
@@ -348,19 +351,17 @@ class Run:
         """The position of the next step that opens."""
         return next(self._ordinals)
 
-    def begin_attempt(self, step: Step) -> int:
-        """Note that *step* opened; which attempt it is after a failed step of its name."""
-        place = (step._parent_step_id, step.name)
+    def begin_attempt(self, step_id: str, place: Place) -> int:
+        """Note that a step opened; which attempt it is after a failed step at its place."""
         with self._lock:
             number, has_failed = self._attempts.get(place, (0, False))
             attempt = number + 1 if has_failed else 1
             self._attempts[place] = (attempt, False)
-            self._steps_by_name[step.name] = step.step_id
+            self._steps_by_name[place[1]] = step_id
         return attempt
 
-    def end_attempt(self, step: Step, *, failed: bool) -> None:
-        """Note how *step* ended."""
-        place = (step._parent_step_id, step.name)
+    def end_attempt(self, place: Place, *, failed: bool) -> None:
+        """Note how the last step at *place* ended."""
         with self._lock:
             self._attempts[place] = (self._attempts.get(place, (1, False))[0], failed)
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from itertools import islice
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import Any, Final, Protocol, TypeVar, cast
 
 import msgspec
 from msgspec import Raw
 
 from xray.capture.comparison import is_missing, meets
-from xray.capture.current import current_step
 from xray.capture.evidence import (
     read_check,
     read_number,
@@ -21,6 +21,8 @@ from xray.capture.evidence import (
 )
 from xray.capture.failures import describe_error, status_after
 from xray.capture.guard import caught, guarded, warn
+from xray.capture.settings import CaptureSettings
+from xray.capture.sink import Sink
 from xray.capture.snapshot import (
     ATTRIBUTE_LIMITS,
     SnapshotLimits,
@@ -47,10 +49,10 @@ from xray.model.kinds import is_a
 from xray.model.values import pack_value
 from xray.model.vocabulary import MISSING_PREFIX, CaptureLevel, StepType
 
-if TYPE_CHECKING:
-    from xray.capture.run import Run
-
 Self = TypeVar("Self", bound="Step")
+
+Place = tuple[str | None, str]
+"""Where a step is tried again: its parent's id and its name."""
 
 VALUE_LIMITS: Final = SnapshotLimits()
 MAX_CHUNK_BYTES: Final = 196_608
@@ -58,6 +60,35 @@ MAX_LOGGED_ROWS: Final = 1_024
 _MAX_ID_LENGTH: Final = 512
 
 _encode: Final = msgspec.msgpack.Encoder().encode
+
+current_step: Final[ContextVar[Step | None]] = ContextVar("xray_step", default=None)
+"""The step the running code is in, per thread and per task."""
+
+
+class Owner(Protocol):
+    """What a step needs of the run it belongs to."""
+
+    run_id: str
+    pipeline: str
+    sink: Sink
+    settings: CaptureSettings
+    full_bytes_left: int
+
+    def find_step(self, step: object) -> str | None:
+        """The id of the step that *step* is, names or identifies."""
+        ...
+
+    def next_ordinal(self) -> int:
+        """The position of the next step that opens."""
+        ...
+
+    def begin_attempt(self, step_id: str, place: Place) -> int:
+        """Note that a step opened; which attempt it is after a failed step at its place."""
+        ...
+
+    def end_attempt(self, place: Place, *, failed: bool) -> None:
+        """Note how the last step at *place* ended."""
+        ...
 
 
 class Step:
@@ -71,7 +102,7 @@ class Step:
 
     def __init__(
         self,
-        run: Run,
+        run: Owner,
         name: str,
         step_type: StepType,
         *,
@@ -87,6 +118,7 @@ class Step:
         self.step_id = new_uuid7()
         self._declared_type = declared_type
         self._parent_step_id = parent_step_id
+        self._place = (parent_step_id, name)
         self._takes = takes
         self._redactor = run.settings.redactor
         self._harmless_keys = self._redactor.harmless
@@ -174,7 +206,7 @@ class Step:
         self._started_s = clock.monotonic_s()
         self._started_at_us = clock.wall_us()
         self.ordinal = self.run.next_ordinal()
-        self._attempt = self.run.begin_attempt(self)
+        self._attempt = self.run.begin_attempt(self.step_id, self._place)
 
     def close(self, error: BaseException | None = None) -> None:
         """End the step and hand over what it recorded; a second call changes nothing.
@@ -189,7 +221,7 @@ class Step:
             if not self._started_at_us:
                 self._open()
             status = status_after(error)
-            self.run.end_attempt(self, failed=status == "failed")
+            self.run.end_attempt(self._place, failed=status == "failed")
             duration_s = self.run.settings.clock.monotonic_s() - self._started_s
             rows, reservoirs, tally = self._seal()
             chunks = _split(rows)
@@ -492,7 +524,7 @@ class Step:
             read_score(score),
             self._freeze_reasoning(reasoning),
             read_rank(rank),
-            read_origins(origin, self.run),
+            read_origins(origin, self.run.find_step),
             checks or None,
             None if by is None else identify(by),
             None if part_of is None else identify(part_of),
