@@ -211,13 +211,20 @@ def refuse_fact(fact: Fact) -> Refusal | None:
         return _refuse_id(fact, "run_id", fact.run_id)
     if isinstance(fact, (StepFinished, StepRows)) and not _is_canonical_uuid(fact.step_id):
         return _refuse_id(fact, "step_id", fact.step_id)
-    if isinstance(fact, StepFinished) and fact.parent_step_id is not None:
-        if not _is_canonical_uuid(fact.parent_step_id):
-            return _refuse_id(fact, "parent_step_id", fact.parent_step_id)
-        return None
+    if isinstance(fact, StepFinished):
+        return _refuse_named_steps(fact)
     if isinstance(fact, StepRows) and not 1 <= fact.chunk <= MAX_CHUNK:
         detail = f"Chunk {fact.chunk} is not between 1 and {MAX_CHUNK}."
         return Refusal(fact_id(fact), "invalid_record", detail)
+    return None
+
+
+def _refuse_named_steps(fact: StepFinished) -> Refusal | None:
+    if fact.parent_step_id is not None and not _is_canonical_uuid(fact.parent_step_id):
+        return _refuse_id(fact, "parent_step_id", fact.parent_step_id)
+    for place, step_id in enumerate(fact.takes or ()):
+        if not _is_canonical_uuid(step_id):
+            return _refuse_id(fact, f"takes[{place}]", step_id)
     return None
 
 
