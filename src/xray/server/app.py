@@ -19,7 +19,7 @@ from xray.errors import XRayError
 from xray.model.clock import Clock, SystemClock
 from xray.server.auth import Gate
 from xray.server.context import Context
-from xray.server.openapi import JsonObject, build_document, describe_operation
+from xray.server.description import JsonObject, build_document, describe_operation
 from xray.server.operations import Operation
 from xray.server.placement import StepPlacement
 from xray.server.problems import answer_routing_problem, handle_error
@@ -123,13 +123,11 @@ def _add_routes(app: FastAPI) -> None:
             op.path, op.handle, methods=[op.method], response_class=Response, **described
         )
         if op.alias is not None:
-            app.add_api_route(
-                op.alias,
-                op.handle,
-                methods=[op.method],
-                response_class=Response,
-                include_in_schema=False,
-            )
+            _add_unlisted(app, op.alias, op, op.method)
+        if op.method == "GET":
+            # The server sends the same headers and leaves the body out.
+            for path in filter(None, (op.path, op.alias)):
+                _add_unlisted(app, path, op, "HEAD")
 
     def document() -> JsonObject:
         if app.openapi_schema is None:
@@ -137,6 +135,12 @@ def _add_routes(app: FastAPI) -> None:
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]
+
+
+def _add_unlisted(app: FastAPI, path: str, op: Operation, method: str) -> None:
+    app.add_api_route(
+        path, op.handle, methods=[method], response_class=Response, include_in_schema=False
+    )
 
 
 async def _handle_routing_error(request: Request, error: Exception) -> Response:

@@ -189,6 +189,7 @@ class Recorder:
     ) -> list[StepFinished]:
         steps: list[StepFinished] = []
         known: dict[str, str] = {}
+        ends_us: dict[str | None, int] = {None: started_at_us}
         ordinal = 0
         for index, body in enumerate(bodies):
             at = f"$.steps[{index}]"
@@ -202,9 +203,14 @@ class Recorder:
             if body.step_id is None:
                 # The same body sent again is the same steps.
                 changes["step_id"] = str(uuid5(UUID(run_id), f"step {index}"))
-            if body.started_at is None and body.duration_ms is None:
-                changes["started_at_us"] = started_at_us
+            if body.started_at is None:
+                # They all ended before this moment: told without times, they follow one another.
+                changes["started_at_us"] = ends_us.get(step.parent_step_id, started_at_us)
             step = replace(step, **changes)
+            ends_us[step.step_id] = step.started_at_us
+            ends_us[step.parent_step_id] = step.started_at_us + round(
+                (step.duration_ms or 0) * _US_PER_MS
+            )
             ordinal = max(ordinal, step.ordinal) + 1
             known[step.name] = step.step_id
             steps.append(step)

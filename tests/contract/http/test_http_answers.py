@@ -140,3 +140,14 @@ def test_the_index_names_every_route(api: Api) -> None:
     }
     assert set(index["routes"]) == named - {"GET /"}
     assert "/runs" in index["routes"]["GET /v1/runs"]
+
+
+def test_head_answers_as_get_does_without_a_body(api: Api, run_id: str) -> None:
+    why = f"/v1/runs/{run_id}/why?candidate=p1"
+    for path in ("/", "/health", "/runs", f"/v1/runs/{run_id}", "/steps?limit=1", why):
+        asked, answer = api.ask("GET", path), api.ask("HEAD", path)
+        assert (answer.status, answer.content) == (200, b""), path
+        for header in ("content-type", "content-length"):
+            assert answer.headers[header] == asked.headers[header], path
+    assert api.ask("HEAD", f"/v1/runs/{new_uuid7()}").status == 404
+    assert api.ask("HEAD", "/v1/runs?no_such=1").status == 400

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -308,3 +309,52 @@ def test_an_unknown_step_is_not_found(api: Api) -> None:
     answer = api.get(f"/v1/steps/{new_uuid7()}")
     assert (answer.status, answer.problem["code"]) == (404, "step_not_found")
     assert api.get("/v1/steps/s1").problem["code"] == "invalid_id"
+
+
+def test_a_step_without_a_start_began_its_duration_before_it_was_received(
+    api: Api, run_id: str
+) -> None:
+    before = datetime.now(timezone.utc)
+    step_id = api.create_step(
+        run_id=run_id, name="slow", step_type="filter", candidates=[KEPT], duration_ms=90_000
+    )
+    after = datetime.now(timezone.utc)
+    started_at = datetime.fromisoformat(
+        api.get(f"/v1/steps/{step_id}").json["started_at"].replace("Z", "+00:00")
+    )
+    duration = timedelta(minutes=1, seconds=30)
+    tolerance = timedelta(milliseconds=5)
+    assert before - duration - tolerance <= started_at <= after - duration + tolerance
+
+
+def test_steps_sent_together_without_their_times_followed_one_another(api: Api) -> None:
+    decided = [{"id": name, "decision": "accepted"} for name in ("a", "b", "c")]
+    answer = api.post(
+        "/v1/runs",
+        {
+            "pipeline": "told_afterwards",
+            "status": "completed",
+            "duration_ms": 6000,
+            "started_at": "2026-01-01T00:00:00Z",
+            "steps": [
+                {
+                    "name": "search",
+                    "step_type": "retrieve",
+                    "duration_ms": 5000,
+                    "candidates": decided,
+                },
+                {
+                    "name": "keep",
+                    "step_type": "filter",
+                    "duration_ms": 10,
+                    "candidates": decided[:2],
+                },
+                {"name": "order", "step_type": "rank", "candidates": decided[:2]},
+            ],
+        },
+    )
+    run_id = answer.json["run_id"]
+    steps = api.get(f"/v1/runs/{run_id}").json["steps"]
+    assert [step["started_at"][17:] for step in steps] == ["00Z", "05Z", "05.010000Z"]
+    why = api.get(f"/v1/runs/{run_id}/why", candidate="c").json
+    assert (why["outcome"], why["certainty"]) == ("vanished", "known")
