@@ -59,6 +59,7 @@ class ClientSettings:
     redact: RedactionHook | None = None
 
 
+CONFIG_VARIABLE: Final = "XRAY_CONFIG"
 VARIABLES: Final[dict[str, str]] = {
     "url": "XRAY_URL",
     "api_key": "XRAY_API_KEY",
@@ -144,6 +145,15 @@ _READERS: Final[dict[str, Callable[[object], Any]]] = {
 assert set(_READERS) == {field.name for field in fields(ClientSettings)}
 
 
+def check_setting(name: str, value: object) -> None:
+    """See whether the setting *name* can be *value*.
+
+    Raises:
+        ConfigurationError: it cannot; the message says what it must be.
+    """
+    _READERS[name](value)
+
+
 def apply_settings(
     settings: ClientSettings, given: Mapping[str, object], source: str
 ) -> ClientSettings:
@@ -189,11 +199,11 @@ def read_settings(
 
 
 def _read_file(environ: Mapping[str, str]) -> dict[str, object]:
-    path = Path(environ.get("XRAY_CONFIG") or "xray.toml")
+    path = Path(environ.get(CONFIG_VARIABLE) or "xray.toml")
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:
-        if environ.get("XRAY_CONFIG"):
+        if environ.get(CONFIG_VARIABLE):
             warn("config-file", "XRAY_CONFIG names a file that is not there; it is ignored.")
         return {}
     except (OSError, UnicodeDecodeError):

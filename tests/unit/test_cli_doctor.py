@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from email.utils import formatdate
+from pathlib import Path
 
 import pytest
 
@@ -16,11 +17,12 @@ from tests.unit.scripted_server import Answer, ScriptedServer, open_scripted_ser
 from xray.cli.checks import check_clock
 from xray.cli.main import main
 from xray.cli.version import read_version
+from xray.settings import VARIABLES
 
 
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("XRAY_URL", "XRAY_API_KEY", "XRAY_CAPTURE", "COLUMNS", "NO_COLOR"):
+    for name in (*VARIABLES.values(), "XRAY_CONFIG", "COLUMNS", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -168,9 +170,33 @@ def test_settings_say_where_they_came_from_and_what_is_wrong_with_them(
     assert checks["XRAY_URL"] == ("ok", f"{server.url} (XRAY_URL)", "")
     assert checks["XRAY_OFFLINE_MODE"] == ("ok", "silent (XRAY_OFFLINE_MODE)", "")
     assert checks["XRAY_CAPTURE"][0] == "problem"
-    assert "minimal, sample or full" in checks["XRAY_CAPTURE"][2]
+    assert "minimal, sample, full" in checks["XRAY_CAPTURE"][2]
     assert checks["XRAY_API_KYE"][0] == "problem"
     assert "did you mean XRAY_API_KEY?" in checks["XRAY_API_KYE"][1]
+
+
+@pytest.mark.parametrize("name", sorted({*VARIABLES.values()} - {"XRAY_URL", "XRAY_API_KEY"}))
+def test_every_variable_a_client_reads_is_looked_at(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    assert name not in examine(capsys)
+    bad = "two\nlines"
+    monkeypatch.setenv(name, bad)
+    verdict, detail, todo = examine(capsys)[name]
+    assert (verdict, detail) == ("problem", f"{bad!r} cannot be used")
+    assert todo.startswith("It must be ")
+
+
+def test_the_file_of_settings_must_be_there(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "xray.toml"
+    monkeypatch.setenv("XRAY_CONFIG", str(file))
+    assert examine(capsys)["XRAY_CONFIG"][:2] == ("problem", f"there is no file {file}")
+    file.write_text('version = "7"\n', "utf-8")
+    assert examine(capsys)["XRAY_CONFIG"][0] == "ok"
 
 
 def test_the_default_address_is_called_a_default(capsys: pytest.CaptureFixture[str]) -> None:

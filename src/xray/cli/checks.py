@@ -11,6 +11,7 @@ import time
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
@@ -33,7 +34,7 @@ from xray.model.facts import (
     StepFinished,
 )
 from xray.model.ids import new_uuid7
-from xray.model.vocabulary import CAPTURE_LEVELS, parse_capture_level
+from xray.settings import CONFIG_VARIABLE, VARIABLES, check_setting
 from xray.wire.address import check_url
 
 Verdict = Literal["ok", "problem", "skipped"]
@@ -41,17 +42,6 @@ Verdict = Literal["ok", "problem", "skipped"]
 CONNECT_TIMEOUT_S: Final = 5.0
 MAX_CLOCK_SKEW_S: Final = 5.0
 API_VERSION: Final = "1"
-OFFLINE_MODES: Final = ("buffer", "silent", "fail")
-CLIENT_VARIABLES: Final = (
-    "XRAY_URL",
-    "XRAY_API_KEY",
-    "XRAY_CAPTURE",
-    "XRAY_OFFLINE_MODE",
-    "XRAY_SPOOL_DIR",
-    "XRAY_ENVIRONMENT",
-    "XRAY_DISABLED",
-    "XRAY_LOG",
-)
 ROUND_TRIP_PIPELINE: Final = "xray-doctor"
 
 
@@ -115,11 +105,14 @@ def check_settings(
     yield Checkpoint("XRAY_URL", "ok", f"{_say_url(url)} ({url.source})")
     secret = "no key" if key.value is None else f"a key of {len(key.value)} characters"
     yield Checkpoint("XRAY_API_KEY", "ok", f"{secret} ({key.source})")
-    for name in CLIENT_VARIABLES[2:]:
-        if environment.get(name):
-            yield _check_variable(name, environment[name])
+    for setting, name in VARIABLES.items():
+        if name not in (url.name, key.name) and environment.get(name):
+            yield _check_variable(setting, name, environment[name])
+    if environment.get(CONFIG_VARIABLE):
+        yield _check_file(environment[CONFIG_VARIABLE])
+    known = (*VARIABLES.values(), CONFIG_VARIABLE)
     for name in sorted(environment):
-        near = difflib.get_close_matches(name, CLIENT_VARIABLES, n=1, cutoff=0.8)
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
         if name.startswith("XRAY") and near and near[0] != name:
             detail = f"is set, and no setting has that name: did you mean {near[0]}?"
             yield Checkpoint(name, "problem", detail, f"Set {near[0]}, and unset {name}.")
@@ -132,16 +125,20 @@ def _say_url(url: Setting) -> str:
         return "a value that is no address"
 
 
-def _check_variable(name: str, value: str) -> Checkpoint:
-    words: tuple[str, ...] = ()
-    if name == "XRAY_CAPTURE" and parse_capture_level(value) is None:
-        words = CAPTURE_LEVELS
-    elif name == "XRAY_OFFLINE_MODE" and value.strip().lower() not in OFFLINE_MODES:
-        words = OFFLINE_MODES
-    if words:
-        todo = f"Set it to {', '.join(words[:-1])} or {words[-1]}; the default is used until then."
-        return Checkpoint(name, "problem", f"{value!r} is none of its values", todo)
+def _check_variable(setting: str, name: str, value: str) -> Checkpoint:
+    try:
+        check_setting(setting, value)
+    except ConfigurationError as error:
+        todo = f"{error.detail} What counts next is used until then."
+        return Checkpoint(name, "problem", f"{value!r} cannot be used", todo)
     return Checkpoint(name, "ok", f"{value} ({name})")
+
+
+def _check_file(path: str) -> Checkpoint:
+    if Path(path).is_file():
+        return Checkpoint(CONFIG_VARIABLE, "ok", f"{path} is there")
+    todo = f"Correct the path, or unset {CONFIG_VARIABLE}."
+    return Checkpoint(CONFIG_VARIABLE, "problem", f"there is no file {path}", todo)
 
 
 def check_connection(url: str, source: str) -> Iterator[Checkpoint]:
