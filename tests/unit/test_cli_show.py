@@ -26,7 +26,7 @@ from xray.cli.main import main
 from xray.cli.show import draw_findings, draw_funnel
 from xray.cli.terminal import Terminal
 from xray.cli.why import draw_stop, draw_why, say_check, say_cut
-from xray.model.answers import Cut
+from xray.model.answers import Cut, Outcome
 from xray.model.records import Check, Rejection, StepDecision
 
 PLAIN = Terminal()
@@ -140,17 +140,18 @@ def test_json_is_the_body_of_the_api(
     assert json.loads(out)["run_id"] == RUN_ID
 
 
-def test_a_candidate_no_step_recorded_is_answered_with_1(
-    server: ScriptedServer, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("outcome", "code"), [("never_retrieved", 0), ("unknown", 1)])
+def test_why_is_0_when_there_is_an_answer_and_1_when_nobody_knows(
+    server: ScriptedServer, capsys: pytest.CaptureFixture[str], outcome: Outcome, code: int
 ) -> None:
     why = msgspec.structs.replace(
-        make_why(), outcome="never_retrieved", answer="p-0 never came.", journey=[], provenance=[]
+        make_why(), outcome=outcome, answer="p-0 never came.", journey=[], provenance=[]
     )
     server.on(f"/v1/runs/{RUN_ID}/why", why)
-    assert main(["why", "last", "p-0"]) == 1
+    assert main(["why", "last", "p-0"]) == code
     assert capsys.readouterr().out.startswith("p-0 never came.\n")
-    assert main(["why", "last", "p-0", "--json"]) == 1
-    assert json.loads(capsys.readouterr().out)["outcome"] == "never_retrieved"
+    assert main(["why", "last", "p-0", "--json"]) == code
+    assert json.loads(capsys.readouterr().out)["outcome"] == outcome
 
 
 def test_a_run_that_is_not_there_is_answered_with_1(

@@ -34,7 +34,7 @@ _SERVER_MODULES: Final = ("fastapi", "starlette", "uvicorn", "sqlalchemy", "zsta
 _EXIT_CODES: Final = """\
 exit codes:
   0  answered
-  1  answered with no: no such run, step or candidate, or doctor found a problem
+  1  no such run, why has no answer, or doctor found a problem
   2  wrong usage: an unknown option, filter or value
   3  no server answered, or it refused
   4  a fault of xray itself"""

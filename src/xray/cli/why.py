@@ -37,7 +37,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("candidate", metavar="CANDIDATE", help="the candidate's id")
     parser.epilog = (
         "What is not marked is known. `inferred` says what from, `unknown` says why.\n"
-        "The exit code is 1 when no step of the run recorded the candidate.\n\n"
+        "The exit code is 0 when there is an answer, also that the candidate was never retrieved;\n"
+        "1 when there is no such run, or what became of the candidate is unknown.\n\n"
         "examples:\n"
         "  xray why last prod_17\n"
         "  xray why 0193f0c2-7a51 prod_17 --json"
@@ -54,7 +55,7 @@ def run(args: Namespace) -> int:
         console.write_json(body)
     else:
         console.write(draw_why(why, console.terminal))
-    return 1 if why.outcome == "never_retrieved" else 0
+    return 1 if why.outcome == "unknown" else 0
 
 
 def draw_why(why: Why, terminal: Terminal) -> list[str]:
