@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from random import Random
 from typing import Final, cast
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from xray.model.counts import (
     MAX_REASONS,
@@ -23,6 +24,7 @@ from xray.model.counts import (
     add_reason,
     reason_of,
     resolve_rows,
+    union_origins,
 )
 from xray.model.facts import (
     ACCEPTED,
@@ -35,6 +37,7 @@ from xray.model.facts import (
     Reservoir,
     Tally,
 )
+from xray.model.vocabulary import UNNAMED_REASON
 
 SAMPLES_PER_REASON: Final = 50
 MAX_KEPT_SELECTED: Final = 1_024
@@ -65,33 +68,60 @@ class Group:
         self.reason = reason
         self.seen = 0
         self.next_kept = 1
-        self.kept: list[tuple[int, bytes]] = []
+        self.kept: list[Kept] = []
         self._capacity = MAX_KEPT_SELECTED if verdict == SELECTED else SAMPLES_PER_REASON
         self._threshold = 1.0
         self._draw = draw
 
-    def keep(self, index: int, row: bytes) -> None:
-        """Put *row*, entered in the ledger at *index*, into the sample."""
+    def keep(self, decision: Kept) -> None:
+        """Put *decision* into the sample, in the place of another once the sample is full."""
         if len(self.kept) < self._capacity:
-            self.kept.append((index, row))
+            self.kept.append(decision)
             if len(self.kept) < self._capacity:
                 self.next_kept = self.seen + 1
                 return
         else:
-            self.kept[int(self._draw() * self._capacity)] = (index, row)
+            place = int(self._draw() * self._capacity)
+            self.kept[place].row = None
+            self.kept[place] = decision
         self._threshold *= math.exp(math.log(1.0 - self._draw()) / self._capacity)
         skip = math.log(1.0 - self._draw()) / math.log1p(-self._threshold)
         self.next_kept = self.seen + 1 + int(skip)
 
 
 class Combination:
-    """One verdict, reason and set of origins that candidates of the step share."""
+    """What decisions of the step have in common when they count alike.
 
-    __slots__ = ("group", "origins")
+    Args:
+        group: their verdict and reason.
+        origins: what brought the candidate.
+        is_named: the pipeline named the reason; else it follows from a check or from free text.
+        failed_check: the first check that failed, which names a later verdict without a reason.
+    """
 
-    def __init__(self, group: Group, origins: Origins) -> None:
+    __slots__ = ("failed_check", "group", "is_named", "origins")
+
+    def __init__(
+        self, group: Group, origins: Origins, is_named: bool, failed_check: str | None
+    ) -> None:
         self.group = group
         self.origins = origins
+        self.is_named = is_named
+        self.failed_check = failed_check
+
+
+class Kept:
+    """A decision whose detail is kept, unless *row* is taken away again."""
+
+    __slots__ = ("combination", "is_census", "row")
+
+    def __init__(self, combination: Combination, row: bytes, *, is_census: bool) -> None:
+        self.combination = combination
+        self.row: bytes | None = row
+        self.is_census = is_census
+
+
+Entry = Combination | Kept
 
 
 class SealedRows(Struct, frozen=True, kw_only=True):
@@ -119,167 +149,262 @@ class Ledger:
 
     def __init__(self, seed: str) -> None:
         self._random = Random(seed)  # noqa: S311  (a sample, not a secret)
-        # Key and combination alternate, so that one atomic `extend` enters a decision even when
-        # several threads record into the step.
+        # Key and entry alternate, so that one atomic `extend` enters a decision even when several
+        # threads record into the step.
         self._entries: list[object] = []
-        self._groups: dict[tuple[int, str | None], Group] = {}
-        self._combinations: dict[tuple[int, str | None, Origins], Combination] = {}
+        self._groups: list[dict[str | None, Group]] = [{}, {}, {}, {}]
+        self._combinations: dict[tuple[object, ...], Combination] = {}
         self._plain: list[dict[str | None, Combination]] = [{}, {}, {}]
-        self._census: list[tuple[int, bytes]] = []
+        self._census: list[Kept] = []
 
     def enter_census(self, rows: Iterable[bytes]) -> None:
         """Enter rows whose detail is kept whatever follows."""
         for encoded in rows:
             row = _decode_row(encoded)
-            if row.verdict == EVIDENCE:
-                continue
-            reason = reason_of(row) if row.verdict == REJECTED else row.reason
-            combination = self.find(row.verdict, reason, tuple(row.origin or ()))
-            self._census.append((len(self._entries) // 2, encoded))
-            self._entries.extend((_key(row), combination))
+            decision = Kept(self._combine(row), encoded, is_census=True)
+            self._census.append(decision)
+            self._entries.extend((_key(row), decision))
 
-    def find(self, verdict: int, reason: str | None, origins: Origins = ()) -> Combination:
-        """The combination of *verdict*, *reason* and *origins*."""
-        found = self._combinations.get((verdict, reason, origins))
-        if found is not None:
-            return found
-        group = self._groups.get((verdict, reason))
-        if group is None:
-            if len(self._groups) >= MAX_REASONS:
-                reason = OTHER_REASON
-            group = self._groups.setdefault(
-                (verdict, reason), Group(verdict, reason, self._random.random)
-            )
-        if len(self._combinations) >= _MAX_COMBINATIONS:
-            origins = (OriginRef(OTHER_REASON),) if origins else ()
-        key = (verdict, reason, origins)
-        return self._combinations.setdefault(key, Combination(group, origins))
-
-    def enter(self, key: Hashable, combination: Combination, make_row: Callable[[], bytes]) -> None:
-        """Enter one decision after the census.
-
-        Args:
-            key: the candidate's id, or `(by, id)`.
-            combination: what `find` returned.
-            make_row: encodes the decision's detail; called only when it is kept.
-        """
-        self._entries.extend((key, combination))
+    def enter(self, row: DecisionRow) -> None:
+        """Enter one decision after the census; its detail is kept if the sample wants it."""
+        combination = self._combine(row)
         group = combination.group
         group.seen += 1
         # `>=`, because another thread may have counted past the exact position.
         if group.seen >= group.next_kept:
-            group.keep(len(self._entries) // 2 - 1, make_row())
+            self._keep(_key(row), combination, _encode(row))
+        else:
+            self._entries.extend((_key(row), combination))
 
-    def enter_plain(self, candidate_id: str, verdict: int, reason: str | None) -> Group | None:
-        """Enter a decision without origins; the sample its row belongs in, if it is to be kept."""
+    def enter_plain(
+        self, candidate_id: str, verdict: int, reason: str | None
+    ) -> Combination | None:
+        """Enter a decision that has no more to it than this, unless its detail is to be kept.
+
+        Returns:
+            None; or what to call `keep` with, together with the decision's row.
+        """
         try:
             combination = self._plain[verdict][reason]
         except KeyError:
-            combination = self._plain[verdict][reason] = self.find(verdict, reason)
-        self._entries.extend((candidate_id, combination))
+            named = reason or None
+            combination = self._plain[verdict][reason] = self._find(
+                verdict,
+                UNNAMED_REASON if named is None and verdict == REJECTED else named,
+                is_named=named is not None,
+            )
         group = combination.group
         seen = group.seen = group.seen + 1
         # `>=`, because another thread may have counted past the exact position.
-        return group if seen >= group.next_kept else None
+        if seen >= group.next_kept:
+            return combination
+        self._entries.extend((candidate_id, combination))
+        return None
 
-    def keep(self, group: Group, row: bytes) -> None:
-        """Keep the *row* that was entered last in the sample of *group*."""
-        group.keep(len(self._entries) // 2 - 1, row)
+    def keep(self, candidate_id: str, combination: Combination, row: DecisionRow) -> None:
+        """Enter a decision together with its detail."""
+        self._keep(candidate_id, combination, _encode(row))
 
-    def seal(self, anonymous: int) -> SealedRows:
+    def _keep(self, key: Hashable, combination: Combination, row: bytes) -> None:
+        decision = Kept(combination, row, is_census=False)
+        self._entries.extend((key, decision))
+        combination.group.keep(decision)
+
+    def _combine(self, row: DecisionRow) -> Combination:
+        return self._find(
+            row.verdict,
+            reason_of(row) if row.verdict == REJECTED else row.reason,
+            tuple(OriginRef(ref.candidate_id, ref.step_id) for ref in row.origin or ()),
+            is_named=bool(row.reason),
+            failed_check=next((check.name for check in row.checks or () if not check.passed), None),
+        )
+
+    def _find(
+        self,
+        verdict: int,
+        reason: str | None,
+        origins: Origins = (),
+        *,
+        is_named: bool,
+        failed_check: str | None = None,
+    ) -> Combination:
+        key = (verdict, reason, origins, is_named, failed_check)
+        found = self._combinations.get(key)
+        if found is not None:
+            return found
+        groups = self._groups[verdict]
+        if reason not in groups and len(groups) >= MAX_REASONS:
+            reason = OTHER_REASON
+        group = groups.get(reason) or groups.setdefault(
+            reason, Group(verdict, reason, self._random.random)
+        )
+        if len(self._combinations) >= _MAX_COMBINATIONS:
+            origins = (OriginRef(OTHER_REASON),) if origins else ()
+            failed_check = None
+        key = (verdict, reason, origins, is_named, failed_check)
+        return self._combinations.setdefault(
+            key, Combination(group, origins, is_named, failed_check)
+        )
+
+    def seal(self, evidence: Sequence[DecisionRow], anonymous: int) -> SealedRows:
         """The rows, samples and exact counts of the step.
 
         Args:
+            evidence: rows of checks that no verdict followed.
             anonymous: candidates without an id of their own.
         """
-        keys, combinations = self._entries[0::2], self._entries[1::2]
-        last = {key: index for index, key in enumerate(keys)}
-        redecided = len(keys) - len(last)
-        if redecided:
-            self._merge_redecided(keys, last)
-        final = [combinations[index] for index in last.values()] if redecided else combinations
-        tally = _count(final, redecided, anonymous)  # type: ignore[arg-type]
-        always_kept = [Raw(row) for _, row in self._census]
-        reservoirs = self._reservoirs(final, {index for index, _ in self._census}, combinations)
-        detailed = len(always_kept) + sum(len(reservoir.rows) for reservoir in reservoirs)
+        late = [Kept(self._combine(row), _encode(row), is_census=True) for row in evidence]
+        settlement = self._settle(
+            [*self._entries[0::2], *map(_key, evidence)],
+            [*cast("list[Entry]", self._entries[1::2]), *late],
+        )
+        tally = _count(settlement, anonymous)
+        census = [Raw(kept.row) for kept in self._census if kept.row is not None]
+        reservoirs = self._reservoirs(settlement)
+        detailed = len(census) + sum(len(reservoir.rows) for reservoir in reservoirs)
         return SealedRows(
-            rows=always_kept,
+            rows=[*census, *(Raw(kept.row) for kept in late if kept.row is not None)],
             reservoirs=reservoirs,
             tally=tally,
-            sampled_out=len(final) - detailed,
+            sampled_out=tally.decided - detailed,
         )
 
-    def _reservoirs(
-        self, final: list[object], census: set[int], combinations: list[object]
-    ) -> list[Reservoir]:
-        totals = Counter(entry.group for entry in final if isinstance(entry, Combination))
-        for index in census:
-            entry = combinations[index]
-            if isinstance(entry, Combination):
-                totals[entry.group] -= 1
-        return [
-            Reservoir(
-                group.verdict,
-                group.reason,
-                totals[group],
-                cast("list[DecisionRow]", [Raw(row) for _, row in group.kept]),
-            )
-            for group in self._groups.values()
-            if group.kept and totals[group] > 0
+    def _reservoirs(self, settlement: Settlement) -> list[Reservoir]:
+        found = []
+        for group in (group for groups in self._groups for group in groups.values()):
+            rows: dict[Group, list[Raw]] = {}
+            for kept in group.kept:
+                if kept.row is not None:
+                    rows.setdefault(kept.combination.group, []).append(Raw(kept.row))
+            found += [
+                Reservoir(
+                    final.verdict,
+                    final.reason,
+                    settlement.drawn_from[group, final],
+                    cast("list[DecisionRow]", drawn),
+                )
+                for final, drawn in rows.items()
+            ]
+        return found
+
+    def _settle(self, keys: list[object], entries: list[Entry]) -> Settlement:
+        settlement = Settlement()
+        once = entries
+        if len(set(keys)) < len(keys):
+            times = Counter(keys)
+            once = []
+            several: dict[object, list[Entry]] = {}
+            for key, entry in zip(keys, entries, strict=True):
+                if times[key] == 1:
+                    once.append(entry)
+                else:
+                    several.setdefault(key, []).append(entry)
+            for decisions in several.values():
+                self._settle_one(decisions, settlement)
+        for entry, number in Counter(once).items():
+            combination = _combination_of(entry)
+            settlement.counts[combination] += number
+            if not _is_census(entry):
+                settlement.drawn_from[combination.group, combination.group] += number
+        return settlement
+
+    def _settle_one(self, decisions: list[Entry], settlement: Settlement) -> None:
+        """Settle a candidate entered more than once, as `resolve_rows` would all its rows."""
+        combinations = [_combination_of(entry) for entry in decisions]
+        verdicts = [
+            entry
+            for entry, combination in zip(decisions, combinations, strict=True)
+            if combination.group.verdict != EVIDENCE
         ]
+        if not verdicts:
+            return
+        last = verdicts[-1]
+        group = _combination_of(last).group
+        is_named = _combination_of(last).is_named
+        failed = next((one.failed_check for one in combinations if one.failed_check), None)
+        final = self._find(
+            group.verdict,
+            failed if failed and group.verdict == REJECTED and not is_named else group.reason,
+            tuple(dict.fromkeys(ref for one in combinations for ref in one.origins)),
+            is_named=is_named,
+            failed_check=failed,
+        )
+        settlement.redecided += len(verdicts) - 1
+        settlement.counts[final] += 1
+        if not _is_census(last):
+            settlement.drawn_from[group, final.group] += 1
+        _merge_details(decisions, last, final)
 
-    def _merge_redecided(self, keys: list[object], last: dict[object, int]) -> None:
-        """Of a candidate decided more than once keep one row, the last verdict's, or none."""
-        times = Counter(keys)
-        kept: dict[object, list[tuple[int, bytes]]] = {}
-        for index, row in (*self._census, *(k for g in self._groups.values() for k in g.kept)):
-            if times[keys[index]] > 1:
-                kept.setdefault(keys[index], []).append((index, row))
-        merged: dict[int, bytes] = {}
-        for key, rows in kept.items():
-            rows.sort()
-            if rows[-1][0] == last[key]:
-                resolved, _ = resolve_rows(_decode_row(row) for _, row in rows)
-                merged[last[key]] = _encode(resolved[0])
-        self._census = _replace(self._census, keys, times, merged)
-        for group in self._groups.values():
-            group.kept = _replace(group.kept, keys, times, merged)
+
+class Settlement:
+    """Where every candidate of a step stands in the end.
+
+    Args:
+        counts: candidates by what they count as.
+        drawn_from: candidates after the census, by the group whose sample they could be drawn
+            into and the group they stand in; the two differ where a later check named the reason.
+        redecided: verdicts that a later verdict replaced.
+    """
+
+    __slots__ = ("counts", "drawn_from", "redecided")
+
+    def __init__(self) -> None:
+        self.counts: Counter[Combination] = Counter()
+        self.drawn_from: Counter[tuple[Group, Group]] = Counter()
+        self.redecided = 0
 
 
-def _replace(
-    kept: list[tuple[int, bytes]],
-    keys: list[object],
-    times: Counter[object],
-    merged: dict[int, bytes],
-) -> list[tuple[int, bytes]]:
-    return [
-        (index, merged.get(index, row))
-        for index, row in kept
-        if times[keys[index]] == 1 or index in merged
-    ]
+def _combination_of(entry: Entry) -> Combination:
+    return entry.combination if type(entry) is Kept else cast("Combination", entry)
+
+
+def _is_census(entry: Entry) -> bool:
+    return type(entry) is Kept and entry.is_census
+
+
+def _merge_details(decisions: list[Entry], last: Entry, final: Combination) -> None:
+    """Keep one row of a candidate entered more than once: the last verdict's, or none."""
+    kept = [entry for entry in decisions if type(entry) is Kept and entry.row is not None]
+    if type(last) is not Kept or last.row is None:
+        for entry in kept:
+            if entry.combination.group.verdict != EVIDENCE:
+                entry.row = None
+        return
+    resolved, _ = resolve_rows(_decode_row(entry.row) for entry in kept if entry.row is not None)
+    for entry in kept:
+        entry.row = None
+    row = resolved[0]
+    if final.origins:
+        row = replace(row, origin=union_origins(row.origin, list(final.origins)))
+    # The check that names the reason may belong to an earlier verdict, whose row was not kept.
+    if final.failed_check and not row.reason and row.verdict == REJECTED:
+        row = replace(row, reason=final.group.reason)
+    last.combination = final
+    last.row = _encode(row)
 
 
 def _key(row: DecisionRow) -> Hashable:
     return row.candidate_id if row.by is None else (row.by, row.candidate_id)
 
 
-def _count(final: list[Combination], redecided: int, anonymous: int) -> Tally:
-    verdicts = [0, 0, 0]
+def _count(settlement: Settlement, anonymous: int) -> Tally:
+    verdicts = [0, 0, 0, 0]
     reasons: dict[str, int] = {}
     origins: dict[tuple[str, str | None], list[int]] = {}
-    for combination, count in Counter(final).items():
+    for combination, count in settlement.counts.items():
         verdict = combination.group.verdict
         verdicts[verdict] += count
         if verdict == REJECTED:
             add_reason(reasons, combination.group.reason or OTHER_REASON, count)
-        for ref in combination.origins:
-            add_origin(origins, ref, verdict, count)
+        if verdict != EVIDENCE:
+            for ref in combination.origins:
+                add_origin(origins, ref, verdict, count)
     return Tally(
         rejected=verdicts[REJECTED],
         accepted=verdicts[ACCEPTED],
         selected=verdicts[SELECTED],
         reasons=reasons,
         origins=[OriginCount(name, step, *counts) for (name, step), counts in origins.items()],
-        redecided=redecided,
+        redecided=settlement.redecided,
         anonymous=anonymous,
     )

@@ -14,7 +14,6 @@ from xray.model.facts import (
     ACCEPTED,
     REJECTED,
     SELECTED,
-    Check,
     OriginCount,
     OriginRef,
     Reservoir,
@@ -120,19 +119,14 @@ class MinimalStep(Step):
         self, verdict: int, candidate: object, reason: object, reasoning: object, origin: object
     ) -> None:
         named = read_reason(reason, self._omissions)
-        candidate_id, _ = self._identify(candidate) if self._pending_checks else ("", False)
-        for check in self._pending_checks.pop(candidate_id, ()):
-            named = named or (None if check.passed else check.name)
+        if self._pending_checks:
+            failed = self._rows.take_failed_check(candidate)
+            named = named or failed
         if named is None and is_a(reasoning, str):
             named = derive_reason(str.__str__(reasoning))
         self._add(verdict, named)
         for ref in read_origins(origin, self.run.find_step) or ():
             add_origin(self._origins, OriginRef(ref.candidate_id, ref.step_id), verdict)
-
-    def _add_check(self, candidate_id: str, check: Check) -> None:
-        # Only what names a rejection is of use here, and only until the verdict.
-        if not check.passed:
-            super()._add_check(candidate_id, check)
 
     def _seal(self) -> tuple[list[Raw], list[Reservoir], Tally | None]:
         reasons: dict[str, int] = {}
@@ -150,6 +144,5 @@ class MinimalStep(Step):
                 selected=selected,
                 reasons=reasons,
                 origins=[OriginCount(name, step, *n) for (name, step), n in self._origins.items()],
-                anonymous=self._anonymous - self._logged_anonymous,
             ),
         )

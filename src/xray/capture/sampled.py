@@ -11,11 +11,10 @@ from msgspec import Raw
 from xray.capture.guard import caught
 from xray.capture.ledger import Ledger
 from xray.capture.settings import CENSUS_BYTES, CENSUS_ROWS
-from xray.capture.step import MAX_CHUNK_BYTES, Step, origins_of
-from xray.model.counts import reason_of
-from xray.model.facts import ACCEPTED, EVIDENCE, REJECTED, SELECTED, DecisionRow, Reservoir, Tally
+from xray.capture.step import MAX_CHUNK_BYTES, Step
+from xray.model.facts import ACCEPTED, REJECTED, SELECTED, DecisionRow, Reservoir, Tally
 from xray.model.ids import MAX_CANDIDATE_ID_LENGTH
-from xray.model.vocabulary import UNNAMED_REASON, CaptureLevel
+from xray.model.vocabulary import CaptureLevel
 
 _MAX_PLAIN_ROW_BYTES: Final = 2_048
 _MAX_PLAIN_FIELDS: Final = 16
@@ -32,7 +31,7 @@ class SampledStep(Step):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._rows: list[bytes] = []
+        self._encoded: list[bytes] = []
         self._rows_left: float = CENSUS_ROWS
         self._bytes_left = CENSUS_BYTES
         self._entered_rows = 0
@@ -67,7 +66,7 @@ class SampledStep(Step):
             ):
                 return
             self._enter(
-                self._make_row(
+                self._rows.make_row(
                     REJECTED, candidate_id, reason, attributes, reasoning, score, observed, limit,
                     op, origin, rank, by, part_of,
                 )
@@ -103,7 +102,7 @@ class SampledStep(Step):
             ):
                 return
             self._enter(
-                self._make_row(
+                self._rows.make_row(
                     ACCEPTED, candidate_id, reason, attributes, reasoning, score, observed, limit,
                     op, origin, rank, by, part_of,
                 )
@@ -139,7 +138,7 @@ class SampledStep(Step):
             ):
                 return
             self._enter(
-                self._make_row(
+                self._rows.make_row(
                     SELECTED, candidate_id, reason, attributes, reasoning, score, observed, limit,
                     op, origin, rank, by, part_of,
                 )
@@ -157,27 +156,22 @@ class SampledStep(Step):
                 return False
             if reason is not None and (len(reason) > 256 or not reason.isascii()):
                 return False
-            if reason is None and verdict == REJECTED:
-                reason = UNNAMED_REASON
-            sample = ledger.enter_plain(candidate_id, verdict, reason)
-            if sample is not None:
-                decision = self._make_row(
-                    verdict, candidate_id, reason, attributes,
-                    None, None, None, None, None, None, None, None, None,
-                )  # fmt: skip
-                ledger.keep(sample, _encode(decision))
+            wanted = ledger.enter_plain(candidate_id, verdict, reason)
+            if wanted is not None:
+                row = self._rows.make_row(verdict, candidate_id, reason, attributes)
+                ledger.keep(candidate_id, wanted, row)
             return True
         if attributes is not None and not self._is_plain(attributes):
             return False
         if len(candidate_id) > MAX_CANDIDATE_ID_LENGTH or not candidate_id:
             return False
         try:
-            row = _encode((verdict, candidate_id, reason, attributes))
+            encoded = _encode((verdict, candidate_id, reason, attributes))
         except (UnicodeEncodeError, OverflowError):
             return False
-        if len(row) > _MAX_PLAIN_ROW_BYTES:
+        if len(encoded) > _MAX_PLAIN_ROW_BYTES:
             return False
-        self._keep(row)
+        self._keep(encoded)
         return True
 
     def _is_plain(self, attributes: object) -> bool:
@@ -197,7 +191,7 @@ class SampledStep(Step):
         return True
 
     def _keep(self, row: bytes) -> None:
-        self._rows.append(row)
+        self._encoded.append(row)
         self._rows_left -= 1
         self._bytes_left -= len(row)
         if self._rows_left <= 0 or self._bytes_left <= 0:
@@ -207,11 +201,8 @@ class SampledStep(Step):
         ledger = self._ledger
         if ledger is None:
             self._keep(_encode(row))
-            return
-        reason = reason_of(row) if row.verdict == REJECTED else row.reason
-        key = row.candidate_id if row.by is None else (row.by, row.candidate_id)
-        combination = ledger.find(row.verdict, reason, origins_of(row))
-        ledger.enter(key, combination, lambda: _encode(row))
+        else:
+            ledger.enter(row)
 
     def _end_census(self) -> None:
         with self._switch:
@@ -222,27 +213,28 @@ class SampledStep(Step):
                 self._ledger = ledger
 
     def _enter_rows(self, ledger: Ledger) -> None:
-        rows = self._rows[self._entered_rows :]
+        rows = self._encoded[self._entered_rows :]
         self._entered_rows += len(rows)
         ledger.enter_census(rows)
 
     def _seal(self) -> tuple[list[Raw], list[Reservoir], Tally | None]:
-        evidence = [
-            Raw(_encode(DecisionRow(EVIDENCE, candidate_id, checks=checks)))
-            for candidate_id, checks in self._pending_checks.items()
-        ]
+        evidence = self._rows.leftover_evidence()
         if self._ledger is None:
-            if sum(map(len, self._rows)) <= MAX_CHUNK_BYTES:
-                return [*map(Raw, self._rows), *evidence], [], None
+            if sum(map(len, self._encoded)) <= MAX_CHUNK_BYTES:
+                return (
+                    [*map(Raw, self._encoded), *(Raw(_encode(row)) for row in evidence)],
+                    [],
+                    None,
+                )
             self._end_census()
         ledger = self._ledger
         assert ledger is not None
         # A thread that was past the test when the census ended may have kept a row since.
         self._enter_rows(ledger)
-        sealed = ledger.seal(self._anonymous - self._logged_anonymous)
+        sealed = ledger.seal(evidence, self._rows.anonymous)
         if sealed.sampled_out:
             self._omit("sampled_out", sealed.sampled_out)
-        return [*sealed.rows, *evidence], sealed.reservoirs, sealed.tally
+        return sealed.rows, sealed.reservoirs, sealed.tally
 
 
 class FullStep(SampledStep):
@@ -256,5 +248,5 @@ class FullStep(SampledStep):
         self._bytes_left = self.run.full_bytes_left
 
     def _seal(self) -> tuple[list[Raw], list[Reservoir], Tally | None]:
-        self.run.full_bytes_left -= sum(map(len, self._rows))
+        self.run.full_bytes_left -= sum(map(len, self._encoded))
         return super()._seal()

@@ -10,25 +10,19 @@ from typing import Any, Final, Protocol, TypeVar, cast
 import msgspec
 from msgspec import Raw
 
-from xray.capture.comparison import is_missing, meets
+from xray.capture.comparison import meets
 from xray.capture.evidence import (
-    read_check,
     read_number,
-    read_origins,
     read_rank,
-    read_reason,
-    read_score,
 )
 from xray.capture.failures import describe_error, status_after
 from xray.capture.guard import caught, guarded, warn
+from xray.capture.rows import MAX_LOGGED_ROWS, RowMaker
 from xray.capture.settings import CaptureSettings
 from xray.capture.sink import Sink
 from xray.capture.snapshot import (
-    ATTRIBUTE_LIMITS,
     SnapshotLimits,
-    bounded_text,
     read_list,
-    scalar_attributes,
     snapshot,
 )
 from xray.model.facts import (
@@ -36,18 +30,16 @@ from xray.model.facts import (
     NIL,
     REJECTED,
     SELECTED,
-    Check,
     DecisionRow,
-    OriginRef,
     Reservoir,
     StepFinished,
     StepRows,
     Tally,
 )
-from xray.model.ids import identify, new_uuid7
+from xray.model.ids import new_uuid7
 from xray.model.kinds import is_a
 from xray.model.values import pack_value
-from xray.model.vocabulary import MISSING_PREFIX, CaptureLevel, StepType
+from xray.model.vocabulary import CaptureLevel, StepType
 
 Self = TypeVar("Self", bound="Step")
 
@@ -56,8 +48,6 @@ Place = tuple[str | None, str]
 
 VALUE_LIMITS: Final = SnapshotLimits()
 MAX_CHUNK_BYTES: Final = 196_608
-MAX_LOGGED_ROWS: Final = 1_024
-_MAX_ID_LENGTH: Final = 512
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 
@@ -129,10 +119,13 @@ class Step:
         self._stats: dict[str, Any] = {}
         self._input_count: int | None = None
         self._output_count: int | None = None
-        self._logged: list[DecisionRow] = []
-        self._pending_checks: dict[str, list[Check]] = {}
-        self._anonymous = 0
-        self._logged_anonymous = 0
+        self._rows = RowMaker(
+            self._redactor,
+            self._omissions,
+            run.find_step,
+            keeps_evidence=self.level != "minimal",
+        )
+        self._pending_checks = self._rows.pending
         self._previous: Step | None = None
         self._is_finished = False
         self._started_at_us = 0
@@ -259,7 +252,7 @@ class Step:
                     capture=self.level,
                     rows=cast("list[DecisionRow]", chunks[0]),
                     reservoirs=reservoirs,
-                    logged=self._logged,
+                    logged=self._rows.logged,
                     tally=tally,
                     chunks=len(chunks) - 1,
                     omissions=self._omissions,
@@ -406,27 +399,10 @@ class Step:
         """
         passed = meets(observed, op, limit)
         try:
-            candidate, _ = self._identify(candidate_id)
-            shown = (
-                f"{MISSING_PREFIX}{_label(field) or _label(name)}" if is_missing(observed) else name
-            )
-            evidence = read_check(
-                shown,
-                field,
-                observed,
-                op,
-                limit,
-                passed=passed,
-                redactor=self._redactor,
-                omissions=self._omissions,
-            )
-            self._add_check(candidate, evidence)
+            self._rows.add_check(candidate_id, name, field, observed, op, limit, passed=passed)
         except Exception as error:  # noqa: BLE001
             caught("Step.check", error)
         return passed
-
-    def _add_check(self, candidate_id: str, check: Check) -> None:
-        self._pending_checks.setdefault(candidate_id, []).append(check)
 
     def log_sampled_candidates(
         self, accepted: object = None, rejected: object = None, selected: object = None
@@ -453,118 +429,13 @@ class Step:
                     )
                     continue
                 for item in items:
-                    self._log_candidate(verdict, item)
-
-    def _log_candidate(self, verdict: int, item: object) -> None:
-        if len(self._logged) >= MAX_LOGGED_ROWS:
-            self._omit("logged_out")
-            return
-        candidate, score, reasoning = _take_apart(item)
-        candidate_id, is_anonymous = self._identify(candidate)
-        self._logged_anonymous += is_anonymous
-        scalars = scalar_attributes(candidate)
-        self._logged.append(
-            DecisionRow(
-                verdict,
-                candidate_id,
-                attributes=NIL if not scalars else self._freeze_attributes(scalars),
-                score=read_score(score),
-                reasoning=bounded_text(reasoning, self._omissions),
-                is_anonymous=is_anonymous,
-            )
-        )
-
-    # Making rows
-
-    def _identify(self, candidate: object) -> tuple[str, bool]:
-        if type(candidate) is str and 0 < len(candidate) <= _MAX_ID_LENGTH and candidate.isascii():
-            return candidate, False
-        found = identify(candidate)
-        if found:
-            return found, False
-        self._anonymous += 1
-        return f"anon-{self._anonymous - 1}", True
-
-    def _make_row(
-        self,
-        verdict: int,
-        candidate: object,
-        reason: object,
-        attributes: object,
-        reasoning: object,
-        score: object,
-        observed: object,
-        limit: object,
-        op: object,
-        origin: object,
-        rank: object,
-        by: object,
-        part_of: object,
-    ) -> DecisionRow:
-        candidate_id, is_anonymous = self._identify(candidate)
-        named_reason = read_reason(reason, self._omissions)
-        checks = self._pending_checks.pop(candidate_id, None) or []
-        if observed is not None or limit is not None:
-            implied = read_check(
-                named_reason or "limit",
-                "",
-                observed,
-                op,
-                limit,
-                passed=verdict != REJECTED,
-                redactor=self._redactor,
-                omissions=self._omissions,
-            )
-            checks = [implied, *checks]
-        return DecisionRow(
-            verdict,
-            candidate_id,
-            named_reason,
-            NIL if attributes is None else self._freeze_attributes(attributes),
-            read_score(score),
-            self._freeze_reasoning(reasoning),
-            read_rank(rank),
-            read_origins(origin, self.run.find_step),
-            checks or None,
-            None if by is None else identify(by),
-            None if part_of is None else identify(part_of),
-            is_anonymous=is_anonymous,
-        )
+                    self._rows.log(verdict, item)
 
     def _freeze(self, value: object) -> Raw:
         return snapshot(value, self._redactor, self._omissions, VALUE_LIMITS)
 
-    def _freeze_attributes(self, value: object) -> Raw:
-        mapping = value if is_a(value, dict) else {"value": value}
-        return snapshot(mapping, self._redactor, self._omissions, ATTRIBUTE_LIMITS)
-
-    def _freeze_reasoning(self, reasoning: object) -> str | None:
-        if reasoning is not None and self._redactor.hook is not None:
-            reasoning = self._redactor.apply("reasoning", reasoning)
-            if not is_a(reasoning, str):
-                self._omit("redacted")
-                return None
-        return bounded_text(reasoning, self._omissions)
-
     def _omit(self, kind: str, by: int = 1) -> None:
         self._omissions[kind] = self._omissions.get(kind, 0) + by
-
-
-def _label(name: object) -> str | None:
-    return read_reason(name, {})
-
-
-def _take_apart(item: object) -> tuple[object, object, object]:
-    """The candidate, score and reasoning of one entry of `log_sampled_candidates`."""
-    if type(item) is tuple and len(item) == 3:
-        return item[0], item[1], item[2]
-    if type(item) is tuple and len(item) == 2:
-        candidate, second = item
-        if is_a(second, str):
-            return candidate, None, second
-        if is_a(second, dict) or read_number(second) is not None or second is None:
-            return candidate, second, None
-    return item, None, None
 
 
 def _split(rows: list[Raw]) -> list[list[Raw]]:
@@ -579,8 +450,3 @@ def _split(rows: list[Raw]) -> list[list[Raw]]:
         chunks[-1].append(row)
         size += length
     return chunks
-
-
-def origins_of(row: DecisionRow) -> tuple[OriginRef, ...]:
-    """The origins of *row* as they are counted: without the rank and score each source gave."""
-    return tuple(OriginRef(ref.candidate_id, ref.step_id) for ref in row.origin or ())

@@ -146,7 +146,7 @@ def resolve_rows(rows: Iterable[DecisionRow]) -> tuple[list[DecisionRow], int]:
 
 def _merge_rows(earlier: DecisionRow, later: DecisionRow) -> DecisionRow:
     checks = [*(earlier.checks or ()), *(later.checks or ())] or None
-    origin = _union_origins(earlier.origin, later.origin)
+    origin = union_origins(earlier.origin, later.origin)
     if later.verdict == EVIDENCE:
         return replace(earlier, checks=checks, origin=origin)
     return replace(
@@ -161,9 +161,10 @@ def _merge_rows(earlier: DecisionRow, later: DecisionRow) -> DecisionRow:
     )
 
 
-def _union_origins(
+def union_origins(
     earlier: list[OriginRef] | None, later: list[OriginRef] | None
 ) -> list[OriginRef] | None:
+    """What brought a candidate by either account, each origin once."""
     if not later:
         return earlier
     distinct = {(ref.step_id, ref.candidate_id): ref for ref in earlier or ()}
@@ -190,7 +191,7 @@ def tally_rows(rows: Sequence[DecisionRow], redecided: int = 0) -> Tally:
         if verdict == REJECTED:
             add_reason(reasons, reason_of(row))
         if row.origin and verdict != EVIDENCE:
-            for ref in _union_origins([], row.origin) or ():
+            for ref in union_origins([], row.origin) or ():
                 add_origin(origins, ref, verdict)
     return Tally(
         rejected=verdicts[REJECTED],

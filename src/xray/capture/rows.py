@@ -1,0 +1,247 @@
+"""What a step's verbs were given, made into rows: identified, frozen, with their evidence."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from xray.capture.comparison import is_missing
+from xray.capture.evidence import (
+    FindStep,
+    read_check,
+    read_number,
+    read_origins,
+    read_rank,
+    read_reason,
+    read_score,
+)
+from xray.capture.redaction import Redactor
+from xray.capture.snapshot import ATTRIBUTE_LIMITS, bounded_text, scalar_attributes, snapshot
+from xray.model.facts import EVIDENCE, NIL, REJECTED, Check, DecisionRow
+from xray.model.ids import MAX_CANDIDATE_ID_LENGTH, identify
+from xray.model.kinds import is_a
+from xray.model.vocabulary import MISSING_PREFIX
+
+MAX_LOGGED_ROWS: Final = 1_024
+MAX_PENDING_CANDIDATES: Final = 4_096
+MAX_CHECKS_PER_CANDIDATE: Final = 64
+MAX_UNNAMED_CANDIDATES: Final = 1_024
+
+
+class RowMaker:
+    """Makes the rows of one step.
+
+    Args:
+        redactor: what must never leave the process.
+        omissions: counts what was cut, by kind; added to.
+        find_step: the id of the step that an origin names.
+        keeps_evidence: checks become evidence; else only the name of a failed one is remembered,
+            because it names the rejection.
+    """
+
+    def __init__(
+        self,
+        redactor: Redactor,
+        omissions: dict[str, int],
+        find_step: FindStep,
+        *,
+        keeps_evidence: bool,
+    ) -> None:
+        self.pending: dict[str, list[Check] | str] = {}
+        """What was checked about each candidate since its last verdict."""
+        self.logged: list[DecisionRow] = []
+        self.anonymous = 0
+        """Decided candidates without an id of their own."""
+        self._redactor = redactor
+        self._omissions = omissions
+        self._find_step = find_step
+        self._keeps_evidence = keeps_evidence
+        self._numbered = 0
+        # By identity; the object is held so that no other can take its address.
+        self._unnamed: dict[int, tuple[object, str]] = {}
+
+    def add_check(
+        self,
+        candidate: object,
+        name: object,
+        field: object,
+        observed: object,
+        op: object,
+        limit: object,
+        *,
+        passed: bool,
+    ) -> None:
+        """Remember a check about *candidate* until its verdict, or the end of the step."""
+        if passed and not self._keeps_evidence:
+            return
+        candidate_id = self._identify_checked(candidate)
+        if is_missing(observed):
+            operand = read_reason(field, {}) or read_reason(name, {})
+            name = f"{MISSING_PREFIX}{operand}"
+        evidence = self.pending.get(candidate_id)
+        if not self._keeps_evidence or (
+            evidence is None and len(self.pending) >= MAX_PENDING_CANDIDATES
+        ):
+            if self._keeps_evidence:
+                self._omit("evidence_out")
+            if not passed:
+                failed = read_reason(name, self._omissions) or "check"
+                self.pending.setdefault(candidate_id, failed)
+            return
+        if evidence is None:
+            evidence = self.pending[candidate_id] = []
+        if isinstance(evidence, str) or len(evidence) >= MAX_CHECKS_PER_CANDIDATE:
+            self._omit("evidence_out")
+            return
+        evidence.append(
+            read_check(
+                name,
+                field,
+                observed,
+                op,
+                limit,
+                passed=passed,
+                redactor=self._redactor,
+                omissions=self._omissions,
+            )
+        )
+
+    def take_failed_check(self, candidate: object) -> str | None:
+        """The first failed check about *candidate*, which its verdict settles."""
+        found = self.pending.pop(self._identify_decided(candidate)[0], None)
+        return found if isinstance(found, str) else None
+
+    def make_row(
+        self,
+        verdict: int,
+        candidate: object,
+        reason: object = None,
+        attributes: object = None,
+        reasoning: object = None,
+        score: object = None,
+        observed: object = None,
+        limit: object = None,
+        op: object = None,
+        origin: object = None,
+        rank: object = None,
+        by: object = None,
+        part_of: object = None,
+    ) -> DecisionRow:
+        """The row of one verdict; it takes the checks that were pending about the candidate."""
+        candidate_id, is_anonymous = self._identify_decided(candidate)
+        self.anonymous += is_anonymous
+        named_reason = read_reason(reason, self._omissions)
+        checked = self.pending.pop(candidate_id, None)
+        evidence = checked if isinstance(checked, list) else []
+        if isinstance(checked, str) and verdict == REJECTED:
+            named_reason = named_reason or checked
+        if observed is not None or limit is not None:
+            implied = read_check(
+                named_reason or "limit",
+                "",
+                observed,
+                op,
+                limit,
+                passed=verdict != REJECTED,
+                redactor=self._redactor,
+                omissions=self._omissions,
+            )
+            evidence = [implied, *evidence]
+        return DecisionRow(
+            verdict,
+            candidate_id,
+            named_reason,
+            NIL if attributes is None else self._freeze_attributes(attributes),
+            read_score(score),
+            self._freeze_reasoning(reasoning),
+            read_rank(rank),
+            read_origins(origin, self._find_step),
+            evidence or None,
+            None if by is None else identify(by),
+            None if part_of is None else identify(part_of),
+            is_anonymous=is_anonymous,
+        )
+
+    def log(self, verdict: int, item: object) -> None:
+        """Add one entry of `log_sampled_candidates` to the logged rows."""
+        if len(self.logged) >= MAX_LOGGED_ROWS:
+            self._omit("logged_out")
+            return
+        candidate, score, reasoning = _take_apart(item)
+        candidate_id = identify(candidate)
+        scalars = scalar_attributes(candidate)
+        self.logged.append(
+            DecisionRow(
+                verdict,
+                candidate_id or self._number(),
+                attributes=NIL if not scalars else self._freeze_attributes(scalars),
+                score=read_score(score),
+                reasoning=bounded_text(reasoning, self._omissions),
+                is_anonymous=not candidate_id,
+            )
+        )
+
+    def leftover_evidence(self) -> list[DecisionRow]:
+        """Rows for the checks that no verdict followed."""
+        unnamed = {candidate_id for _, candidate_id in self._unnamed.values()}
+        return [
+            DecisionRow(EVIDENCE, candidate_id, checks=checks, is_anonymous=candidate_id in unnamed)
+            for candidate_id, checks in self.pending.items()
+            if isinstance(checks, list)
+        ]
+
+    def _identify_checked(self, candidate: object) -> str:
+        found = identify(candidate)
+        if found:
+            return found
+        known = self._unnamed.get(id(candidate))
+        if known is not None:
+            return known[1]
+        candidate_id = self._number()
+        if len(self._unnamed) < MAX_UNNAMED_CANDIDATES:
+            self._unnamed[id(candidate)] = (candidate, candidate_id)
+        return candidate_id
+
+    def _identify_decided(self, candidate: object) -> tuple[str, bool]:
+        if (
+            type(candidate) is str
+            and 0 < len(candidate) <= MAX_CANDIDATE_ID_LENGTH
+            and candidate.isascii()
+        ):
+            return candidate, False
+        found = identify(candidate)
+        if found:
+            return found, False
+        checked = self._unnamed.pop(id(candidate), None) if self._unnamed else None
+        return (self._number() if checked is None else checked[1]), True
+
+    def _number(self) -> str:
+        self._numbered += 1
+        return f"anon-{self._numbered - 1}"
+
+    def _freeze_attributes(self, value: object) -> Any:
+        mapping = value if is_a(value, dict) else {"value": value}
+        return snapshot(mapping, self._redactor, self._omissions, ATTRIBUTE_LIMITS)
+
+    def _freeze_reasoning(self, reasoning: object) -> str | None:
+        if reasoning is not None and self._redactor.hook is not None:
+            reasoning = self._redactor.apply("reasoning", reasoning)
+            if not is_a(reasoning, str):
+                self._omit("redacted")
+                return None
+        return bounded_text(reasoning, self._omissions)
+
+    def _omit(self, kind: str) -> None:
+        self._omissions[kind] = self._omissions.get(kind, 0) + 1
+
+
+def _take_apart(item: object) -> tuple[object, object, object]:
+    """The candidate, score and reasoning of one entry of `log_sampled_candidates`."""
+    if type(item) is tuple and len(item) == 3:
+        return item[0], item[1], item[2]
+    if type(item) is tuple and len(item) == 2:
+        candidate, second = item
+        if is_a(second, str):
+            return candidate, None, second
+        if is_a(second, dict) or read_number(second) is not None or second is None:
+            return candidate, second, None
+    return item, None, None
