@@ -129,3 +129,16 @@ def test_a_large_run_is_explained_from_columns() -> None:
     assert opened == 0
     assert explain(evidence, "p_3000").outcome == "rejected"
     assert opened < 20
+
+
+def test_a_step_that_only_logged_samples_counts_none_of_them_as_rejections() -> None:
+    found = find(
+        evidence_of(
+            step("f", "filter", input_count=1, output_count=0, logged=reject("a", reason="dull")),
+            step("g", "filter", input_count=9, output_count=0, logged=reject("b", reason="dull")),
+        )
+    )
+    assert [finding.text for finding in found if finding.code == "empty"] == [
+        "f rejected the only candidate it had; nothing went on. A sample it logged says: dull.",
+        "g rejected all 9 candidates; nothing went on. The samples it logged say: dull.",
+    ]

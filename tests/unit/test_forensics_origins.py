@@ -121,3 +121,43 @@ def test_an_origin_none_of_whose_candidates_won_says_so() -> None:
     case = Case(evidence)
     assert case.origins.answer == ["c"]
     assert [link.named_at.name for link in case.origins.brought_by("stand")] == ["find"]
+
+
+def test_a_journey_leaves_out_the_steps_that_work_on_another_kind_of_candidate() -> None:
+    evidence = evidence_of(
+        step("generate_keywords", "generate", accept("case", "stand", "case case")),
+        step("drop_doubles", "filter", accept("case", "stand"), reject("case case")),
+        step("find", "retrieve", accept("a", origin="stand"), accept("b", origin="case")),
+        step("best", "select", select("a"), reject("b")),
+    )
+    names = {one: [stop.name for stop in explain(evidence, one).journey] for one in ("a", "stand")}
+    assert names == {"a": ["find", "best"], "stand": ["generate_keywords", "drop_doubles"]}
+    dropped = explain(evidence, "case case")
+    assert [stop.kind for stop in dropped.journey] == ["accepted", "rejected"]
+    assert len(explain(evidence, "nowhere recorded").journey) == 4
+
+
+def test_keywords_that_are_only_an_output_are_another_kind_of_candidate_too() -> None:
+    evidence = evidence_of(
+        step("generate_keywords", "generate", output=["case", "stand"]),
+        step("find", "retrieve", accept("a", origin="stand"), accept("b", origin="case")),
+        step("best", "select", select("a"), reject("b")),
+    )
+    why = explain(evidence, "a")
+    assert [stop.name for stop in why.journey] == ["find", "best"]
+    assert 'it came from the keyword "stand" of generate_keywords' in why.answer
+
+
+def test_a_retriever_that_could_have_brought_a_candidate_is_named_in_its_journey() -> None:
+    unlinked = evidence_of(
+        step("by_text", "retrieve", accept("a", "b")),
+        step("by_vector", "retrieve", accept("b", "c")),
+        step("best", "select", select("c"), reject("a", "b")),
+    )
+    assert explain(unlinked, "c").journey[0].text == "by_text did not bring c."
+    expanded = evidence_of(
+        step("seeds", "retrieve", accept("a", "b")),
+        step("neighbours", "retrieve", accept("b", "c", origin="a")),
+        step("best", "select", select("c"), reject("b")),
+    )
+    assert explain(expanded, "c").journey[0].name == "seeds"

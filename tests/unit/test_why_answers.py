@@ -11,7 +11,7 @@ from xray.forensics.evidence import RunEvidence
 from xray.forensics.findings import find
 from xray.forensics.why import explain
 from xray.model.answers import Cut, RunnerUp
-from xray.model.facts import REJECTED, Check, Reservoir, Tally
+from xray.model.facts import ACCEPTED, REJECTED, Check, Reservoir, Tally
 
 STANDS = ["laptop_stand_42", *several("stand", 36)]
 CASES = several("case", 20)
@@ -138,17 +138,16 @@ def test_the_winner_is_traced_back_to_what_brought_it_and_its_rival(bad_match: R
 def test_the_journey_tells_every_step_in_order(bad_match: RunEvidence) -> None:
     why = explain(bad_match, "case_14")
     assert [(stop.name, stop.kind) for stop in why.journey] == [
-        ("generate_keywords", "not_recorded"),
         ("search_products", "accepted"),
         ("filter_candidates", "accepted"),
         ("rank_candidates", "outranked"),
         ("select_best", "not_reached"),
     ]
-    assert why.journey[3].cut == Cut(
+    assert why.journey[2].cut == Cut(
         rank=13, last_kept_rank=10, score=0.77, last_kept_score=0.8, gap=0.03
     )
     assert (why.decided_at, why.decided_at_step_id) == (
-        "rank_candidates", why.journey[3].step_id,
+        "rank_candidates", why.journey[2].step_id,
     )  # fmt: skip
 
 
@@ -286,8 +285,7 @@ def test_scores_of_the_step_before_say_how_close_it_was() -> None:
         step("best", "select", select("a")),
     )
     assert explain(evidence, "b").answer == (
-        "b was outranked in best, which chose a: by the numbers of order, rank 2, "
-        "0.01 points below it."
+        "b was outranked in best, which chose a: rank 2, 0.01 points below it (measured in order)."
     )
     assert explain(evidence, "a").answer == "best chose a (0.91 in order, next best b at 0.9)."
 
@@ -372,3 +370,35 @@ def test_an_id_that_is_nearly_right_gets_a_suggestion() -> None:
     assert why.outcome == "never_retrieved"
     assert why.similar == ["Prod_7"]
     assert why.answer.endswith("Did you mean Prod_7?")
+
+
+def test_a_step_that_named_only_its_choice_leaves_open_what_else_was_there() -> None:
+    names = several("d", 6)
+    sampled = step(
+        "search",
+        "retrieve",
+        accept(*names[:3]),
+        reservoirs=[Reservoir(ACCEPTED, None, 3, accept(names[3]))],
+        tally=Tally(accepted=6),
+    )
+    why = explain(evidence_of(sampled, step("best", "select", select(names[0]))), names[5])
+    assert (why.outcome, why.certainty) == ("unknown", "unknown")
+    assert why.answer.endswith("It was not chosen: best chose d_1.")
+    assert [(stop.kind, stop.certainty) for stop in why.journey] == [
+        ("not_recorded", "unknown"),
+        ("not_reached", "unknown"),
+    ]
+    whole = evidence_of(
+        step("search", "retrieve", accept(*names)), step("best", "select", select(names[0]))
+    )
+    assert [stop.certainty for stop in explain(whole, "d_9").journey] == ["known", "known"]
+
+
+def test_a_check_named_after_its_reason_says_the_reason_once() -> None:
+    failed = Check("too_dear", "", "<=", 150, 100, passed=False)
+    evidence = evidence_of(
+        step("f", "filter", [row(REJECTED, "a", reason="too_dear", checks=[failed])])
+    )
+    assert explain(evidence, "a").answer == (
+        "f rejected a: 150 exceeds the limit of 100 by 50 (too_dear)."
+    )

@@ -64,7 +64,7 @@ def _judge_absence(case: Case, journey: Journey) -> tuple[Outcome, str, Certaint
     if not is_known:
         hidden = _explain_hidden(case, recording, counting)
         if hidden:
-            answer = f"No step of this run recorded {shown}, which proves nothing: {hidden}."
+            answer = f"What became of {shown} is unknown: {hidden}.{_tell_choice(case)}"
             return "unknown", answer, "unknown", hidden
     answer = f"No step of this run recorded {shown}: it was never retrieved."
     if replaced:
@@ -82,6 +82,15 @@ def _judge_absence(case: Case, journey: Journey) -> tuple[Outcome, str, Certaint
         else f"{list_names(recording)} recorded every decision"
     )
     return "never_retrieved", answer, "inferred", because
+
+
+def _tell_choice(case: Case) -> str:
+    """What is certain even so: the answer of the run, where every selected candidate is stored."""
+    step = case.origins.answering_step
+    if step is None or not case.flow.ledger(step).is_complete("selected"):
+        return ""
+    answer = [show_candidate(one) for one in case.origins.answer]
+    return f" It was not chosen: {step.name} chose {list_items(answer)}."
 
 
 def _creators(case: Case) -> list[Step]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from xray.forensics.conservation import Conservation
 from xray.forensics.evidence import RunEvidence
 from xray.forensics.flow import Flow
+from xray.forensics.generations import Generations
 from xray.forensics.journey import Journey
 from xray.forensics.origins import Origins
 from xray.model.records import Run
 
 
 class Case:
-    """A run with its flow, its conservation check and its origins.
+    """A run with its flow, its conservation check, its origins and what those tell apart.
 
     Args:
         evidence: the run.
@@ -22,6 +23,7 @@ class Case:
         self.flow = Flow(evidence)
         self.conservation = Conservation(self.flow)
         self.origins = Origins(self.flow)
+        self.generations = Generations(self.flow, self.origins)
 
     @property
     def run(self) -> Run:

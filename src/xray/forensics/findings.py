@@ -181,6 +181,11 @@ def _tell_top_reason(step: Step) -> str:
     if not step.rejections:
         return ""
     reason, rejection = max(step.rejections.items(), key=lambda item: item[1].count)
+    if not rejection.count:
+        samples = (
+            "A sample it logged says" if step.input_count == 1 else "The samples it logged say"
+        )
+        return f" {samples}: {list_items(list(step.rejections))}."
     return f" The most frequent reason: {reason} ({rejection.count:,})."
 
 

@@ -20,7 +20,7 @@ def describe_rejection(decision: Decision) -> str:
     reason = decision.reason or ""
     if failed is not None:
         grounds = describe_check(failed)
-        if reason and reason != failed.field:
+        if reason and f" {reason} " not in f" {grounds} ":
             grounds = f"{grounds} ({reason})"
     elif reason.startswith(MISSING_PREFIX):
         grounds = f"it has no {reason[len(MISSING_PREFIX) :]} ({reason})"

@@ -65,6 +65,11 @@ class Passage(Struct, frozen=True, kw_only=True):
     is_stranger: bool = False
     is_replaced: bool = False
 
+    @property
+    def is_present(self) -> bool:
+        """Whether the candidate was there, as far as is known."""
+        return self.fate != "absent" or bool(self.decisions)
+
 
 class Journey:
     """A candidate's passages through the steps that count, by ordinal.
@@ -222,10 +227,13 @@ class Journey:
         absent = Passage(step=step, kind="not_reached", fate="absent")
         if not ledger.decided_count and self._is_chosen_by_output(step):
             return self._chosen_by_output(step)
-        if (ledger.is_complete() and ledger.decided_count) or is_empty_handed(step):
+        is_full = ledger.is_complete() and ledger.decided_count
+        if is_full and is_one_sided(step) and not self._is_surely_gone_before(step):
+            return self._pass_one_sided(absent)
+        if is_full or is_empty_handed(step):
             return absent
-        dropped_by = next((p.step.name for p in self._by_step.values() if p.fate == "out"), None)
-        if dropped_by is not None:
+        dropped_by = self._find_drop()
+        if dropped_by:
             return replace(absent, certainty="inferred", because=f"{dropped_by} had dropped it")
         because = (
             explain_sample(self._flow, step)
@@ -233,6 +241,28 @@ class Journey:
             else explain_silence(self._flow, step)
         )
         return replace(absent, certainty="unknown", because=because)
+
+    def _pass_one_sided(self, absent: Passage) -> Passage:
+        """The step named only what it dropped, or only what it chose."""
+        dropped_by = self._find_drop()
+        if dropped_by:
+            return replace(absent, certainty="inferred", because=f"{dropped_by} had dropped it")
+        verb = "rejected" if absent.step.counts.rejected else "selected"
+        because = f"{absent.step.name} recorded only what it {verb}"
+        return replace(absent, certainty="unknown", because=because)
+
+    def _is_surely_gone_before(self, step: Step) -> bool:
+        before = [self._by_step.get(edge.source.step_id) for edge in self._flow.edges(step)]
+        return bool(before) and all(
+            passage is not None
+            and passage.fate in ("out", "absent")
+            and passage.certainty == "known"
+            for passage in before
+        )
+
+    def _find_drop(self) -> str:
+        """The name of the step that dropped the candidate so far; empty when none did."""
+        return next((p.step.name for p in self._by_step.values() if p.fate == "out"), "")
 
     def _fate_before(self, step: Step) -> Fate:
         fates = {

@@ -127,11 +127,19 @@ class Origins:
     @cached_property
     def answer(self) -> list[str]:
         """The candidates the run chose in the end: the selected of its last selecting step."""
+        step = self.answering_step
+        if step is None or step.decision is None:
+            return []
+        selected = step.decision.selected
+        return [selected] if isinstance(selected, str) else selected
+
+    @cached_property
+    def answering_step(self) -> Step | None:
+        """The last step that chose among candidates; None when none did."""
         for step in reversed(self._flow.deciding_steps):
             if self._flow.role(step) != "creates" and step.decision is not None:
-                selected = step.decision.selected
-                return [selected] if isinstance(selected, str) else selected
-        return []
+                return step
+        return None
 
     @cached_property
     def _brought_the_answer(self) -> dict[tuple[str, str | None], int]:

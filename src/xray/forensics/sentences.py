@@ -201,7 +201,7 @@ def describe_cut(cut: Cut | None, last: str = "the last that was kept") -> str:
     elif cut.score is not None:
         facts.append(f"score {show_number(cut.score)}")
     told = ", ".join(facts)
-    return f"by the numbers of {cut.measured_at}, {told}" if told and cut.measured_at else told
+    return f"{told} (measured in {cut.measured_at})" if told and cut.measured_at else told
 
 
 def _describe_gap(cut: Cut, gap: float, last: str) -> str:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Iterator
+from itertools import islice
+from typing import Final
 
 from xray.forensics.case import Case
 from xray.model.ids import canonical_id, parse_uuid
 
-_MAX_SIMILAR = 3
+_MAX_SIMILAR: Final = 3
+_MIN_BEGINNING: Final = 3
+_MIN_LIKENESS: Final = 0.8
+_MAX_COMPARED: Final = 20_000
 
 
 def recognize_candidate(case: Case, typed: str) -> str:
@@ -23,16 +29,33 @@ def recognize_candidate(case: Case, typed: str) -> str:
 
 
 def list_similar(case: Case, candidate_id: str) -> list[str]:
-    """Recorded ids that differ from *candidate_id* only in case, blanks and punctuation."""
+    """Recorded ids that *candidate_id* may stand for.
+
+    Those that differ in case, blanks and punctuation only, else those that begin so, else those
+    with the same digits and nearly the same letters.
+    """
     wanted = _fold(candidate_id)
     if not wanted:
         return []
-    found: dict[str, None] = {}
-    for step in case.flow.steps:
-        for known in case.flow.ledger(step).candidate_ids:
-            if _fold(known) == wanted and known != candidate_id:
-                found[known] = None
-    return list(found)[:_MAX_SIMILAR]
+    known = {
+        one: _fold(one)
+        for step in case.flow.steps
+        for one in case.flow.ledger(step).candidate_ids
+        if one != candidate_id
+    }
+    found = [one for one, folded in known.items() if folded == wanted]
+    if not found and len(wanted) >= _MIN_BEGINNING:
+        found = [one for one, folded in known.items() if folded.startswith(wanted)]
+    return (found or _list_misspelt(known, wanted))[:_MAX_SIMILAR]
+
+
+def _list_misspelt(known: dict[str, str], wanted: str) -> list[str]:
+    # Another number is another candidate, not a slip.
+    digits = _digits(wanted)
+    pool = {folded: one for one, folded in known.items() if _digits(folded) == digits}
+    folded = islice(pool, _MAX_COMPARED)
+    near = difflib.get_close_matches(wanted, folded, n=_MAX_SIMILAR, cutoff=_MIN_LIKENESS)
+    return [pool[one] for one in near]
 
 
 def _spell(typed: str) -> Iterator[str]:
@@ -63,3 +86,7 @@ def _parse_array(text: str) -> list[object] | None:
 
 def _fold(candidate_id: str) -> str:
     return "".join(letter for letter in candidate_id.casefold() if letter.isalnum())
+
+
+def _digits(folded: str) -> str:
+    return "".join(letter for letter in folded if letter.isdigit())

@@ -210,10 +210,27 @@ def _last_drop(journey: Journey, stranger: Passage) -> Passage | None:
 
 def write_stops(case: Case, journey: Journey) -> list[Stop]:
     """The journey in words, earlier attempts included, by ordinal."""
-    passages = [single for passage in journey.passages for single in journey.split_queries(passage)]
+    passages = [
+        single
+        for passage in _leave_out_other_kinds(case, journey)
+        for single in journey.split_queries(passage)
+    ]
     passages += journey.replaced_passages()
     passages.sort(key=lambda passage: passage.step.ordinal)
     return [_write_stop(case, passage, journey.candidate_id) for passage in passages]
+
+
+def _leave_out_other_kinds(case: Case, journey: Journey) -> list[Passage]:
+    """The passages without the steps that only work on what the candidate's kind was made from."""
+    generations = case.generations
+    own = {generations.of(passage.step) for passage in journey.passages if passage.is_present}
+    return [
+        passage
+        for passage in journey.passages
+        if passage.is_present
+        or generations.of(passage.step) in own
+        or not any(generations.are_related(generations.of(passage.step), one) for one in own)
+    ]
 
 
 def _write_stop(case: Case, passage: Passage, candidate_id: str) -> Stop:

@@ -1,0 +1,95 @@
+"""Which steps work on candidates of one kind, and which on what those were made from.
+
+A keyword brings products: the steps before and after the retriever speak of different things, and
+the origins that candidates name tell so.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Final
+
+from xray.forensics.flow import Flow
+from xray.forensics.origins import Origins
+from xray.model.records import Origin, Step
+
+_MAX_ORIGINS: Final = 1000
+
+
+class Generations:
+    """The deciding steps of a run by the kind of candidate they work on.
+
+    Args:
+        flow: the run's graph.
+        origins: its origins.
+    """
+
+    def __init__(self, flow: Flow, origins: Origins) -> None:
+        self._flow = flow
+        self._origins = origins
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        """A number for each step; steps that candidates flow between share one."""
+        flow = self._flow
+        numbers = {step.step_id: number for number, step in enumerate(flow.deciding_steps)}
+        for step in flow.deciding_steps:
+            for consumer in flow.consumers(step):
+                merged, kept = numbers[consumer.step_id], numbers[step.step_id]
+                for step_id, number in numbers.items():
+                    if number == merged:
+                        numbers[step_id] = kept
+        return numbers
+
+    @cached_property
+    def _ids(self) -> dict[int, set[str]]:
+        ids: dict[int, set[str]] = {}
+        for step in self._flow.deciding_steps:
+            found = ids.setdefault(self._numbers[step.step_id], set())
+            found.update(self._flow.ledger(step).candidate_ids)
+        return ids
+
+    @cached_property
+    def _relatives(self) -> dict[int, set[int]]:
+        """For each generation those it was made from, those made from it, and so on."""
+        parents: dict[int, set[int]] = {number: set() for number in self._numbers.values()}
+        for step in self._flow.deciding_steps:
+            own = self._numbers[step.step_id]
+            for source in self._sources(step):
+                other = self._numbers.get(source.step_id, own)
+                if other != own and self._ids[other].isdisjoint(self._ids[own]):
+                    parents[own].add(other)
+        relatives = {number: _climb(number, parents) for number in parents}
+        for number, above in list(relatives.items()):
+            for other in above:
+                relatives[other] = relatives[other] | {number}
+        return relatives
+
+    def _sources(self, step: Step) -> list[Step]:
+        """The steps that the origins named at *step* come from."""
+        found: dict[str, Step] = {}
+        for named in step.origins[:_MAX_ORIGINS]:
+            origin = Origin(candidate_id=named.candidate_id, step_id=named.step_id)
+            source = self._origins.resolve(origin, step).source
+            if source is not None:
+                found[source.step_id] = source
+        return list(found.values())
+
+    def of(self, step: Step) -> int:
+        """The generation of a deciding step."""
+        return self._numbers[step.step_id]
+
+    def are_related(self, one: int, other: int) -> bool:
+        """Whether the candidates of one generation were made from those of the other."""
+        return other in self._relatives[one]
+
+
+def _climb(number: int, parents: dict[int, set[int]]) -> set[int]:
+    above: set[int] = set()
+    waiting = list(parents[number])
+    while waiting:
+        parent = waiting.pop()
+        if parent not in above and parent != number:
+            above.add(parent)
+            waiting.extend(parents[parent])
+    return above
