@@ -4,8 +4,9 @@ from xray.capture.redaction import REDACTED
 from xray.capture.run import Run
 from xray.capture.step import Step
 from xray.capture.wrapping import wrap
+from xray.destinations import close, flush, stats
 from xray.errors import XRayDeliveryError, XRayError
-from xray.session import XRay, attach, close, configure, flush, stats, xray_run, xray_step
+from xray.session import XRay, attach, configure, xray_run, xray_step
 
 __all__ = [
     "REDACTED",

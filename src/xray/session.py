@@ -2,45 +2,65 @@
 
 from __future__ import annotations
 
+import os
 import threading
-import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import Any, Final, TypeVar, overload
 
+from xray.capture.attaching import AttachedRun, hand_over_by_key
+from xray.capture.current import current_run
 from xray.capture.guard import caught, logger, warn
+from xray.capture.headers import Handover, Headers, names_run, read_headers
 from xray.capture.noop import NoopStep
 from xray.capture.redaction import Redactor
-from xray.capture.run import AttachedRun, NoopRun, Run, current_run
+from xray.capture.run import NoopRun, Run
 from xray.capture.settings import CaptureSettings
 from xray.capture.sink import Sink
-from xray.capture.step import Step
+from xray.capture.step import Step, current_step
 from xray.capture.wrapping import drive, drive_async, record_calls
-from xray.errors import XRayDeliveryError
+from xray.delivery.settings import DeliverySettings
+from xray.destinations import find_destination
 from xray.settings import ClientSettings, apply_settings, read_settings
-
-if TYPE_CHECKING:
-    from xray.delivery.delivery import Delivery, FlushResult
-    from xray.delivery.losses import DeliveryStats
 
 Item = TypeVar("Item")
 F = TypeVar("F", bound=Callable[..., Any])
 
-_lock = threading.RLock()
-_configured: dict[str, object] = {}
-_deliveries: dict[tuple[str, str | None, str], Delivery] = {}
-# Runs that were open when `close` was called still count here what they could not hand over.
-_closed: list[Delivery] = []
+_RUN_OPTIONS: Final = ("input", "metadata", "tags", "params", "correlation", "key", "attempt")
+
+
+class _Configuration:
+    """What `configure` was told, for every client of this process."""
+
+    def __init__(self) -> None:
+        self.given: dict[str, object] = {}
+        self.turn = threading.RLock()
+
+    def renew(self) -> None:
+        # Another thread may hold the lock while the process forks, and is not there afterwards.
+        self.turn = threading.RLock()
+
+
+_configuration: Final = _Configuration()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_configuration.renew)
 
 
 class XRay:
     """Records the runs of one pipeline.
 
+        x = XRay("search", environment="production")
+        with x.run(input=query) as run, run.step("filter", step_type="filter") as step:
+            step.reject("p1", "price_too_high")
+
+    Making one costs nothing and opens nothing; settings are read when it first records.
+
     Args:
         pipeline: the pipeline's name.
         sink: where facts go instead of a server; `xray.testing.MemorySink` in tests.
         enabled: False records nothing.
-        settings: any setting of `xray.settings.ClientSettings`, e.g. `url=` or `capture=`.
+        settings: `url`, `api_key`, `capture`, `offline_mode`, `environment`, `repository`,
+            `version`, `disabled`, `log` or `redact`, as `xray.settings.ClientSettings` says.
     """
 
     def __init__(
@@ -50,8 +70,8 @@ class XRay:
         self._sink = sink
         self._is_enabled = enabled
         self._given = settings
+        self._is_open = False
         self._opened: tuple[Sink, CaptureSettings] | None = None
-        self._opened_before_closing = 0
 
     def run(
         self,
@@ -64,6 +84,15 @@ class XRay:
         attempt: int = 1,
     ) -> Run:
         """A run of the pipeline, begun by `with`; as a decorator, a run for each call.
+
+            with x.run(input=query) as run:
+                run.set_output(answer(query))
+
+            @x.run(tags=["nightly"])
+            def answer(query): ...
+
+        A decorated function, coroutine or generator is recorded with its arguments as input and
+        what it returns as output, unless the pipeline gives them itself.
 
         Args:
             input: what the pipeline works on.
@@ -78,7 +107,7 @@ class XRay:
         def make() -> Run:
             opened = self._open()
             if opened is None:
-                return NoopRun(self.pipeline, _NowhereSink(), CaptureSettings(), renew=make)
+                return _nothing_of(self.pipeline, make)
             sink, capture = opened
             return Run(
                 self.pipeline,
@@ -98,7 +127,7 @@ class XRay:
             return make()
         except Exception as error:  # noqa: BLE001
             caught("XRay.run", error)
-            return NoopRun("off", _NowhereSink(), CaptureSettings())
+            return _nothing_of("off")
 
     def start(self, input: object = None, **options: Any) -> Run:  # noqa: A002
         """A run that has begun; `finish()` ends it. Options as for `run`."""
@@ -127,27 +156,39 @@ class XRay:
         return drive(run, items)
 
     def attach(self, key: str | None = None, attempt: int = 1) -> Run:
-        """The run another process of this pipeline started with `key=`, to add steps to."""
+        """The run another process of this pipeline started with `key=`, to add steps to.
+
+        Args:
+            key: the key that run is started with.
+            attempt: its attempt at that key.
+        """
+        if key is None:
+            warn("attach-key", "attach() needs the key= of a run, or headers; nothing is recorded.")
+            return _nothing_of("detached")
+        try:
+            return self._attach_to(hand_over_by_key(self.pipeline, key, attempt))
+        except Exception as error:  # noqa: BLE001
+            caught("XRay.attach", error)
+            return _nothing_of("detached")
+
+    def _attach_to(self, handover: Handover) -> Run:
         opened = self._open()
-        if opened is None:
-            return NoopRun(self.pipeline, _NowhereSink(), CaptureSettings())
-        sink, capture = opened
-        return AttachedRun(self.pipeline, sink, capture, key=key, attempt=attempt)
+        return _nothing_of("off") if opened is None else AttachedRun(handover, *opened)
 
     def _open(self) -> tuple[Sink, CaptureSettings] | None:
         """Where facts go and how they are captured; None when nothing is recorded."""
-        if self._opened is not None and self._opened_before_closing == len(_closed):
+        if self._is_open:
             return self._opened
-        with _lock:
-            given = apply_settings(_current_settings(), self._given, "XRay(...)")
-            if given.log is not None:
-                logger.setLevel(given.log.upper())
-            if given.disabled or not self._is_enabled:
-                return None
-            sink = self._sink if self._sink is not None else _find_delivery(given)
+        with _configuration.turn:
+            configured = dict(_configuration.given)
+        given = apply_settings(read_settings(configured), self._given, "XRay(...)")
+        if given.log is not None:
+            logger.setLevel(given.log.upper())
+        if not given.disabled and self._is_enabled:
+            sink = self._sink if self._sink is not None else _find_destination(given)
             self._opened = (sink, _capture_settings(given))
-            self._opened_before_closing = len(_closed)
-            return self._opened
+        self._is_open = True
+        return self._opened
 
 
 class _NowhereSink:
@@ -163,8 +204,8 @@ class _NowhereSink:
         """Count nothing."""
 
 
-def _current_settings() -> ClientSettings:
-    return read_settings(_configured)
+def _nothing_of(pipeline: str, renew: Callable[[], Run] | None = None) -> NoopRun:
+    return NoopRun(pipeline, _NowhereSink(), CaptureSettings(), renew=renew)
 
 
 def _capture_settings(settings: ClientSettings) -> CaptureSettings:
@@ -177,32 +218,31 @@ def _capture_settings(settings: ClientSettings) -> CaptureSettings:
     )
 
 
-def _find_delivery(settings: ClientSettings) -> Delivery:
-    """The one delivery of this process to that server in that mode."""
-    key = (settings.url, settings.api_key, settings.offline_mode)
-    with _lock:
-        found = _deliveries.get(key)
-        if found is None:
-            # Loaded when the first run needs it, so that `import xray` stays cheap.
-            from xray.delivery.delivery import Delivery
-            from xray.delivery.settings import DeliverySettings
-
-            found = _deliveries[key] = Delivery(
-                DeliverySettings(
-                    url=settings.url, api_key=settings.api_key, offline_mode=settings.offline_mode
-                )
-            )
-        return found
+def _find_destination(settings: ClientSettings) -> Sink:
+    return find_destination(
+        DeliverySettings(
+            url=settings.url, api_key=settings.api_key, offline_mode=settings.offline_mode
+        )
+    )
 
 
 def configure(**settings: object) -> None:
-    """Set what counts for every client made from here on; see `xray.settings.ClientSettings`."""
-    with _lock:
-        _configured.update(settings)
+    """Set what counts for every client that has recorded nothing yet.
+
+    Args:
+        settings: any setting of `xray.settings.ClientSettings`, e.g. `url=` or `capture=`; it
+            counts more than the environment and less than an argument of `XRay(...)`.
+    """
+    with _configuration.turn:
+        _configuration.given.update(settings)
 
 
 def xray_run(pipeline: str, **options: Any) -> Run:
     """A run of *pipeline*: a context manager, plain or async, and a decorator.
+
+        with xray_run("search", metadata={"user": "u1"}):
+            with xray_step("filter", "FILTER") as step:
+                step.reject("p1", "price_too_high")
 
     Args:
         pipeline: the pipeline's name.
@@ -212,13 +252,10 @@ def xray_run(pipeline: str, **options: Any) -> Run:
     return XRay(pipeline, **options).run(**for_run)
 
 
-_RUN_OPTIONS = ("input", "metadata", "tags", "params", "correlation", "key", "attempt")
-
-
 class xray_step:  # noqa: N801  (used like a function)
     """A step of the current run: a context manager, plain or async, and a decorator.
 
-    Outside any run it records nothing.
+    Outside any run it records nothing. One of these may serve many times, in several threads.
 
     Args:
         name: what the pipeline calls the step.
@@ -230,18 +267,18 @@ class xray_step:  # noqa: N801  (used like a function)
         self._name = name
         self._step_type = step_type
         self._options = options
-        self._step: Step | None = None
+        self._open: list[Step] = []
 
     def _make(self) -> Step:
         run = current_run.get()
         if run is not None:
             return run.step(self._name, self._step_type, **self._options)
-        nowhere = NoopRun("outside", _NowhereSink(), CaptureSettings())
-        return NoopStep(nowhere, "outside", "custom")
+        return NoopStep(_nothing_of("outside"), "outside", "custom")
 
     def __enter__(self) -> Step:
-        self._step = self._make()
-        return self._step.__enter__()
+        step = self._make()
+        self._open.append(step)
+        return step.__enter__()
 
     def __exit__(
         self,
@@ -249,9 +286,13 @@ class xray_step:  # noqa: N801  (used like a function)
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        step, self._step = self._step, None
-        if step is not None:
-            step.__exit__(kind, error, traceback)
+        if not self._open:
+            return
+        # Several blocks may be open, each in its own thread or task; in each, it is the current.
+        current = current_step.get()
+        step = current if current is not None and current in self._open else self._open[-1]
+        self._open.remove(step)
+        step.__exit__(kind, error, traceback)
 
     async def __aenter__(self) -> Step:
         return self.__enter__()
@@ -270,12 +311,18 @@ class xray_step:  # noqa: N801  (used like a function)
 
 
 def attach(
-    headers: Mapping[str, str] | str, *, key: str | None = None, attempt: int = 1, **settings: Any
+    headers: Headers | str, *, key: str | None = None, attempt: int = 1, **settings: Any
 ) -> Run:
     """The run another process started, to add steps to; it is never finished here.
 
+        with xray.attach(request.headers) as run, run.step("rank", "rank") as step: ...
+        with xray.attach("search", key=job_id) as run: ...
+
+    Headers that name no run record nothing, so a service may attach to every request it gets.
+
     Args:
-        headers: what `run.headers()` gave there, or the pipeline's name together with *key*.
+        headers: what `run.headers()` gave there, among any others, in any case: a mapping,
+            pairs of text or bytes, or a WSGI environment; or the pipeline's name, with *key*.
         key: the key that run was started with.
         attempt: its attempt at that key.
         settings: any client setting.
@@ -283,82 +330,11 @@ def attach(
     try:
         if isinstance(headers, str):
             return XRay(headers, **settings).attach(key=key, attempt=attempt)
-        run = XRay("unnamed", **settings).attach()
-        if isinstance(run, AttachedRun) and run.follow(headers):
-            return run
-        if isinstance(run, AttachedRun):
-            warn("attach", "The headers name no X-Ray run; nothing is recorded.")
+        handover = read_headers(headers)
+        if handover is not None:
+            return XRay(handover.pipeline, **settings)._attach_to(handover)
+        if names_run(headers):
+            warn("attach", "The headers name no run that X-Ray could read; nothing is recorded.")
     except Exception as error:  # noqa: BLE001
         caught("attach", error)
-    return NoopRun("detached", _NowhereSink(), CaptureSettings())
-
-
-def flush(timeout_s: float = 5.0) -> FlushResult:
-    """Send what waits, for at most *timeout_s* seconds.
-
-    Raises:
-        XRayDeliveryError: in `offline_mode="fail"`, when something could not be delivered.
-    """
-    deadline_s = time.monotonic() + timeout_s
-    failure: XRayDeliveryError | None = None
-    is_complete = True
-    for delivery in _open_deliveries():
-        try:
-            result = delivery.flush(max(0.0, deadline_s - time.monotonic()))
-            is_complete = is_complete and result.is_complete
-        except XRayDeliveryError as error:  # noqa: PERF203  (one server's failure is not all)
-            failure = failure or error
-    if failure is not None:
-        raise failure
-    return _sum_up(is_complete)
-
-
-def close(timeout_s: float = 2.0) -> FlushResult:
-    """Send what waits, for at most *timeout_s* seconds, and stop."""
-    deadline_s = time.monotonic() + timeout_s
-    with _lock:
-        closing = list(_deliveries.values())
-        _deliveries.clear()
-        _closed.extend(closing)
-    results = [delivery.close(max(0.0, deadline_s - time.monotonic())) for delivery in closing]
-    return _sum_up(all(result.is_complete for result in results))
-
-
-def stats() -> DeliveryStats:
-    """What became of everything this process recorded: offered, acknowledged, pending, lost."""
-    from xray.delivery.losses import DeliveryStats, Volume
-
-    with _lock:
-        found = [delivery.stats() for delivery in (*_deliveries.values(), *_closed)]
-    lost: dict[str, Volume] = {}
-    for one in found:
-        for cause, volume in one.lost.items():
-            lost[cause] = lost.get(cause, Volume()) + volume
-    return DeliveryStats(
-        offered=sum((one.offered for one in found), Volume()),
-        acknowledged=sum((one.acknowledged for one in found), Volume()),
-        pending=sum((one.pending for one in found), Volume()),
-        lost=lost,
-        held_bytes=sum(one.held_bytes for one in found),
-        batches=sum(one.batches for one in found),
-        failed_attempts=sum(one.failed_attempts for one in found),
-        state=next((one.state for one in found if one.state != "idle"), "idle"),
-        last_problem=next((one.last_problem for one in found if one.last_problem), None),
-    )
-
-
-def _open_deliveries() -> list[Delivery]:
-    with _lock:
-        return list(_deliveries.values())
-
-
-def _sum_up(is_complete: bool) -> FlushResult:
-    from xray.delivery.delivery import FlushResult
-
-    books = stats()
-    return FlushResult(
-        is_complete=is_complete,
-        acknowledged=books.acknowledged,
-        pending=books.pending,
-        lost=books.total_lost,
-    )
+    return _nothing_of("detached")

@@ -3,14 +3,18 @@
 An argument counts more than `xray.configure(...)`, that more than the environment, that more than
 the file `xray.toml` (or the one `XRAY_CONFIG` names), that more than the default. A value that
 cannot be used is warned about once, and what counts next is taken.
+
+Where records and the key go is never read from an `xray.toml` that merely lies in the working
+directory, because whoever can write there would receive both.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
+import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -26,6 +30,8 @@ LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 OFFLINE_MODES: Final[tuple[OfflineMode, ...]] = ("buffer", "silent", "fail")
 LOG_LEVELS: Final[tuple[LogLevel, ...]] = get_args(LogLevel)
 _MAX_TEXT_LENGTH: Final = 256
+_MAX_FILE_BYTES: Final = 65_536
+_DESTINATION: Final = ("url", "api_key")
 _TRUE: Final = ("1", "true", "yes", "on")
 _FALSE: Final = ("0", "false", "no", "off", "")
 
@@ -198,14 +204,49 @@ def read_settings(
     return apply_settings(settings, configured, "xray.configure")
 
 
+@dataclass(slots=True)
+class _FileMemory:
+    """What the configuration file said when it was last read, and which state of it that was."""
+
+    state: tuple[object, ...] = ()
+    said: dict[str, object] = field(default_factory=dict)
+
+
+_memory: Final = _FileMemory()
+
+
 def _read_file(environ: Mapping[str, str]) -> dict[str, object]:
-    path = Path(environ.get(CONFIG_VARIABLE) or "xray.toml")
+    named = environ.get(CONFIG_VARIABLE)
+    path = Path(named or "xray.toml")
     try:
-        text = path.read_text("utf-8")
-    except FileNotFoundError:
-        if environ.get(CONFIG_VARIABLE):
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        if named:
             warn("config-file", "XRAY_CONFIG names a file that is not there; it is ignored.")
         return {}
+    except (OSError, ValueError):
+        warn("config-file", "The configuration file cannot be read; it is ignored.")
+        return {}
+    # Every client asks; the file is opened again only when it has changed.
+    state = (named, found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
+    if _memory.state != state:
+        said = _parse_file(path) if _is_readable(found) else {}
+        _memory.said = said if named else _without_destination(said)
+        _memory.state = state
+    return _memory.said
+
+
+def _is_readable(found: os.stat_result) -> bool:
+    """Whether it is a file of reasonable size; a pipe or a device could be read for ever."""
+    if stat.S_ISREG(found.st_mode) and found.st_size <= _MAX_FILE_BYTES:
+        return True
+    warn("config-file", "The configuration file is too large or no file; it is ignored.")
+    return False
+
+
+def _parse_file(path: Path) -> dict[str, object]:
+    try:
+        text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError):
         warn("config-file", "The configuration file cannot be read; it is ignored.")
         return {}
@@ -216,6 +257,18 @@ def _read_file(environ: Mapping[str, str]) -> dict[str, object]:
         return {}
     try:
         return dict(toml.loads(text))
-    except toml.TOMLDecodeError:
+    except (ValueError, RecursionError):
         warn("config-file", "xray.toml is not valid TOML; it is ignored.")
         return {}
+
+
+def _without_destination(said: dict[str, object]) -> dict[str, object]:
+    ignored = [name for name in _DESTINATION if name in said]
+    if ignored:
+        warn(
+            "config-destination",
+            "xray.toml in the working directory names %s, which is ignored: only a file that "
+            "XRAY_CONFIG names may say where records go.",
+            " and ".join(ignored),
+        )
+    return {name: value for name, value in said.items() if name not in _DESTINATION}

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 import xray
-from xray import session
 from xray.capture import guard
 from xray.client import Client
+from xray.destinations import forget_destinations
 from xray.model.records import Decision, RunDetail, Step
 from xray.server.serving import BackgroundServer
 from xray.server.settings import ServerSettings
@@ -159,7 +159,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded]:
     with BackgroundServer(settings) as server, Client(server.url) as client:
         monkeypatch.setenv("XRAY_URL", server.url)
         monkeypatch.setattr(guard, "_last_said_s", {})
-        monkeypatch.setattr(session, "_closed", [])
+        forget_destinations()
         with guard.raising():
             yield Recorded(client)
         xray.close()

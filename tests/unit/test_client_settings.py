@@ -48,7 +48,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(guard, "_last_said_s", {})
-    monkeypatch.setattr(session, "_configured", {})
+    monkeypatch.setattr(session._configuration, "given", {})
     level = guard.logger.level
     yield
     guard.logger.setLevel(level)

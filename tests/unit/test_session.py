@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +16,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 import xray
 from xray import session
 from xray.capture import guard
+from xray.destinations import _destinations, forget_destinations
 from xray.errors import XRayDeliveryError
 from xray.model.facts import RunStarted
 from xray.settings import VARIABLES
@@ -27,11 +30,11 @@ DEAD = "http://127.0.0.1:9"
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     xray.close(timeout_s=0)
+    forget_destinations()
     for variable in VARIABLES.values():
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr(guard, "_last_said_s", {})
-    monkeypatch.setattr(session, "_configured", {})
-    monkeypatch.setattr(session, "_closed", [])
+    monkeypatch.setattr(session._configuration, "given", {})
     with guard.raising():
         yield
         xray.close(timeout_s=0)
@@ -106,11 +109,29 @@ def test_a_client_goes_on_after_close(server: FaultServer) -> None:
     assert xray.stats().acknowledged.records == 6
 
 
-def test_a_run_that_close_overtook_is_counted_as_lost(server: FaultServer) -> None:
+def test_a_run_that_close_overtook_is_delivered_all_the_same(server: FaultServer) -> None:
     run = xray.XRay("p", url=server.url).start()
     xray.close(timeout_s=10)
     run.finish()
-    assert xray.stats().lost["closed"].records == 1
+    assert xray.flush(timeout_s=10).is_complete
+    assert len(server.facts) == xray.stats().acknowledged.records == 2
+    assert not xray.stats().lost
+
+
+def test_closing_again_and_again_keeps_the_books_and_not_what_was_closed(
+    server: FaultServer,
+) -> None:
+    client = xray.XRay("p", url=server.url)
+    closed = []
+    for _ in range(5):
+        record(client)
+        [destination] = _destinations.all()
+        closed.append(weakref.ref(destination._open or destination))
+        xray.close(timeout_s=10)
+    gc.collect()
+    assert [delivery() is None for delivery in closed] == [True] * 4 + [False]
+    assert xray.stats().acknowledged.records == len(server.facts) == 15
+    assert xray.stats().acknowledged.decisions == 5
     assert books_balance()
 
 
@@ -216,7 +237,7 @@ def test_clients_of_one_server_share_one_delivery(server: FaultServer) -> None:
     record(xray.XRay("p", url=server.url))
     record(xray.XRay("q", url=server.url + "/"))
     xray.flush(timeout_s=10)
-    assert len(session._deliveries) == 1
+    assert len(_destinations.all()) == 1
 
 
 def test_configure_counts_for_clients_made_from_here_on(server: FaultServer) -> None:

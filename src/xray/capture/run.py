@@ -2,54 +2,43 @@
 
 from __future__ import annotations
 
-import itertools
-import threading
-from collections.abc import Callable, Mapping
-from contextvars import ContextVar
+from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
-from urllib.parse import quote, unquote
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from xray.capture.correlation import correlate, read_active_span
-from xray.capture.failures import describe_error, status_after
+from xray.capture.current import Standing, current_run, read_standing, restore_standing
+from xray.capture.failures import describe_error
 from xray.capture.guard import caught, guarded, warn
+from xray.capture.headers import Handover, write_headers
 from xray.capture.levels import STEP_CLASSES
+from xray.capture.naming import (
+    read_attempt,
+    read_level,
+    read_name,
+    read_status,
+    read_step_type,
+    read_tags,
+)
 from xray.capture.noop import NoopStep
+from xray.capture.sequence import StepSequence
 from xray.capture.settings import FULL_BYTES_PER_RUN, CaptureSettings
-from xray.capture.snapshot import bounded_text, read_list, snapshot, well_formed
+from xray.capture.snapshot import read_list, snapshot
 from xray.capture.step import VALUE_LIMITS, Place, Step, current_step
 from xray.capture.wrapping import record_calls
 from xray.errors import XRayDeliveryError
 from xray.model.facts import NIL, RunFinished, RunStarted
 from xray.model.ids import new_uuid7, parse_uuid, run_id_for_key
 from xray.model.kinds import is_a
-from xray.model.vocabulary import (
-    DECLARABLE_STEP_TYPES,
-    CaptureLevel,
-    RunStatus,
-    StepType,
-    parse_capture_level,
-    parse_run_status,
-    parse_step_type,
-)
+from xray.model.vocabulary import RunStatus
 
 if TYPE_CHECKING:
     from xray.capture.sink import Sink
 
 Self = TypeVar("Self", bound="Run")
 F = TypeVar("F", bound=Callable[..., Any])
-
-RUN_HEADER: Final = "x-xray-run"
-PIPELINE_HEADER: Final = "x-xray-pipeline"
-STEP_HEADER: Final = "x-xray-step"
-ORDINAL_HEADER: Final = "x-xray-ordinal"
-_MAX_NAME_LENGTH: Final = 256
-_MAX_TAGS: Final = 64
-
-current_run: Final[ContextVar[Run | None]] = ContextVar("xray_run", default=None)
-"""The run the running code is in, per thread and per task."""
 
 
 class Run:
@@ -78,7 +67,7 @@ class Run:
         self.sink = sink
         self.settings = settings
         self.key = None if key is None else read_name(key, "")
-        self.attempt = attempt if type(attempt) is int and 0 < attempt < 1 << 31 else 1
+        self.attempt = read_attempt(attempt)
         self.run_id = (
             new_uuid7(settings.clock.wall_us())
             if self.key is None
@@ -89,16 +78,16 @@ class Run:
         self._input = NIL if input is None else self._freeze(input)
         self._metadata = self._freeze_map(metadata)
         self._params = NIL if params is None else self._freeze(params)
-        self._tags = _read_tags(tags)
+        self._tags = read_tags(tags)
         self._correlation = correlate(correlation)
         self._output = NIL
         self._added_metadata: dict[str, Any] = {}
         self._added_tags: list[str] = []
-        self._ordinals = itertools.count()
-        self._steps_by_name: dict[str, str] = {}
-        self._attempts: dict[Place, tuple[int, bool]] = {}
-        self._lock = threading.Lock()
-        self._previous: tuple[Run | None, Step | None] = (None, None)
+        self._steps = StepSequence(settings.clock)
+        # Where the code stood that entered the run, innermost last; and where it stood when it
+        # left the run while another was current, which will want to go back there.
+        self._outside: list[Standing] = []
+        self._left_to: Standing | None = None
         self._root_step_id: str | None = None
         self._is_started = False
         self._is_finished = False
@@ -157,7 +146,7 @@ class Run:
         try:
             if output is not None:
                 self._output = self._freeze(output)
-            self._put_end(self._read_status(status, error), error)
+            self._put_end(read_status(status, error), error)
         except Exception as failure:  # noqa: BLE001
             self.sink.count_loss("capture_failed")
             caught("Run.finish", failure)
@@ -183,15 +172,6 @@ class Run:
                 omissions=self._omissions,
             )
         )
-
-    def _read_status(self, status: object, error: BaseException | None) -> RunStatus:
-        if status is None:
-            return status_after(error)
-        known = parse_run_status(str.__str__(status)) if is_a(status, str) else None
-        if known is None or known in ("running", "abandoned"):
-            warn("status", "finish(status=…) takes completed, failed or cancelled.")
-            return status_after(error)
-        return known
 
     def __enter__(self: Self) -> Self:
         self.start()
@@ -244,17 +224,23 @@ class Run:
     def activate(self) -> None:
         """Make this the run that `xray_step` adds to, in this thread or task."""
         with guarded("Run.activate"):
-            self._previous = (current_run.get(), current_step.get())
-            current_run.set(self)
-            current_step.set(None)
+            self._left_to = None
+            self._outside.append(read_standing())
+            restore_standing(Standing(self, None))
 
     def deactivate(self) -> None:
         """Give the place back to the run that had it before, unless another took it since."""
         with guarded("Run.deactivate"):
-            if current_run.get() is self:
-                current_run.set(self._previous[0])
-                current_step.set(self._previous[1])
-            self._previous = (None, None)
+            outside = self._outside.pop() if self._outside else None
+            if outside is None:
+                return
+            if current_run.get() is not self:
+                self._left_to = outside
+                return
+            # A run that was left before the ones inside it is not what to go back to.
+            while isinstance(outside.run, Run) and outside.run._left_to is not None:
+                outside = outside.run._left_to
+            restore_standing(outside)
 
     # What the run is about
 
@@ -273,7 +259,7 @@ class Run:
     def add_tags(self, *tags: str) -> None:
         """Add tags to the run."""
         with guarded("Run.add_tags"):
-            self._added_tags.extend(_read_tags(list(tags)))
+            self._added_tags.extend(read_tags(list(tags)))
 
     # Steps
 
@@ -300,17 +286,13 @@ class Run:
             parent: the step that contains it; the one that is open when absent.
         """
         try:
-            kind, declared = _read_step_type(step_type)
-            active = current_step.get()
-            parent_id = self.find_step(parent)
-            if parent_id is None and active is not None and active.run is self:
-                parent_id = active.step_id
-            return STEP_CLASSES[self._read_level(capture)](
+            kind, declared = read_step_type(step_type)
+            return STEP_CLASSES[read_level(capture, self.settings.level)](
                 self,
                 read_name(name, "unnamed"),
                 kind,
                 declared_type=declared,
-                parent_step_id=parent_id or self._root_step_id,
+                parent_step_id=self._find_parent(parent),
                 takes=self._read_takes(takes),
                 params=params,
                 input=input,
@@ -319,13 +301,18 @@ class Run:
             caught("Run.step", error)
             return NoopStep(self, "unnamed", "custom")
 
-    def _read_level(self, capture: object) -> CaptureLevel:
-        if capture is None:
-            return self.settings.level
-        level = parse_capture_level(str.__str__(capture)) if is_a(capture, str) else None
-        if level is None:
-            warn("capture", "capture= takes minimal, sample or full; the client's level is used.")
-        return level or self.settings.level
+    def _find_parent(self, parent: object) -> str | None:
+        found = None if parent is None else self.find_step(parent)
+        if found is None and parent is not None:
+            warn("parent", "parent= names no step this run has opened; the open step is taken.")
+        return found or self._open_step_id()
+
+    def _open_step_id(self) -> str | None:
+        """The step of this run that is open here; in an attached run else the one it hangs on."""
+        active = current_step.get()
+        if active is None or active.run is not self or isinstance(active, NoopStep):
+            return self._root_step_id
+        return active.step_id
 
     def _read_takes(self, takes: object) -> list[str] | None:
         if takes is None:
@@ -341,43 +328,44 @@ class Run:
     def find_step(self, step: object) -> str | None:
         """The id of *step*: a step of this run, the name of its latest so called, or an id."""
         if is_a(step, Step):
-            return step.step_id
+            is_ours = step.run.run_id == self.run_id and not isinstance(step, NoopStep)
+            return step.step_id if is_ours else None
         if not is_a(step, str):
             return None
         name = str.__str__(step)
-        return self._steps_by_name.get(name) or parse_uuid(name)
+        return self._steps.find(name) or parse_uuid(name)
 
     def next_ordinal(self) -> int:
         """The position of the next step that opens."""
-        return next(self._ordinals)
+        return self._steps.take_ordinal()
 
     def begin_attempt(self, step_id: str, place: Place) -> int:
         """Note that a step opened; which attempt it is after a failed step at its place."""
-        with self._lock:
-            number, has_failed = self._attempts.get(place, (0, False))
-            attempt = number + 1 if has_failed else 1
-            self._attempts[place] = (attempt, False)
-            self._steps_by_name[place[1]] = step_id
-        return attempt
+        return self._steps.begin_attempt(step_id, place)
 
     def end_attempt(self, place: Place, *, failed: bool) -> None:
         """Note how the last step at *place* ended."""
-        with self._lock:
-            self._attempts[place] = (self._attempts.get(place, (1, False))[0], failed)
-
-    # Other processes
+        self._steps.end_attempt(place, failed=failed)
 
     def headers(self) -> dict[str, str]:
-        """Headers that let another process add steps to this run with `xray.attach(headers)`."""
-        active = current_step.get()
-        headers = {
-            RUN_HEADER: self.run_id,
-            PIPELINE_HEADER: quote(self.pipeline, safe=""),
-            ORDINAL_HEADER: str(self.next_ordinal()),
-        }
-        if active is not None and active.run is self:
-            headers[STEP_HEADER] = active.step_id
-        return headers
+        """Headers for another process, which adds steps to this run with `xray.attach(headers)`.
+
+        Its steps come after those opened here so far and before those opened here later, inside
+        the step that is open now. Ask again for each request: each call keeps places in the order
+        of steps for one process.
+        """
+        try:
+            return write_headers(
+                Handover(
+                    self.run_id,
+                    self.pipeline,
+                    self._open_step_id(),
+                    self._steps.lend_ordinals(),
+                )
+            )
+        except Exception as error:  # noqa: BLE001
+            caught("Run.headers", error)
+            return {}
 
     def _freeze(self, value: object) -> msgspec.Raw:
         return snapshot(value, self.settings.redactor, self._omissions, VALUE_LIMITS)
@@ -386,41 +374,6 @@ class Run:
         if value is None or (is_a(value, dict) and not dict.__len__(value)):
             return NIL
         return self._freeze(value if is_a(value, dict) else {"value": value})
-
-
-class AttachedRun(Run):
-    """A run that another process started: steps are added to it, and it is never finished here."""
-
-    def start(self: Self) -> Self:
-        """Begin nothing: the process that started the run did."""
-        return self
-
-    def finish(
-        self,
-        status: str | None = None,
-        output: object = None,
-        error: BaseException | None = None,
-    ) -> None:
-        """Deliver the steps; the run goes on in the process that started it."""
-        try:
-            self.sink.settle_run(self.run_id)
-        except XRayDeliveryError:
-            if error is None:
-                raise
-
-    def follow(self, headers: Mapping[str, str]) -> bool:
-        """Take the run's id and place from *headers*; False when they name no run."""
-        found = {str(name).lower(): str(value) for name, value in dict(headers).items()}
-        run_id = parse_uuid(found.get(RUN_HEADER, ""))
-        if run_id is None:
-            return False
-        self.run_id = run_id
-        self.pipeline = read_name(unquote(found.get(PIPELINE_HEADER, "")), self.pipeline)
-        self._root_step_id = parse_uuid(found.get(STEP_HEADER, ""))
-        ordinal = found.get(ORDINAL_HEADER, "")
-        if ordinal.isdecimal() and len(ordinal) < 10:
-            self._ordinals = itertools.count(int(ordinal))
-        return True
 
 
 class NoopRun(Run):
@@ -447,6 +400,10 @@ class NoopRun(Run):
     def set_metadata(self, metadata: object = None, /, **named: object) -> None:
         """Record nothing."""
 
+    def headers(self) -> dict[str, str]:
+        """No headers: there is no run to add to."""
+        return {}
+
     def step(
         self,
         name: str,
@@ -460,28 +417,3 @@ class NoopRun(Run):
     ) -> Step:
         """A step that records nothing."""
         return NoopStep(self, "off", "custom")
-
-
-def read_name(name: object, default: str) -> str:
-    """A name of the pipeline's as short text."""
-    text = bounded_text(name, {}, _MAX_NAME_LENGTH)
-    return text or default
-
-
-def _read_tags(tags: object) -> list[str]:
-    given = [tags] if is_a(tags, str) else read_list(tags, _MAX_TAGS) or []
-    kept = [well_formed(str.__str__(tag)[:_MAX_NAME_LENGTH]) for tag in given if is_a(tag, str)]
-    return list(dict.fromkeys(kept))
-
-
-def _read_step_type(word: object) -> tuple[StepType, str | None]:
-    """The step type for the declared *word*, and the word itself where it is none of ours."""
-    known = parse_step_type(str.__str__(word)) if is_a(word, str) else None
-    if known is not None and known != "custom":
-        return known, None
-    warn(
-        "step_type",
-        "A step has no known step_type and is kept as custom; the types are %s.",
-        ", ".join(DECLARABLE_STEP_TYPES),
-    )
-    return "custom", None if word is None else bounded_text(word, {}, _MAX_NAME_LENGTH)

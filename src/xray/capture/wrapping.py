@@ -5,14 +5,26 @@ from __future__ import annotations
 import contextvars
 import functools
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator
-from typing import Any, ParamSpec, Protocol, TypeVar, cast
+import sys
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+)
+from typing import Any, Final, ParamSpec, Protocol, TypeVar, cast
 
-from xray.capture.guard import caught
+from xray.capture.current import Standing, read_standing, restore_standing
+from xray.capture.guard import guarded
 
 P = ParamSpec("P")
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
+
+_RECEIVERS: Final = ("self", "cls")
 
 
 class Scope(Protocol):
@@ -61,56 +73,53 @@ def wrap(function: Callable[P, R]) -> Callable[P, R]:
 def record_calls(open_scope: Callable[[], Scope], function: F) -> F:
     """*function*, each of whose calls is recorded as a scope of its own.
 
+    A generator function stays one, for whoever asks `inspect`; the scope of a call opens when the
+    generator is first advanced and ends when it does.
+
     Args:
         open_scope: makes the run or step of one call.
-        function: a function, coroutine function, generator or async generator function.
+        function: a function, coroutine function, generator or async generator function, a
+            callable object, or what `classmethod` or `staticmethod` made of one.
     """
-    if inspect.isasyncgenfunction(function):
+    if isinstance(function, (classmethod, staticmethod)):
+        return cast("F", type(function)(record_calls(open_scope, function.__func__)))
+    give_input = _InputReader(function)
+    code = _find_code(function)
+    recorded: Callable[..., Any]
+    if inspect.isasyncgenfunction(code):
 
-        @functools.wraps(function)
-        async def record_async_generator(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-            scope = _open(open_scope, function, args, kwargs)
-            driven = drive_async(scope, function(*args, **kwargs))
-            sent, error = None, None
-            try:
-                while True:
-                    item = await (driven.asend(sent) if error is None else driven.athrow(error))
-                    sent, error = None, None
-                    try:
-                        sent = yield item
-                    except GeneratorExit:
-                        raise
-                    except BaseException as thrown:  # noqa: BLE001  (the generator's to handle)
-                        error = thrown
-            except StopAsyncIteration:
-                return
-            finally:
-                await driven.aclose()
+        def open_async(*args: Any, **kwargs: Any) -> tuple[Scope, AsyncIterator[Any]]:
+            return give_input(open_scope(), args, kwargs), function(*args, **kwargs)
 
-        return cast("F", record_async_generator)
-    if inspect.iscoroutinefunction(function):
+        recorded = _drive_async_calls(open_async)
+    elif inspect.isgeneratorfunction(code):
 
-        @functools.wraps(function)
+        def open_plain(*args: Any, **kwargs: Any) -> tuple[Scope, Iterator[Any]]:
+            return give_input(open_scope(), args, kwargs), function(*args, **kwargs)
+
+        recorded = _drive_calls(open_plain)
+    elif inspect.iscoroutinefunction(code):
+
         async def record_coroutine(*args: Any, **kwargs: Any) -> Any:
-            with _Active(_open(open_scope, function, args, kwargs)) as active:
+            with _Active(give_input(open_scope(), args, kwargs)) as active:
                 return active.note(await function(*args, **kwargs))
 
-        return cast("F", record_coroutine)
-    if inspect.isgeneratorfunction(function):
+        recorded = record_coroutine
+    else:
 
-        @functools.wraps(function)
-        def record_generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-            scope = _open(open_scope, function, args, kwargs)
-            return (yield from drive(scope, function(*args, **kwargs)))
+        def record_function(*args: Any, **kwargs: Any) -> Any:
+            with _Active(give_input(open_scope(), args, kwargs)) as active:
+                return active.note(function(*args, **kwargs))
 
-        return cast("F", record_generator)
+        recorded = record_function
+    return cast("F", functools.wraps(function)(recorded))
 
-    @functools.wraps(function)
-    def record_function(*args: Any, **kwargs: Any) -> Any:
-        with _Active(_open(open_scope, function, args, kwargs)) as active:
-            return active.note(function(*args, **kwargs))
 
-    return cast("F", record_function)
+def _find_code(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What runs when *function* is called: itself, or the `__call__` of an object's class."""
+    if inspect.isroutine(function) or isinstance(function, (type, functools.partial)):
+        return function
+    return cast("Callable[..., Any]", type(function).__call__)
 
 
 class _Active:
@@ -133,114 +142,204 @@ class _Active:
         self._scope.end(error)
 
 
-def _open(
-    open_scope: Callable[[], Scope],
-    function: Callable[..., Any],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-) -> Scope:
-    scope = open_scope()
-    try:
-        bound = inspect.signature(function).bind(*args, **kwargs).arguments
-        scope.give_input({name: value for name, value in bound.items() if name != "self"})
-    except TypeError:
-        pass  # A call with wrong arguments fails in the pipeline's own words.
-    except Exception as error:  # noqa: BLE001
-        caught("record_calls", error)
-    return scope
+class _InputReader:
+    """Gives a scope the arguments of a call by name, without the object a method is called on."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._signature: inspect.Signature | None = None
+        try:
+            self._signature = inspect.signature(function)
+        except (TypeError, ValueError):
+            pass  # Some functions written in C tell nobody their arguments.
+
+    def __call__(self, scope: Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Scope:
+        with guarded("record_calls"):
+            given = self._name(args, kwargs)
+            if given is not None:
+                scope.give_input(given)
+        return scope
+
+    def _name(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
+        if self._signature is None:
+            return {"args": args, **kwargs}
+        try:
+            named = self._signature.bind(*args, **kwargs).arguments
+        except TypeError:
+            return None  # A call with wrong arguments fails in the pipeline's own words.
+        first = next(iter(self._signature.parameters), None)
+        return {
+            name: value for name, value in named.items() if name != first or name not in _RECEIVERS
+        }
+
+
+class _Returned:
+    """The end of a generator, with what it returned."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: object = None) -> None:
+        self.value = value
+
+
+class _Stage:
+    """Where a generator's code stands: its scope is current while it runs, and not while it waits.
+
+    What that code has opened and not closed when it waits is current again when it goes on.
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._inside: Standing | None = None
+        self._outside = read_standing()
+
+    def __enter__(self) -> None:
+        self._outside = read_standing()
+        if self._inside is None:
+            self._scope.activate()
+        else:
+            restore_standing(self._inside)
+
+    def __exit__(self, *_: object) -> None:
+        self._inside = read_standing()
+        restore_standing(self._outside)
+
+    def end(self, error: BaseException | None) -> None:
+        self._inside = None
+        self._scope.deactivate()
+        self._scope.end(error)
 
 
 def drive(scope: Scope, items: Iterable[R]) -> Generator[R, Any, Any]:
     """The same items, with *scope* open to the end and current only while the source runs."""
-    source = cast("Generator[R, Any, Any]", iter(items))
-    sent: Any = None
-    thrown: BaseException | None = None
-    scope.begin()
-    failure: BaseException | None = None
-    try:
-        while True:
-            scope.activate()
-            try:
-                item = _advance(source, sent, thrown)
-            finally:
-                scope.deactivate()
-            sent, thrown = None, None
-            try:
-                sent = yield item
-            except GeneratorExit:
-                _close(scope, source)
-                raise
-            except BaseException as error:  # noqa: BLE001  (the generator's to handle)
-                thrown = error
-    except StopIteration as stop:
-        return stop.value
-    except BaseException as error:
-        failure = error
-        raise
-    finally:
-        thrown = None
-        scope.end(failure)
-        failure = None
+    source = iter(items)
+    return _drive_calls(lambda: (scope, source))()
 
 
-def _advance(source: Iterator[R], sent: Any, thrown: BaseException | None) -> R:
-    if thrown is not None:
-        throw = getattr(source, "throw", None)
-        if throw is None:
-            raise thrown
-        return cast("R", throw(thrown))
-    if sent is None:
-        return next(source)
-    return cast("R", cast("Any", source).send(sent))
+def _drive_calls(
+    open_call: Callable[P, tuple[Scope, Iterator[Any]]],
+) -> Callable[P, Generator[Any, Any, Any]]:
+    """A generator function that passes on what the opened source yields, sends and throws."""
 
-
-def _close(scope: Scope, source: Iterator[Any]) -> None:
-    close = getattr(source, "close", None)
-    if close is not None:
-        scope.activate()
+    # No `yield from`: it closes the source where the consumer throws GeneratorExit.
+    def driven(*args: P.args, **kwargs: P.kwargs) -> Generator[Any, Any, Any]:
+        scope, source = open_call(*args, **kwargs)
+        scope.begin()
+        stage = _Stage(scope)
+        sent: Any = None
+        thrown: BaseException | None = None
+        failure: BaseException | None = None
         try:
-            close()
+            while True:
+                item = _advance(stage, source, sent, thrown)
+                if isinstance(item, _Returned):
+                    failure = thrown if isinstance(thrown, GeneratorExit) else None
+                    scope.give_output(item.value)
+                    return item.value
+                sent = thrown = None
+                try:
+                    sent = yield item
+                except BaseException as error:  # noqa: BLE001  (the source's to handle)
+                    thrown = error
+                item = None
+        except BaseException as error:
+            failure = error
+            raise
         finally:
-            scope.deactivate()
+            thrown = None
+            stage.end(failure)
+            failure = None
+
+    return driven
 
 
-async def drive_async(scope: Scope, items: AsyncIterator[R]) -> AsyncGenerator[R, Any]:
-    """The same items, with *scope* open to the end and current only while the source runs."""
-    source = cast("AsyncGenerator[R, Any]", aiter_of(items))
-    sent: Any = None
-    thrown: BaseException | None = None
-    scope.begin()
-    failure: BaseException | None = None
+def _advance(
+    stage: _Stage, source: Iterator[Any], sent: object, thrown: BaseException | None
+) -> object:
+    """What *source* yields next, or that it returned."""
+    generator = cast("Any", source)
     try:
-        while True:
-            scope.activate()
+        if thrown is not None and not hasattr(source, "throw"):
+            raise thrown
+        with stage:
             try:
                 if thrown is not None:
-                    item = await source.athrow(thrown)
-                else:
-                    item = await (source.__anext__() if sent is None else source.asend(sent))
-            finally:
-                scope.deactivate()
-            sent, thrown = None, None
+                    return generator.throw(thrown)
+                return next(source) if sent is None else generator.send(sent)
+            except StopIteration as stop:
+                return _Returned(stop.value)
+    finally:
+        # An exception holds the frames it passed; one that held it back would never be freed.
+        thrown = None
+
+
+def drive_async(scope: Scope, items: AsyncIterator[R]) -> AsyncGenerator[R, Any]:
+    """The same items, with *scope* open to the end and current only while the source runs."""
+    source = items.__aiter__()
+    return _drive_async_calls(lambda: (scope, source))()
+
+
+def _drive_async_calls(
+    open_call: Callable[P, tuple[Scope, AsyncIterator[Any]]],
+) -> Callable[P, AsyncGenerator[Any, Any]]:
+    """An async generator function that passes on what the opened source yields and is sent."""
+
+    async def driven(*args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[Any, Any]:
+        scope, source = open_call(*args, **kwargs)
+        scope.begin()
+        stage = _Stage(scope)
+        sent: Any = None
+        thrown: BaseException | None = None
+        failure: BaseException | None = None
+        try:
+            while True:
+                item = await _advance_async(stage, source, sent, thrown)
+                if isinstance(item, _Returned):
+                    failure = thrown if isinstance(thrown, GeneratorExit) else None
+                    return
+                sent = thrown = None
+                try:
+                    sent = yield item
+                except BaseException as error:  # noqa: BLE001  (the source's to handle)
+                    thrown = error
+                item = None
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            thrown = None
+            stage.end(failure)
+            failure = None
+
+    return driven
+
+
+async def _advance_async(
+    stage: _Stage, source: AsyncIterator[Any], sent: object, thrown: BaseException | None
+) -> object:
+    """What *source* yields next, or that it returned."""
+    try:
+        if thrown is not None and not hasattr(source, "athrow"):
+            raise thrown
+        with stage:
             try:
-                sent = yield item
-            except GeneratorExit:
-                if hasattr(source, "aclose"):
-                    await source.aclose()
-                raise
-            except BaseException as error:  # noqa: BLE001  (the generator's to handle)
-                thrown = error
-    except StopAsyncIteration:
-        return
-    except BaseException as error:
-        failure = error
-        raise
+                return await _ask(source, sent, thrown)
+            except StopAsyncIteration:
+                return _Returned()
     finally:
         thrown = None
-        scope.end(failure)
-        failure = None
 
 
-def aiter_of(items: AsyncIterator[R]) -> AsyncIterator[R]:
-    """The async iterator of *items*."""
-    return items.__aiter__()
+def _ask(source: AsyncIterator[Any], sent: object, thrown: BaseException | None) -> Awaitable[Any]:
+    """What to await for the next item of *source*."""
+    generator = cast("Any", source)
+    hooks = sys.get_asyncgen_hooks()
+    # An event loop closes, in any order, the generators it saw begin. It is to see only the one
+    # that drives, which closes the source; closed by both at once, the source would complain.
+    sys.set_asyncgen_hooks(None, None)
+    try:
+        if thrown is not None:
+            return cast("Awaitable[Any]", generator.athrow(thrown))
+        return source.__anext__() if sent is None else cast("Any", generator.asend(sent))
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
+        thrown = None
