@@ -96,6 +96,7 @@ class _Problem(Struct, frozen=True):
     title: str = ""
     detail: str = ""
     hint: str = ""
+    at: tuple[int, int] | None = None
 
 
 class Client:
@@ -269,7 +270,10 @@ class Client:
         reply = self.ask(path, parameters)
         if 200 <= reply.status < 300:
             return reply.body
-        raise problem_of(reply, self.url)
+        error = problem_of(reply, self.url)
+        if isinstance(error, InvalidQueryError) and error.at is not None:
+            error.query = dict(parameters).get("q")
+        raise error
 
     def ask(self, path: str, parameters: Pairs = ()) -> Reply:
         """Whatever the server answers, a refusal included.
@@ -415,7 +419,10 @@ def problem_of(reply: Reply, url: str) -> XRayError:
         )
     kind = _BY_CODE.get(problem.code) or _BY_STATUS.get(reply.status, ServerError)
     detail = problem.detail or problem.title or f"The server answered {reply.status}."
-    return kind(detail, hint=problem.hint or _HINTS.get(kind, ""), code=problem.code or None)
+    error = kind(detail, hint=problem.hint or _HINTS.get(kind, ""), code=problem.code or None)
+    if isinstance(error, InvalidQueryError):
+        error.at = problem.at
+    return error
 
 
 def _unreachable(url: str, error: Exception, timeout_s: float) -> ServerUnreachableError:

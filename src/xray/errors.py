@@ -62,9 +62,27 @@ class LimitExceededError(XRayError):
 
 
 class InvalidQueryError(XRayError):
-    """A question names an unknown field, operator or value."""
+    """A question names an unknown field, operator or value.
+
+    Args:
+        query: the text of the query, where one was asked.
+        at: where in it the fault lies: the first character and the one behind the last.
+    """
 
     default_code = "invalid_query"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        hint: str = "",
+        code: str | None = None,
+        query: str | None = None,
+        at: tuple[int, int] | None = None,
+    ) -> None:
+        super().__init__(detail, hint=hint, code=code)
+        self.query = query
+        self.at = at
 
 
 class NotFoundError(XRayError):

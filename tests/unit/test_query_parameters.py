@@ -16,8 +16,8 @@ from xray.query.plan import (
     Comparator,
     Comparison,
     Condition,
-    Contains,
     FieldRef,
+    Has,
     Operand,
     Scope,
 )
@@ -52,7 +52,7 @@ def compared(
         ("run", "run_id", RUN_ID.upper(), compared("run", "run_id", "=", RUN_ID)),
         ("run", "id", RUN_ID, compared("run", "run_id", "=", RUN_ID)),
         ("run", "version", "a3f8c2d", compared("run", "version", "=", "a3f8c2d")),
-        ("run", "tag", "nightly", Contains(FieldRef("run", "tags"), "nightly")),
+        ("run", "tag", "nightly", Has(FieldRef("run", "tags"), "nightly")),
         ("run", "duration_gt", "5000", compared("run", "duration_ms", ">", 5000)),
         ("step", "step_type", "FILTER", compared("step", "step_type", "=", "filter")),
         ("step", "step_type", "LLM", compared("step", "step_type", "=", "generate")),
@@ -139,7 +139,7 @@ def test_repeated_values_are_alternatives_and_repeated_tags_all_hold() -> None:
                 compared("run", "status", "=", "cancelled"),
             )
         ),
-        AllOf((Contains(tags, "a"), Contains(tags, "b"))),
+        AllOf((Has(tags, "a"), Has(tags, "b"))),
     }
 
 

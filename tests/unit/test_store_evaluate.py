@@ -16,9 +16,9 @@ from xray.query.plan import (
     AnyOf,
     AnyRow,
     Comparison,
-    Contains,
     Exists,
     FieldRef,
+    Has,
     Not,
     Operand,
     Scope,
@@ -103,9 +103,9 @@ def test_paths_lead_into_maps_and_nowhere_else() -> None:
 
 
 def test_a_list_is_asked_whether_it_holds_a_value() -> None:
-    assert meets(Contains(field("run", "tags"), "b"), RUN)
-    assert not meets(Contains(field("run", "tags"), "c"), RUN)
-    assert not meets(Contains(field("run", "pipeline"), "search"), RUN)
+    assert meets(Has(field("run", "tags"), "b"), RUN)
+    assert not meets(Has(field("run", "tags"), "c"), RUN)
+    assert not meets(Has(field("run", "pipeline"), "search"), RUN)
 
 
 def test_status_is_judged_by_the_moment_of_the_question() -> None:

@@ -1,7 +1,7 @@
 """What a condition means, over plain records: the reference every engine's SQL must agree with.
 
 Two-valued: a comparison whose operand is missing, not a number (NaN) or of another type is false,
-`!=` included. A bool is no number. Text is compared by code point.
+`!=` included. A bool is no number. Text is compared by code point; `contains` disregards case.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 from xray.model.clock import to_wall_us
@@ -24,9 +25,9 @@ from xray.query.plan import (
     Comparator,
     Comparison,
     Condition,
-    Contains,
     Exists,
     FieldRef,
+    Has,
     Not,
     Operand,
     Scope,
@@ -110,8 +111,8 @@ def _holds(condition: Condition, frame: _Frame) -> bool:
         return not _holds(condition.part, frame)
     if isinstance(condition, Exists):
         return is_present(_read(condition.field, frame))
-    if isinstance(condition, Contains):
-        return contains(_read(condition.field, frame), condition.value)
+    if isinstance(condition, Has):
+        return has(_read(condition.field, frame), condition.value)
     return _any_row_holds(condition, frame)
 
 
@@ -119,10 +120,20 @@ def _any_row_holds(condition: AnyRow, frame: _Frame) -> bool:
     above = frame.innermost()
     if frame.rows_below is None or above is None:
         return False
+    if condition.scope == "decision" and isinstance(above, Run):
+        around: Iterable[_Frame] = [_below(frame, row) for row in frame.rows_below("step", above)]
+    else:
+        around = [frame]
     return any(
-        _holds(condition.condition, _below(frame, row))
-        for row in frame.rows_below(condition.scope, above)
+        _holds(condition.condition, _below(frame_above, row))
+        for frame_above in around
+        for row in _rows_below(frame_above, condition.scope)
     )
+
+
+def _rows_below(frame: _Frame, scope: Scope) -> Iterable[Record]:
+    above = frame.innermost()
+    return () if frame.rows_below is None or above is None else frame.rows_below(scope, above)
 
 
 def _below(frame: _Frame, row: Record) -> _Frame:
@@ -133,6 +144,9 @@ def _below(frame: _Frame, row: Record) -> _Frame:
 
 def compare(value: object, op: Comparator, operand: Operand) -> bool:
     """Whether `value op operand` holds; false when their types differ or *value* is missing."""
+    if op == "contains":
+        is_text = isinstance(value, str) and isinstance(operand, str)
+        return is_text and holds_text(str(value), str(operand))
     if isinstance(operand, bool) or isinstance(value, bool):
         if not (isinstance(operand, bool) and isinstance(value, bool)):
             return False
@@ -144,6 +158,11 @@ def compare(value: object, op: Comparator, operand: Operand) -> bool:
     return _is_ordered(value, op, operand)
 
 
+def holds_text(text: str, wanted: str) -> bool:
+    """Whether *wanted* occurs in *text*, upper and lower case being the same."""
+    return wanted.casefold() in text.casefold()
+
+
 def _is_ordered(value: str | float, op: Comparator, operand: str | float) -> bool:
     if value == operand:
         return op in ("=", "<=", ">=")
@@ -153,7 +172,7 @@ def _is_ordered(value: str | float, op: Comparator, operand: str | float) -> boo
     return is_less if op in ("<", "<=") else not is_less
 
 
-def contains(value: object, wanted: Operand) -> bool:
+def has(value: object, wanted: Operand) -> bool:
     """Whether the list *value* holds *wanted*, told apart by type as `compare` does."""
     return isinstance(value, list) and any(compare(item, "=", wanted) for item in value)
 
@@ -209,9 +228,11 @@ def _status(run: Run, now_us: int) -> str:
 
 
 def _plain_error(error: ErrorInfo | None) -> dict[str, object] | None:
+    # As the API shows it: what an error did not say is not there.
     if error is None:
         return None
-    return {"type": error.type, "message": error.message, "where": error.where}
+    plain: dict[str, object] = msgspec.to_builtins(error)
+    return plain
 
 
 def named_value(condition: Condition, scope: Scope, name: str) -> str | None:

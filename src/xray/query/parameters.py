@@ -3,38 +3,20 @@
 A parameter names a field (`query.fields`); `_gt`, `_gte`, `_lt`, `_lte`, with one or two
 underscores, compare numbers and times. A free-form field is asked by path: `stats.cost__lt=3`.
 All parameters must hold; one that is repeated holds when any of its values does, except for
-`tag`, where every value must be there.
+`tag`, where every value must be there. `q` holds a query of `spec/query.md`, which must hold too.
 """
 
 from __future__ import annotations
 
-import difflib
-import math
 import re
-from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, TypeVar
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from xray.errors import InvalidQueryError
-from xray.model.clock import parse_time_us
 from xray.model.ids import parse_uuid
-from xray.model.vocabulary import (
-    CAPTURE_LEVELS,
-    RATE_BASES,
-    RUN_STATUS_ALIASES,
-    RUN_STATUSES,
-    STEP_STATUSES,
-    STEP_TYPE_ALIASES,
-    STEP_TYPES,
-    VERDICTS,
-    RateBasis,
-    parse_capture_level,
-    parse_run_status,
-    parse_step_status,
-    parse_step_type,
-    parse_verdict,
-)
 from xray.query.cursor import asked_at_us, decode_cursor
-from xray.query.fields import BY_SCOPE, Field
+from xray.query.fields import BY_SCOPE, COMPARED_TYPES, PATHED_TYPES, Field
+from xray.query.language import parse_query
 from xray.query.plan import (
     DEFAULT_LIMIT,
     MAX_LIMIT,
@@ -43,28 +25,23 @@ from xray.query.plan import (
     Comparator,
     Comparison,
     Condition,
-    Contains,
     FieldRef,
+    Has,
     Operand,
     Plan,
     Scope,
 )
+from xray.query.spelling import find_nearest
+from xray.query.values import TIME_FORMS, read_number, read_time_us, say_words
 
 MAX_PARAMETERS: Final = 50
 MAX_NAME_LENGTH: Final = 256
 MAX_VALUE_LENGTH: Final = 4096
 
+_QUERY: Final = "q"
 _COMPARATORS: Final[dict[str, Comparator]] = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _SUFFIX: Final = re.compile(r"_{1,2}(gte|gt|lte|lt)\Z")
 _RUN_PREFIX: Final = "run."
-_ID_FIELDS: Final = frozenset({"run_id", "step_id", "parent_step_id"})
-_NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\Z", re.ASCII)
-_AGE: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(s|m|h|d|w)\Z", re.ASCII)
-_AGE_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_LOST_PLUS: Final = re.compile(r"(T\d\d:\d\d\S*) (\d\d:?\d\d)\Z")
-_MAX_EXACT_INT: Final = 1 << 63
-
-_Word = TypeVar("_Word", bound=str)
 
 
 class _Parameter(NamedTuple):
@@ -92,6 +69,7 @@ def plan_from_parameters(scope: Scope, params: Sequence[tuple[str, str]], now_us
     if len(params) > MAX_PARAMETERS:
         raise InvalidQueryError(f"A question has at most {MAX_PARAMETERS} parameters.")
     limit, cursor = DEFAULT_LIMIT, None
+    queries: list[str] = []
     asked: dict[str, list[str]] = {}
     for name, value in params:
         _check_size(name, value)
@@ -99,10 +77,16 @@ def plan_from_parameters(scope: Scope, params: Sequence[tuple[str, str]], now_us
             limit = _parse_limit(value)
         elif name == "cursor":
             cursor, now_us = value, asked_at_us(value)
+        elif name == _QUERY:
+            queries.append(value)
         else:
             asked.setdefault(name, []).append(value)
     conditions = [_condition(scope, name, values, now_us) for name, values in asked.items()]
-    where = AllOf(tuple(sorted(conditions, key=repr)))
+    conditions.sort(key=repr)
+    for query in queries:
+        said = parse_query(query, scope, now_us)
+        conditions.extend(said.parts if isinstance(said, AllOf) else (said,))
+    where = AllOf(tuple(conditions))
     plan = Plan(scope=scope, where=where, limit=limit, now_us=now_us)
     if cursor is None:
         return plan
@@ -114,12 +98,14 @@ def parameter_names(scope: Scope) -> tuple[str, ...]:
     """Every plain parameter of a list, free-form fields by their first word, without suffixes."""
     own = tuple(BY_SCOPE[scope])
     of_run = tuple(f"{_RUN_PREFIX}{name}" for name in BY_SCOPE["run"]) if scope == "step" else ()
-    return (*own, *of_run, "limit", "cursor")
+    return (*own, *of_run, _QUERY, "limit", "cursor")
 
 
 def _check_size(name: str, value: str) -> None:
     if len(name) > MAX_NAME_LENGTH:
         raise InvalidQueryError(f"A parameter's name has at most {MAX_NAME_LENGTH} characters.")
+    if name == _QUERY:
+        return
     if len(value) > MAX_VALUE_LENGTH:
         raise InvalidQueryError(
             f"The value of {name!r} is longer than {MAX_VALUE_LENGTH} characters."
@@ -152,7 +138,7 @@ def _resolve(scope: Scope, name: str) -> _Parameter:
     if found is None:
         raise _unknown(scope, name)
     field, path = _check_path(name, found)
-    if field.type not in ("number", "time") and not path:
+    if field.type not in COMPARED_TYPES and not path:
         raise InvalidQueryError(
             f"{stem!r} is no number: it cannot be compared with {suffix[1]!r}.",
             hint=f"Ask for one value with {stem}=….",
@@ -165,14 +151,15 @@ def _find_field(scope: Scope, name: str) -> tuple[Field, tuple[str, ...]] | None
         scope, name = "run", name[len(_RUN_PREFIX) :]
     head, *path = name.split(".")
     field = BY_SCOPE[scope].get(head)
-    if field is None or (path and field.type != "map"):
+    if field is None or (path and field.type not in PATHED_TYPES):
         return None
     return field, tuple(path)
 
 
 def _check_path(name: str, found: tuple[Field, tuple[str, ...]]) -> tuple[Field, tuple[str, ...]]:
     field, path = found
-    if field.type == "map" and (not path or not all(path)):
+    is_nameless = field.type == "map" and not path
+    if is_nameless or not all(path):
         raise InvalidQueryError(
             f"{name!r} needs the name of something inside {field.name!r}.",
             hint=f"Write {field.name}.<name>=….",
@@ -191,22 +178,21 @@ def _unknown(scope: Scope, name: str) -> InvalidQueryError:
             return InvalidQueryError(detail, hint=f"It is a parameter of {other}s.")
     known = parameter_names(scope)
     asked = stem if stem.startswith(_RUN_PREFIX) else head
-    near = difflib.get_close_matches(asked.lower(), known, n=1, cutoff=0.6)
-    if near:
-        return InvalidQueryError(detail, hint=f"Did you mean {near[0] + name[len(asked) :]!r}?")
+    near = find_nearest(asked, known)
+    if near is not None:
+        return InvalidQueryError(detail, hint=f"Did you mean {near + name[len(asked) :]!r}?")
     return InvalidQueryError(detail, hint=f"There are: {', '.join(known)}.")
 
 
 def _compare(parameter: _Parameter, value: str, now_us: int) -> Condition:
-    kind = parameter.field.type
-    ref = parameter.ref
-    if kind == "list":
-        return Contains(ref, value)
-    if kind == "time":
+    field, ref = parameter.field, parameter.ref
+    if field.type == "list":
+        return Has(ref, value)
+    if field.type == "time":
         return Comparison(ref, parameter.op, _parse_time(parameter.name, value, now_us))
-    if kind == "number" or parameter.op != "=":
+    if field.type in COMPARED_TYPES or parameter.op != "=":
         return Comparison(ref, parameter.op, _parse_number(parameter.name, value))
-    if kind == "map":
+    if field.type in PATHED_TYPES:
         return _match_free_form(ref, value)
     return Comparison(ref, "=", _parse_text(parameter, value))
 
@@ -216,7 +202,7 @@ def _match_free_form(ref: FieldRef, value: str) -> Condition:
     readings: list[Operand] = [value]
     if value in ("true", "false"):
         readings.append(value == "true")
-    number = _read_number(value)
+    number = read_number(value)
     if number is not None:
         readings.append(number)
     parts = tuple(Comparison(ref, "=", reading) for reading in readings)
@@ -225,50 +211,22 @@ def _match_free_form(ref: FieldRef, value: str) -> Condition:
 
 def _parse_text(parameter: _Parameter, value: str) -> str:
     field = parameter.field
-    if field.name in _ID_FIELDS:
+    if field.type == "id":
         canonical = parse_uuid(value)
         if canonical is None:
             raise InvalidQueryError(
                 f"{parameter.name}={value!r} is not an id: ids of runs and steps are UUIDs."
             )
         return canonical
-    if field.name == "status" and field.scope == "run":
-        return _parse_word(parameter, value, parse_run_status, RUN_STATUSES, RUN_STATUS_ALIASES)
-    if field.name == "status":
-        return _parse_word(parameter, value, parse_step_status, STEP_STATUSES, RUN_STATUS_ALIASES)
-    if field.name == "step_type":
-        return _parse_word(parameter, value, parse_step_type, STEP_TYPES, STEP_TYPE_ALIASES)
-    if field.name == "decision":
-        return _parse_word(parameter, value, parse_verdict, VERDICTS)
-    if field.name == "capture":
-        return _parse_word(parameter, value, parse_capture_level, CAPTURE_LEVELS)
-    if field.name == "rate_basis":
-        return _parse_word(parameter, value, _parse_rate_basis, RATE_BASES)
-    return value
-
-
-def _parse_word(
-    parameter: _Parameter,
-    value: str,
-    parse: Callable[[str], _Word | None],
-    words: Sequence[str],
-    aliases: dict[str, _Word] | None = None,
-) -> _Word:
-    word = parse(value)
-    if word is not None:
-        return word
-    also = "".join(f"; {alias.upper()} means {name}" for alias, name in (aliases or {}).items())
-    near = difflib.get_close_matches(value.lower(), words, n=1)
-    guess = f"Did you mean {near[0]!r}? " if near else ""
-    raise InvalidQueryError(
-        f"{parameter.name}={value!r} is not one of {', '.join(words)}.",
-        hint=f"{guess}Any case will do{also}.",
-    )
-
-
-def _parse_rate_basis(word: str) -> RateBasis | None:
-    lowered = word.strip().lower()
-    return lowered if lowered in RATE_BASES else None
+    if field.words is None:
+        return value
+    word = field.words.parse(value)
+    if word is None:
+        raise InvalidQueryError(
+            f"{parameter.name}={value!r} is not one of {', '.join(field.words.known)}.",
+            hint=say_words(value, field.words),
+        )
+    return word
 
 
 def _parse_limit(value: str) -> int:
@@ -282,7 +240,7 @@ def _parse_limit(value: str) -> int:
 
 
 def _parse_number(name: str, value: str) -> Operand:
-    number = _read_number(value)
+    number = read_number(value)
     if number is None:
         raise InvalidQueryError(
             f"{name}={value!r} is not a number.", hint="Write it like 0.9, 5000 or 1e6."
@@ -290,25 +248,10 @@ def _parse_number(name: str, value: str) -> Operand:
     return number
 
 
-def _read_number(value: str) -> int | float | None:
-    if not _NUMBER.match(value):
-        return None
-    if value.lstrip("+-").isdigit() and len(value) < 20:
-        whole = int(value)
-        return whole if -_MAX_EXACT_INT <= whole < _MAX_EXACT_INT else float(whole)
-    number = float(value)
-    return number if math.isfinite(number) else None
-
-
 def _parse_time(name: str, value: str, now_us: int) -> int:
-    age = _AGE.match(value.strip().lower())
-    if age is not None:
-        return max(0, now_us - round(float(age[1]) * _AGE_SECONDS[age[2]] * 1_000_000))
-    # A form decoder turns the plus sign of "+02:00" into a space.
-    moment_us = parse_time_us(_LOST_PLUS.sub(r"\1+\2", value.strip()))
+    moment_us = read_time_us(value, now_us)
     if moment_us is None:
         raise InvalidQueryError(
-            f"{name}={value!r} is not a time.",
-            hint="Write it like 2026-01-01T00:00:00Z, 2026-01-01, or 24h, 7d for that long ago.",
+            f"{name}={value!r} is not a time.", hint=f"Write it like {TIME_FORMS}."
         )
     return moment_us

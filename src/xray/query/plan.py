@@ -1,7 +1,7 @@
 """The checked plan of a question: what every store executes, whoever asked and however.
 
 Conditions are two-valued: a comparison whose operand is missing or of another type is false, and
-`Not` of it is true.
+`Not` of it is true. `spec/query.md` says what each of them means.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Literal
 from msgspec import Struct
 
 Scope = Literal["run", "step", "decision"]
-Comparator = Literal["=", "!=", "<", "<=", ">", ">="]
+Comparator = Literal["=", "!=", "<", "<=", ">", ">=", "contains"]
 Operand = str | float | int | bool
 
 DEFAULT_LIMIT = 50
@@ -24,7 +24,7 @@ class FieldRef(Struct, frozen=True):
     Args:
         scope: whose field it is; a step's condition may name a field of its run.
         name: a name of `query.fields.FIELDS`, e.g. `rejection_rate` or `stats`.
-        path: the keys below a free-form field: `stats.filter_rate` has the path `("filter_rate",)`.
+        path: the keys below a map: `stats.filter_rate` has the path `("filter_rate",)`.
     """
 
     scope: Scope
@@ -36,7 +36,10 @@ class FieldRef(Struct, frozen=True):
 
 
 class Comparison(Struct, frozen=True, tag=True):
-    """`field op value`; the value has the field's type already (times in µs since 1970)."""
+    """`field op value`; the value has the field's type already (times in µs since 1970).
+
+    `contains` compares text without regard to case.
+    """
 
     field: FieldRef
     op: Comparator
@@ -49,7 +52,7 @@ class Exists(Struct, frozen=True, tag=True):
     field: FieldRef
 
 
-class Contains(Struct, frozen=True, tag=True):
+class Has(Struct, frozen=True, tag=True):
     """The list *field* (such as `tags`) holds *value*."""
 
     field: FieldRef
@@ -75,13 +78,36 @@ class Not(Struct, frozen=True, tag=True):
 
 
 class AnyRow(Struct, frozen=True, tag=True):
-    """At least one row of *scope* below this record meets the whole condition by itself."""
+    """At least one row of *scope* below this record meets the whole condition by itself.
+
+    Within it, fields of the scopes above *scope* are those of that row's own step and run.
+    """
 
     scope: Scope
     condition: Condition
 
 
-Condition = Comparison | Exists | Contains | AllOf | AnyOf | Not | AnyRow
+Condition = Comparison | Exists | Has | AllOf | AnyOf | Not | AnyRow
+
+
+def simplify(condition: Condition) -> Condition:
+    """The same condition in its plainest form.
+
+    What is joined by the same word stands in one row, a part alone stands for itself, and two
+    `not` are none.
+    """
+    if isinstance(condition, Not):
+        part = simplify(condition.part)
+        return part.part if isinstance(part, Not) else Not(part)
+    if isinstance(condition, AnyRow):
+        return AnyRow(condition.scope, simplify(condition.condition))
+    if not isinstance(condition, (AllOf, AnyOf)):
+        return condition
+    kind = type(condition)
+    parts: list[Condition] = []
+    for part in map(simplify, condition.parts):
+        parts.extend(part.parts if isinstance(part, kind) else (part,))
+    return parts[0] if len(parts) == 1 else kind(tuple(parts))
 
 
 class Position(Struct, frozen=True, array_like=True):

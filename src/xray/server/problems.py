@@ -103,6 +103,8 @@ class Problem(Struct, kw_only=True, frozen=True):
         detail: what happened, one sentence.
         hint: what to do next; may be empty.
         errors: for an invalid body, every part that is wrong.
+        at: for an invalid query, where in it the fault lies: the first character and the one
+            behind the last.
     """
 
     type: str
@@ -112,13 +114,17 @@ class Problem(Struct, kw_only=True, frozen=True):
     detail: str
     hint: str = ""
     errors: list[FieldProblem] | msgspec.UnsetType = msgspec.UNSET
+    at: tuple[int, int] | msgspec.UnsetType = msgspec.UNSET
 
 
 def answer_problem(error: Exception) -> Response:
     """The answer that says *error*; an unexpected one keeps its internals to itself."""
     if isinstance(error, XRayError):
         problems = error.problems if isinstance(error, InvalidBodyError) else None
-        return _answer(_status_of(error), error.code, error.detail, error.hint, errors=problems)
+        at = error.at if isinstance(error, InvalidQueryError) else None
+        return _answer(
+            _status_of(error), error.code, error.detail, error.hint, errors=problems, at=at
+        )
     return _answer(
         500,
         "internal_error",
@@ -180,6 +186,7 @@ def _answer(
     hint: str = "",
     *,
     errors: list[FieldProblem] | None = None,
+    at: tuple[int, int] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     problem = Problem(
@@ -190,6 +197,7 @@ def _answer(
         detail=detail,
         hint=hint,
         errors=msgspec.UNSET if errors is None else errors,
+        at=msgspec.UNSET if at is None else at,
     )
     extra = dict(headers or {})
     if status == 503:

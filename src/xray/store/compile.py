@@ -23,8 +23,8 @@ from xray.query.plan import (
     Comparator,
     Comparison,
     Condition,
-    Contains,
     Exists,
+    Has,
     Not,
     Operand,
     Scope,
@@ -40,7 +40,7 @@ from xray.store.tables import (
 )
 
 Clause = ColumnElement[bool]
-JsonQuestion = Comparison | Contains | Exists
+JsonQuestion = Comparison | Has | Exists
 _INT64: Final = range(-(1 << 63), 1 << 63)
 _STATUS: Final = number_words(RUN_STATUS_WORDS)
 _RUN_FIELD_OF_STEP: Final = "run_id"
@@ -51,10 +51,12 @@ class Dialect(Struct, frozen=True):
 
     Args:
         holds_json: a JSON column meets a condition, exactly as `query.evaluate` judges it.
+        holds_text: a text column contains a text, exactly as `query.evaluate` judges it.
         uuid_text: the canonical text of a UUID column.
     """
 
     holds_json: Callable[[ColumnElement[Any], JsonQuestion], Clause]
+    holds_text: Callable[[ColumnElement[Any], str], Clause]
     uuid_text: Callable[[ColumnElement[Any]], ColumnElement[str]]
 
 
@@ -166,7 +168,7 @@ class _Compiler:
         if stored.how == "json":
             self.reads_json = True
             return self._dialect.holds_json(column, condition)
-        if field.path or isinstance(condition, Contains):
+        if field.path or isinstance(condition, Has):
             return false()
         if isinstance(condition, Exists):
             return column.is_not(None)
@@ -190,7 +192,7 @@ class _Compiler:
             return false()
         if stored.how == "dim":
             texts = select(dim.c.id).where(
-                dim.c.kind == stored.dim_kind, _is(dim.c.text, op, operand)
+                dim.c.kind == stored.dim_kind, self._text(dim.c.text, op, operand)
             )
             return column == texts.scalar_subquery() if op == "=" else column.in_(texts)
         if stored.how == "words":
@@ -200,11 +202,16 @@ class _Compiler:
             return column == numbers[0] if len(numbers) == 1 else column.in_(numbers)
         if stored.how == "uuid":
             return self._uuid(column, op, operand)
+        return self._text(column, op, operand)
+
+    def _text(self, column: ColumnElement[Any], op: Comparator, operand: str) -> Clause:
+        if op == "contains":
+            return self._dialect.holds_text(column, operand)
         return _is(column, op, operand)
 
     def _uuid(self, column: ColumnElement[Any], op: Comparator, operand: str) -> Clause:
         if op != "=":
-            return _is(self._dialect.uuid_text(column), op, operand)
+            return self._text(self._dialect.uuid_text(column), op, operand)
         try:
             uuid = UUID(operand)
         except ValueError:
@@ -227,7 +234,7 @@ class _Compiler:
 
 
 def _number(column: ColumnElement[Any], op: Comparator, operand: Operand) -> Clause:
-    if isinstance(operand, (bool, str)):
+    if isinstance(operand, (bool, str)) or op == "contains":
         return false()
     if isinstance(operand, int) and operand not in _INT64:
         return _compare_huge(column, op, operand)

@@ -24,16 +24,16 @@ from tests.contract.store.worlds import (
 from xray.model.facts import Fact
 from xray.model.ids import new_uuid7
 from xray.query.cursor import decode_cursor
-from xray.query.fields import BY_SCOPE
+from xray.query.fields import BY_SCOPE, PATHED_TYPES
 from xray.query.plan import (
     AllOf,
     AnyOf,
     AnyRow,
     Comparison,
     Condition,
-    Contains,
     Exists,
     FieldRef,
+    Has,
     Not,
     Operand,
     Plan,
@@ -57,14 +57,14 @@ operands = st.one_of(
     times,
     st.booleans(),
 )  # fmt: skip
-comparators = st.sampled_from(["=", "!=", "<", "<=", ">", ">="])
+comparators = st.sampled_from(["=", "!=", "<", "<=", ">", ">=", "contains"])
 
 
 @st.composite
 def fields(draw: st.DrawFn, scopes: tuple[Scope, ...]) -> FieldRef:
     scope = draw(st.sampled_from(scopes))
     field = draw(st.sampled_from(sorted(BY_SCOPE[scope].values(), key=lambda one: one.name)))
-    depth = 2 if field.type == "map" else draw(st.sampled_from([0, 0, 0, 1]))
+    depth = 2 if field.type in PATHED_TYPES else draw(st.sampled_from([0, 0, 0, 1]))
     keys = st.sampled_from(["x", "y", "a\x00b", 'quote"', "type", "message", "$xray", "value", ""])
     return FieldRef(scope, field.name, tuple(draw(st.lists(keys, max_size=depth))))
 
@@ -74,7 +74,7 @@ def conditions(scope: Scope) -> st.SearchStrategy[Condition]:
     leaves = st.one_of(
         st.builds(Comparison, fields(scopes), comparators, operands),
         st.builds(Exists, fields(scopes)),
-        st.builds(Contains, fields(scopes), operands),
+        st.builds(Has, fields(scopes), operands),
     )
     below: dict[Scope, Scope] = {"run": "step", "step": "decision"}
     if scope in below:

@@ -29,7 +29,7 @@ from xray.model.facts import (
 from xray.model.ids import new_uuid7
 from xray.model.values import pack_value
 from xray.query.cursor import decode_cursor
-from xray.query.plan import AllOf, Comparison, Contains, FieldRef, Not, Plan, Scope
+from xray.query.plan import AllOf, Comparison, FieldRef, Has, Not, Plan, Scope
 from xray.store.protocol import Store
 
 RUN, OTHER_RUN = RUN_IDS[0], RUN_IDS[1]
@@ -114,7 +114,7 @@ def test_patches_apply_in_order_and_merge_metadata(store: Store) -> None:
     assert run is not None
     assert run.metadata == {"a": 1, "b": 2, "c": 3}
     assert (run.tags, run.output) == (["y"], "late")
-    tagged = Plan(scope="run", where=Contains(FieldRef("run", "tags"), "y"))
+    tagged = Plan(scope="run", where=Has(FieldRef("run", "tags"), "y"))
     assert len(store.runs(tagged).items) == 1
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
-from xray.query.fields import FIELDS
+from xray.query.fields import COMPARED_TYPES, FIELDS, PATHED_TYPES
 from xray.query.parameters import plan_from_parameters
 from xray.query.plan import DEFAULT_LIMIT, MAX_LIMIT, Plan, Scope
 from xray.server.context import context_of
 from xray.server.operations import Parameter
 
+_QUERY = Parameter("q", "a query in the language of spec/query.md, e.g. status = 'failed'")
 _PAGING = (
     Parameter(
         "limit", f"records a page, 1 to {MAX_LIMIT}; {DEFAULT_LIMIT} by default", type="integer"
@@ -37,20 +38,20 @@ def list_parameters(scope: Scope) -> tuple[Parameter, ...]:
         if field.scope != scope:
             continue
         also = [f"also spelled {alias}" for alias in field.aliases]
-        if field.type == "number":
-            also.append(_COMPARED)
-        elif field.type == "time":
+        if field.type == "time":
             also.append(f"{_COMPARED}; a time, or an age like 24h or 7d")
-        elif field.type == "map":
+        elif field.type in COMPARED_TYPES:
+            also.append(_COMPARED)
+        elif field.type in PATHED_TYPES:
             also.append(f"numbers inside {_COMPARED}")
-        name = f"{field.name}.<name>" if field.type == "map" else field.name
+        name = f"{field.name}.<name>" if field.type in PATHED_TYPES else field.name
         described.append(
             Parameter(
                 name,
                 "; ".join((field.help, *also)),
-                type="number" if field.type == "number" else "string",
+                type="number" if field.type in ("number", "duration") else "string",
             )
         )
     if scope == "step":
         described.append(Parameter("run.<field>", "a field of the step's run, e.g. run.version"))
-    return (*described, *_PAGING)
+    return (*described, _QUERY, *_PAGING)

@@ -10,10 +10,10 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from xray.query.evaluate import compare, contains, is_present, walk_path
-from xray.query.plan import Comparison, Contains, Exists
+from xray.query.evaluate import compare, has, holds_text, is_present, walk_path
+from xray.query.plan import Comparison, Exists, Has
 
-_Condition = Comparison | Contains | Exists
+_Condition = Comparison | Has | Exists
 
 
 class _Question(Struct, array_like=True, frozen=True):
@@ -50,8 +50,8 @@ def holds(text: str | None, question: bytes) -> bool:
     value = walk_path(value, condition.field.path)
     if isinstance(condition, Comparison):
         return compare(value, condition.op, condition.value)
-    if isinstance(condition, Contains):
-        return contains(value, condition.value)
+    if isinstance(condition, Has):
+        return has(value, condition.value)
     return is_present(value)
 
 
@@ -60,7 +60,13 @@ def uuid_text(raw: bytes | None) -> str | None:
     return None if raw is None else str(UUID(bytes=raw))
 
 
+def text_holds(text: str | None, wanted: str) -> bool | None:
+    """Whether *wanted* occurs in *text*; nothing where there is no text."""
+    return None if text is None else holds_text(text, wanted)
+
+
 def register_functions(connection: sqlite3.Connection) -> None:
     """Make the functions known to SQL on *connection*."""
     connection.create_function("xray_holds", 2, holds, deterministic=True)
+    connection.create_function("xray_text_holds", 2, text_holds, deterministic=True)
     connection.create_function("xray_uuid", 1, uuid_text, deterministic=True)

@@ -29,7 +29,11 @@ def _holds_json(column: ColumnElement[Any], question: JsonQuestion) -> ColumnEle
     return func.xray_holds(column, literal(encode_question(question))) == 1
 
 
-_DIALECT: Final = Dialect(holds_json=_holds_json, uuid_text=func.xray_uuid)
+def _holds_text(column: ColumnElement[Any], wanted: str) -> ColumnElement[bool]:
+    return func.xray_text_holds(column, wanted) == 1
+
+
+_DIALECT: Final = Dialect(holds_json=_holds_json, holds_text=_holds_text, uuid_text=func.xray_uuid)
 
 
 class ScanBudget(Struct, frozen=True):

@@ -147,5 +147,4 @@ def _json_text(value: object) -> str | None:
 def _error_text(error: ErrorInfo | None) -> str | None:
     if error is None:
         return None
-    plain = {"type": error.type, "message": error.message, "where": error.where}
-    return msgspec.json.encode(plain).decode()
+    return msgspec.json.encode(error).decode()
