@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, Final
 
-from xray.model.kinds import is_a
+from xray.model.arrays import read_array_scalar, spell_array_time
+from xray.model.kinds import is_a, is_one_of, read_loaded
 from xray.model.vocabulary import Operator, parse_operator
 
 _COMPARE: Final[dict[Operator, Callable[[Any, Any], Any]]] = {
@@ -22,8 +25,24 @@ _COMPARE: Final[dict[Operator, Callable[[Any, Any], Any]]] = {
 
 
 def is_missing(value: object) -> bool:
-    """Whether *value* cannot be compared: None, or a float that is not a number."""
-    return value is None or (type(value) is float and value != value)
+    """Whether *value* cannot be compared: None, not a number, not a time, or not available.
+
+    The missing values of NumPy and pandas count where the pipeline has loaded these libraries.
+    """
+    if value is None:
+        return True
+    if is_a(value, float):
+        return math.isnan(float.__float__(value))
+    if is_one_of(value, (str, int, bool)):
+        return False
+    if is_a(value, Decimal):
+        return Decimal.is_nan(value)
+    if spell_array_time(value) == "NaT":
+        return True
+    plain = read_array_scalar(value)
+    if type(plain) is float:
+        return math.isnan(plain)
+    return any(value is read_loaded("pandas", name) for name in ("NA", "NaT"))
 
 
 def meets(observed: Any, op: str, limit: Any) -> bool:

@@ -6,29 +6,59 @@ import sys
 from itertools import islice
 from typing import Any, Final
 
-from xray.capture.snapshot import spell_plain, well_formed
+from xray.capture.spelling import count_omission, well_formed
+from xray.model.ids import canonical_id
 from xray.model.kinds import is_a
 
 _MAX_LENGTH: Final = 256
 _MAX_LINKS: Final = 64
 
 
-def correlate(given: object) -> dict[str, str]:
-    """Correlation ids: a mapping of names to ids, or one id alone, filed under `id`."""
+def correlate(given: object, omissions: dict[str, int] | None = None) -> dict[str, str]:
+    """Correlation ids: a mapping of names to ids, or one id alone, filed under `id`.
+
+    Args:
+        given: an id is text, a whole number, a UUID or bytes; anything else is left out.
+        omissions: counts what was cut or left out; added to.
+    """
+    counts: dict[str, int] = {} if omissions is None else omissions
     if given is None:
         return {}
-    if is_a(given, dict):
-        return {
-            _text(name): _text(value)
-            for name, value in islice(dict.items(given), _MAX_LINKS)
-            if is_a(name, str) and is_a(value, (str, int))
-        }
-    return {"id": _text(given)} if is_a(given, (str, int)) else {}
+    if not is_a(given, dict):
+        alone = _read_link(given, counts)
+        return {} if alone is None else {"id": alone}
+    links: dict[str, str] = {}
+    for name, value in _read_links(given, counts):
+        link = _read_link(value, counts)
+        if link is not None and is_a(name, str):
+            links[_cut(str.__str__(name), counts)] = link
+    return links
 
 
-def _text(value: str | int) -> str:
-    plain = spell_plain(int.__int__(value)) if is_a(value, int) else str.__str__(value)
-    return well_formed(plain[:_MAX_LENGTH])
+def _read_links(given: dict[Any, Any], counts: dict[str, int]) -> list[tuple[Any, Any]]:
+    left_out = dict.__len__(given) - _MAX_LINKS
+    if left_out > 0:
+        count_omission(counts, "truncated", left_out)
+    try:
+        return list(islice(dict.items(given), _MAX_LINKS))
+    except RuntimeError:
+        # Another thread changed the mapping while we read it.
+        count_omission(counts, "truncated")
+        return []
+
+
+def _read_link(value: object, counts: dict[str, int]) -> str | None:
+    link = canonical_id(value)
+    if link is None:
+        count_omission(counts, "opaque")
+        return None
+    return _cut(link, counts)
+
+
+def _cut(text: str, counts: dict[str, int]) -> str:
+    if len(text) > _MAX_LENGTH:
+        count_omission(counts, "truncated")
+    return well_formed(text[:_MAX_LENGTH])
 
 
 def read_active_span(run_id: str) -> dict[str, str]:

@@ -7,7 +7,8 @@ from collections import deque
 from types import TracebackType, WrapperDescriptorType
 from typing import Final
 
-from xray.capture.snapshot import bounded_text, well_formed
+from xray.capture.redaction import Redactor
+from xray.capture.spelling import bounded_text, well_formed
 from xray.model.facts import ErrorInfo
 from xray.model.kinds import is_a, name_kind, read_class_field, read_member
 from xray.model.vocabulary import StepStatus
@@ -15,7 +16,7 @@ from xray.model.vocabulary import StepStatus
 _MAX_MESSAGE_LENGTH: Final = 2_000
 _MAX_FRAMES: Final = 8
 _MAX_ARGUMENTS: Final = 16
-_MAX_INT_BITS: Final = 4_096
+_MAX_INT_BITS: Final = 2_048
 _PLAIN: Final = (str, int, float, bool, bytes, type(None))
 _SYNTAX_FIELDS: Final = ("msg", "filename", "lineno")
 _read_arguments: Final = BaseException.__dict__["args"].__get__
@@ -45,17 +46,31 @@ def status_after(error: BaseException | None) -> StepStatus:
     return "failed"
 
 
-def describe_error(error: BaseException | None) -> ErrorInfo | None:
-    """The type, message and innermost frames of *error*; None for none."""
+def describe_error(
+    error: BaseException | None, redactor: Redactor | None = None
+) -> ErrorInfo | None:
+    """The type, message and innermost frames of *error*; None for none.
+
+    Args:
+        error: what was raised.
+        redactor: its hook is asked about the message, under the key `error`.
+    """
     if error is None:
         return None
     if not is_a(error, BaseException):
-        return ErrorInfo(type=name_kind(error), message=_spell(error), where=[])
+        return ErrorInfo(type=name_kind(error), message=_ask(_spell(error), redactor), where=[])
     return ErrorInfo(
         type=name_kind(error),
-        message=_message(error),
+        message=_ask(_message(error), redactor),
         where=_frames(_read_traceback(error)),
     )
+
+
+def _ask(message: str, redactor: Redactor | None) -> str:
+    if redactor is None or redactor.hook is None:
+        return message
+    kept = redactor.apply("error", message)
+    return _spell(kept) if is_a(kept, str) else "<redacted>"
 
 
 def _message(error: BaseException) -> str:

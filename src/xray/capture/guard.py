@@ -26,7 +26,10 @@ def caught(where: str, error: Exception) -> None:
 
     Only `Exception` reaches this: Ctrl-C, `SystemExit` and task cancellation are the pipeline's.
     """
-    _swallowed[where] = _swallowed.get(where, 0) + 1
+    # No call between reading and writing, so no other thread runs there; a lock could be held by
+    # a thread that a fork leaves behind.
+    _swallowed.setdefault(where, 0)
+    _swallowed[where] += 1
     if _is_raising:
         raise error
     warn(where, "X-Ray failed inside %s (%s); the pipeline goes on.", where, name_kind(error))
@@ -35,10 +38,12 @@ def caught(where: str, error: Exception) -> None:
 def warn(kind: str, message: str, *arguments: object) -> None:
     """Log a warning, at most once a minute for each *kind*; never a value of the pipeline's."""
     now_s = time.monotonic()
-    last_s = _last_said_s.get(kind)
-    if last_s is not None and now_s - last_s < _QUIET_S:
-        return
-    _last_said_s[kind] = now_s
+    # Of threads that come at once, the one whose own time was entered speaks.
+    last_s = _last_said_s.setdefault(kind, now_s)
+    if last_s is not now_s:
+        if now_s - last_s < _QUIET_S:
+            return
+        _last_said_s[kind] = now_s
     try:
         logger.warning(message, *arguments)
     except Exception:  # noqa: BLE001, S110  (a broken log handler of the host is not ours to report)

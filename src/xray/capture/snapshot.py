@@ -10,10 +10,8 @@ import dataclasses
 import enum
 import math
 import pathlib
-import sys
 from collections import deque
 from collections.abc import Iterable
-from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from itertools import islice
 from typing import Any, Final
@@ -23,19 +21,54 @@ import msgspec
 from msgspec import Raw
 
 from xray.capture.redaction import REDACTED, Redactor
-from xray.model.ids import read_array_scalar, read_field
-from xray.model.kinds import is_a, name_kind, read_class_field
-from xray.model.values import MARK, mark_bytes, pack_value
+from xray.capture.spelling import (
+    bounded_text,
+    count_omission,
+    spell_key,
+    spell_plain,
+    spell_time,
+    well_formed,
+)
+from xray.model.arrays import describe_array, is_array, read_array_scalar, spell_array_time
+from xray.model.ids import read_field
+from xray.model.kinds import is_a, is_one_of, name_kind, read_class_field, read_member
+from xray.model.values import MARK
+
+__all__ = [
+    "ATTRIBUTE_LIMITS",
+    "SnapshotLimits",
+    "bounded_text",
+    "count_omission",
+    "merge_fields",
+    "pack_frozen",
+    "read_list",
+    "scalar_attributes",
+    "snapshot",
+    "spell_plain",
+    "well_formed",
+]
 
 _MIN_INT: Final = -(1 << 63)
 _MAX_INT: Final = 1 << 64
-_MAX_INT_BITS: Final = 4096
+_MAX_INT_BITS: Final = 4_096
+# Python may be set to spell no more than 640 digits.
+_MAX_DIGITS_BITS: Final = 2_048
 _MAX_KEY_LENGTH: Final = 256
-_MAX_KEY_PARTS: Final = 16
+_MAX_SCALAR_FIELDS: Final = 64
 _HEAD: Final = slice(0, 64)
-_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+# What a container's mark takes besides the name of its type and what is kept of it.
+_MARK_BYTES: Final = 80
+_HEADER_BYTES: Final = 5
+_SHORT: Final = 256
+_NUMBER_BYTES: Final = 9
+_PLAIN: Final = (str, int, float, bool, type(None))
 _CONTAINERS: Final[tuple[Any, ...]] = (dict, list, tuple, set, frozenset, deque)
-_TIMES: Final = (datetime, date, time, timedelta)
+_READINGS: Final = 3
+# What opening a container costs, in values walked.
+_CONTAINER_NODES: Final = 2
+_MIN_PACKED: Final = 3
+_NUMBERS: Final = frozenset(map(id, (int, float, bool, type(None))))
+_TEXT: Final = {id(str)}
 _PATHS: Final = (
     pathlib.PurePosixPath,
     pathlib.PosixPath,
@@ -43,6 +76,8 @@ _PATHS: Final = (
     pathlib.WindowsPath,
 )
 _read_struct_fields: Final = type(msgspec.Struct).__dict__["__struct_fields__"].__get__
+_FULL: Final = object()  # stands for a value there is no room for
+_encode: Final = msgspec.msgpack.Encoder().encode
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -51,14 +86,14 @@ class SnapshotLimits:
 
     Args:
         max_depth: containers within containers.
-        max_nodes: values in all.
+        max_nodes: values walked in all, which bounds the time it takes; containers count threefold.
         max_items: entries of one container.
         max_text_length: characters of one string.
-        max_bytes: encoded size of the whole; beyond it only its beginning is kept.
+        max_bytes: encoded size of the whole, marks included.
     """
 
     max_depth: int = 12
-    max_nodes: int = 10_000
+    max_nodes: int = 3_000
     max_items: int = 1_000
     max_text_length: int = 16_384
     max_bytes: int = 262_144
@@ -70,7 +105,11 @@ ATTRIBUTE_LIMITS: Final = SnapshotLimits(
 
 
 def snapshot(
-    value: object, redactor: Redactor, omissions: dict[str, int], limits: SnapshotLimits
+    value: object,
+    redactor: Redactor,
+    omissions: dict[str, int],
+    limits: SnapshotLimits,
+    key: str = "",
 ) -> Raw:
     """Freeze *value* as msgpack.
 
@@ -79,205 +118,329 @@ def snapshot(
         redactor: decides what must not be kept.
         omissions: counts what was cut, by kind; added to.
         limits: how much is kept.
+        key: what the value is called; a redaction hook is asked about it under this name.
     """
     walk = _Walk(redactor, omissions, limits)
-    raw = pack_value(walk.freeze(value, 0))
-    encoded_length = len(bytes(raw))
-    if encoded_length <= limits.max_bytes:
-        return raw
-    walk.count("truncated")
-    tight = dataclasses.replace(
-        limits,
-        max_items=max(1, limits.max_items // 10),
-        max_text_length=max(16, limits.max_text_length // 10),
-        max_nodes=max(10, limits.max_bytes // 400),
-    )
-    head = _Walk(redactor, {}, tight).freeze(value, 0)
-    packed = pack_value(
-        {MARK: "truncated", "type": name_kind(value), "length": encoded_length, "head": head}
-    )
-    if len(bytes(packed)) <= limits.max_bytes:
-        return packed
-    return pack_value({MARK: "truncated", "type": name_kind(value), "length": encoded_length})
+    return Raw(_encode(walk.freeze_whole(value, key)))
 
 
-def bounded_text(text: object, omissions: dict[str, int], max_length: int = 4_096) -> str | None:
-    """*text* when it is a string, cut to *max_length* with an ellipsis; other types by name."""
-    if text is None:
-        return None
-    plain = str.__str__(text) if is_a(text, str) else spell_plain(text)
-    if len(plain) > max_length:
-        omissions["truncated"] = omissions.get("truncated", 0) + 1
-        plain = plain[: max_length - 1] + "…"
-    return well_formed(plain)
+def merge_fields(given: object, named: dict[str, Any]) -> dict[Any, Any]:
+    """One mapping of what a call was given and what it named; what it named counts more.
+
+    The fields of a record stand for it; what is neither mapping nor record is kept under `value`,
+    so that nothing given is dropped.
+    """
+    merged: dict[Any, Any]
+    if given is None:
+        return named
+    if is_a(given, dict):
+        if type(given) is dict and not named:
+            return given
+        merged = dict.copy(given)
+    else:
+        fields = _record_fields(given)
+        merged = {"value": given} if fields is None else dict(fields)
+    merged.update(named)
+    return merged
+
+
+def pack_frozen(fields: dict[str, Any], omissions: dict[str, int], limits: SnapshotLimits) -> Raw:
+    """Pack fields frozen before, with the marks they hold; what is beyond the limits is cut."""
+    kept: dict[str, Any] = {}
+    left = limits.max_bytes - _MARK_BYTES
+    for name, value in fields.items():
+        left -= len(_encode(name)) + len(_encode(value))
+        if left < 0 or len(kept) >= limits.max_items:
+            count_omission(omissions, "truncated")
+            return Raw(
+                _encode({MARK: "truncated", "type": "dict", "length": len(fields), "head": kept})
+            )
+        kept[name] = value
+    return Raw(_encode(kept))
 
 
 def read_list(value: object, max_items: int = 1_000) -> list[Any] | None:
     """The first items of a list, tuple or set; None for anything else."""
-    kinds: tuple[Any, ...] = (list, tuple, set, frozenset)
-    for kind in kinds:
-        if is_a(value, kind):
-            return list(islice(kind.__iter__(value), max_items))
-    return None
+    if not is_a(value, (list, tuple, set, frozenset)):
+        return None
+    return _read_beginning(value, max_items)
 
 
-def spell_plain(value: object) -> str:
-    """A plain scalar as text; an int of very many digits and every other object by its type."""
-    if type(value) is int and value.bit_length() > _MAX_INT_BITS:
-        return f"<int of {value.bit_length()} bits>"
-    return str(value) if type(value) in _PLAIN else name_kind(value)
+def scalar_attributes(
+    item: object, max_bytes: int = 256, omissions: dict[str, int] | None = None
+) -> dict[str, Any] | None:
+    """The short scalars *item* itself holds: what is kept of a candidate given whole.
 
-
-def well_formed(text: str) -> str:
-    """*text* with every lone surrogate replaced by U+FFFD."""
-    if text.isascii():
-        return text
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
-
-
-def scalar_attributes(item: object, max_bytes: int = 256) -> dict[str, Any] | None:
-    """The short scalars *item* itself holds: what is kept of a candidate given whole."""
-    fields = _own_fields(item)
+    Args:
+        item: a mapping or record.
+        max_bytes: texts that are longer are left out.
+        omissions: counts what was left out; added to.
+    """
+    if is_a(item, dict):
+        fields = _read_beginning(item, _MAX_SCALAR_FIELDS)
+    else:
+        fields = _record_fields(item)
     if fields is None:
         return None
     kept: dict[str, Any] = {}
-    for name, value in islice(fields, 64):
-        is_short = type(value) is not str or len(value) <= max_bytes
-        if type(name) is str and type(value) in _PLAIN and is_short:
-            kept[name] = value
+    left_out = (_size_of(item) or len(fields)) > _MAX_SCALAR_FIELDS
+    for name, value in fields[:_MAX_SCALAR_FIELDS]:
+        if type(name) is not str or not is_one_of(value, _PLAIN):
+            continue
+        if type(value) is str and len(value) > max_bytes:
+            left_out = True
+            continue
+        kept[name] = value
+    if left_out and omissions is not None:
+        count_omission(omissions, "truncated")
     return kept
 
 
-def _spell_key(key: Any) -> str:
-    if is_a(key, str):
-        return well_formed(str.__str__(key))
-    if type(key) in _PLAIN:
-        return spell_plain(key)
-    is_short_tuple = type(key) is tuple and len(key) <= _MAX_KEY_PARTS
-    if is_short_tuple and all(type(part) in _PLAIN for part in key):
-        parts = (repr(part) if type(part) is str else spell_plain(part) for part in key)
-        return well_formed(f"({', '.join(parts)})")
-    return f"<{name_kind(key)}>"
-
-
 class _Walk:
-    """One pass over one value, with a budget."""
+    """One pass over one value, with a budget.
+
+    Every value pays for its encoded size before it is kept, and every open container has set aside
+    what its own mark would take, so the whole never outgrows `max_bytes`.
+    """
+
+    __slots__ = (
+        "_bytes_left",
+        "_hook",
+        "_is_full",
+        "_limits",
+        "_nodes_left",
+        "_omissions",
+        "_open",
+        "_redactor",
+    )
 
     def __init__(
         self, redactor: Redactor, omissions: dict[str, int], limits: SnapshotLimits
     ) -> None:
         self._redactor = redactor
+        self._hook = redactor.hook
         self._omissions = omissions
         self._limits = limits
         self._nodes_left = limits.max_nodes
-        self._text_left = limits.max_bytes * 2
+        self._bytes_left = limits.max_bytes
+        # What follows the first value without room has none either: what is kept is a beginning.
+        self._is_full = False
         self._open: set[int] = set()
 
-    def count(self, kind: str) -> None:
-        self._omissions[kind] = self._omissions.get(kind, 0) + 1
+    def freeze_whole(self, value: Any, key: str) -> Any:
+        frozen = self._freeze_asked(value, 0, key) if key else self._freeze(value, 0, key)
+        if frozen is _FULL:
+            self._count("truncated")
+            return {MARK: "truncated"}
+        return frozen
 
-    def freeze(self, value: Any, depth: int) -> Any:
+    def _freeze_asked(self, value: Any, depth: int, key: str) -> Any:
+        """What the hook makes of *value*, frozen."""
+        if self._hook is not None:
+            value = self._redactor.apply(key, value)
+        if value is REDACTED:
+            self._count("redacted")
+            return self._mark("redacted")
+        return self._freeze(value, depth, key)
+
+    def _freeze(self, value: Any, depth: int, key: str) -> Any:
         self._nodes_left -= 1
         kind = type(value)
-        if value is None or kind is bool:
-            return value
         if kind is str:
+            if len(value) <= _SHORT and value.isascii():
+                size = _HEADER_BYTES + len(value)
+                if size <= self._bytes_left:
+                    self._bytes_left -= size
+                    return value
             return self._text(value)
         if kind is int:
             return self._integer(value)
         if kind is float:
-            return value if math.isfinite(value) else self._non_finite(value)
-        if issubclass(kind, _CONTAINERS):
-            return self._container(value, depth)
-        return self._scalar_object(value, depth)
+            return self._float(value)
+        if kind is bool or value is None:
+            return value if self._spend(1) else _FULL
+        try:
+            if kind is dict or kind is list:
+                return self._hold(value, depth, key, None)
+            if issubclass(kind, _CONTAINERS):
+                return self._container(value, depth, key)
+            return self._object(value, depth, key)
+        except RecursionError:
+            # The pipeline's own calls have left little of the stack.
+            self._count("truncated")
+            return self._mark("truncated", type=name_kind(value))
+
+    def _count(self, kind: str) -> None:
+        count_omission(self._omissions, kind)
+
+    def _spend(self, size: int) -> bool:
+        left = self._bytes_left - size
+        if left < 0:
+            self._is_full = True
+            return False
+        self._bytes_left = left
+        return True
+
+    def _mark(self, kind: str, **fields: object) -> Any:
+        mark = {MARK: kind, **fields}
+        return mark if self._spend(len(_encode(mark))) else _FULL
 
     def _text(self, value: str) -> Any:
-        limit = min(self._limits.max_text_length, max(self._text_left, 0))
-        if len(value) > limit:
-            self.count("truncated")
-            self._text_left -= limit
-            return {
-                MARK: "truncated",
-                "type": "str",
-                "length": len(value),
-                "head": well_formed(value[:limit]),
-            }
-        self._text_left -= len(value)
-        clean = well_formed(value)
-        if clean is not value:
-            self.count("unencodable")
-        return clean
+        length = len(value)
+        if length <= self._limits.max_text_length:
+            clean = value if value.isascii() else well_formed(value)
+            size = _HEADER_BYTES + (length if clean.isascii() else len(clean.encode("utf-8")))
+            if size <= self._bytes_left:
+                self._bytes_left -= size
+                if clean is not value:
+                    self._count("unencodable")
+                return clean
+        room = self._bytes_left - _MARK_BYTES
+        if room < 0:
+            self._is_full = True
+            return _FULL
+        head = well_formed(value[: min(self._limits.max_text_length, room)])
+        head = head.encode("utf-8")[:room].decode("utf-8", "ignore")
+        self._count("truncated")
+        return self._mark("truncated", type="str", length=length, head=head)
 
     def _integer(self, value: int) -> Any:
         if _MIN_INT <= value < _MAX_INT:
+            if self._bytes_left < _NUMBER_BYTES:
+                self._is_full = True
+                return _FULL
+            self._bytes_left -= _NUMBER_BYTES
             return value
-        self.count("unencodable")
-        if value.bit_length() > _MAX_INT_BITS:
-            return {MARK: "int", "bits": value.bit_length()}
-        return {MARK: "int", "value": hex(value)}
+        self._count("unencodable")
+        bits = value.bit_length()
+        if bits > _MAX_INT_BITS:
+            return self._mark("integer", bits=bits)
+        return self._mark("integer", value=str(value) if bits <= _MAX_DIGITS_BITS else hex(value))
 
-    def _non_finite(self, value: float) -> Any:
+    def _float(self, value: float) -> Any:
+        if math.isfinite(value):
+            return value if self._spend(_NUMBER_BYTES) else _FULL
         name = "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-        return {MARK: "float", "value": name}
+        return self._mark("float", value=name)
 
-    def _container(self, value: Any, depth: int) -> Any:
-        size = _size_of(value)
+    def _container(self, value: Any, depth: int, key: str) -> Any:
+        fields = _named_items(value) if is_a(value, tuple) else None
+        return self._hold(value, depth, key, fields)
+
+    def _hold(self, value: Any, depth: int, key: str, fields: list[tuple[str, Any]] | None) -> Any:
+        """The *fields* of a record; without them the entries or items of a container."""
+        kind = type(value)
+        if kind is dict or kind is list:
+            name, size = "dict" if kind is dict else "list", len(value)
+        else:
+            name = name_kind(value)
+            size = _size_of(value) if fields is None else len(fields)
         if depth >= self._limits.max_depth or self._nodes_left <= 0:
-            self.count("truncated")
-            return {MARK: "truncated", "type": name_kind(value), "length": size}
+            self._count("truncated")
+            return self._mark("truncated", type=name, length=size)
         if id(value) in self._open:
-            self.count("cycle")
-            return {MARK: "cycle", "type": name_kind(value)}
+            self._count("cycle")
+            return self._mark("cycle", type=name)
+        reserve = _MARK_BYTES + (len(name) if name.isascii() else 4 * len(name))
+        if not self._spend(reserve + _HEADER_BYTES):
+            return _FULL
+        most = min(self._limits.max_items, self._nodes_left)
+        held = fields[:most] if fields is not None else _read_beginning(value, most)
+        if held is None:
+            self._count("truncated")
+            return {MARK: "changed", "type": name, "length": size}
+        if kind is list and size <= most:
+            packed = self._pack_scalars(held)
+            if packed is not None:
+                self._bytes_left += reserve
+                return packed
+        self._nodes_left -= _CONTAINER_NODES
         self._open.add(id(value))
         try:
-            if is_a(value, dict):
-                frozen: Any = self._entries(dict.items(value), depth)
+            if kind is dict or fields is not None or is_a(value, dict):
+                frozen: Any = self._entries(held, depth + 1)
             else:
-                frozen = self._items(_iterate(value), depth)
-        except RuntimeError:
-            # Another thread changed the container while we read it.
-            self.count("truncated")
-            return {MARK: "changed", "type": name_kind(value), "length": size}
+                frozen = self._items(held, depth + 1, key)
         finally:
             self._open.discard(id(value))
+        kept = {MARK: "map", "value": frozen} if MARK in frozen else frozen
         if len(frozen) < size:
-            self.count("truncated")
-            return {MARK: "truncated", "type": name_kind(value), "length": size, "head": frozen}
-        return {MARK: "map", "value": frozen} if is_a(value, dict) and MARK in frozen else frozen
+            self._count("truncated")
+            return {MARK: "truncated", "type": name, "length": size, "head": kept}
+        if kept is frozen:
+            self._bytes_left += reserve
+        return kept
 
-    def _items(self, items: Iterable[Any], depth: int) -> list[Any]:
+    def _pack_scalars(self, items: list[Any]) -> Raw | None:
+        """A whole list of numbers or of texts, encoded at once; None where it needs a walk."""
+        if self._hook is not None or len(items) < _MIN_PACKED:
+            return None
+        # By identity: a type may answer comparisons and hashing with code of the pipeline's.
+        kinds = set(map(id, map(type, items)))
+        if kinds == _TEXT:
+            if sum(map(len, items)) > self._limits.max_text_length:
+                return None
+        elif not kinds <= _NUMBERS:
+            return None
+        try:
+            packed = _encode(items)
+        except (UnicodeEncodeError, OverflowError):
+            return None
+        if len(packed) > self._bytes_left:
+            return None
+        self._bytes_left -= len(packed)
+        self._nodes_left -= len(items) // _MIN_PACKED
+        return Raw(packed)
+
+    def _items(self, items: list[Any], depth: int, key: str) -> list[Any]:
         kept: list[Any] = []
-        for item in islice(items, self._limits.max_items):
-            if self._nodes_left <= 0:
+        freeze = self._freeze_asked if self._hook is not None and key else self._freeze
+        for item in items:
+            if self._is_full or self._nodes_left <= 0:
                 break
-            kept.append(self.freeze(item, depth + 1))
+            frozen = freeze(item, depth, key)
+            if frozen is _FULL:
+                break
+            kept.append(frozen)
         return kept
 
-    def _entries(self, entries: Iterable[tuple[Any, Any]], depth: int) -> dict[str, Any]:
+    def _entries(self, entries: list[tuple[Any, Any]], depth: int) -> dict[str, Any]:
         kept: dict[str, Any] = {}
-        for key, value in islice(entries, self._limits.max_items):
-            if self._nodes_left <= 0:
+        judge = self._redactor.verdicts.get
+        for key, value in entries:
+            if self._is_full or self._nodes_left <= 0:
                 break
-            name = self._key(key, kept)
-            # The whole key is asked about: what makes it telling may be in the part cut off.
-            chosen = self._redactor.apply(_spell_key(key), value)
-            if chosen is REDACTED:
-                self.count("redacted")
-                kept[name] = REDACTED
+            whole = key
+            is_hidden = judge(key) if type(key) is str else None
+            if is_hidden is None:
+                # The whole key is judged: what makes it telling may be in a part cut off below.
+                whole = spell_key(key)
+                is_hidden = self._redactor.hides_key(whole)
+            name = whole
+            if len(whole) > _MAX_KEY_LENGTH or whole in kept:
+                name = self._name_apart(whole, kept)
+            size = _HEADER_BYTES + (len(name) if name.isascii() else 4 * len(name))
+            if size > self._bytes_left:
+                self._is_full = True
+                break
+            self._bytes_left -= size
+            if is_hidden:
+                value = REDACTED
+            if value is REDACTED or self._hook is not None:
+                frozen = self._freeze_asked(value, depth, whole)
             else:
-                kept[name] = self.freeze(chosen, depth + 1)
+                frozen = self._freeze(value, depth, whole)
+            if frozen is _FULL:
+                break
+            kept[name] = frozen
         return kept
 
-    def _key(self, key: Any, taken: dict[str, Any]) -> str:
-        whole = _spell_key(key)
-        name = whole[:_MAX_KEY_LENGTH]
-        if name is not whole:
-            self.count("truncated")
-            name = name[:-1] + "…"
+    def _name_apart(self, whole: str, taken: dict[str, Any]) -> str:
+        """*whole*, short enough and unlike the names *taken*."""
+        name = whole
+        if len(whole) > _MAX_KEY_LENGTH:
+            self._count("truncated")
+            name = whole[: _MAX_KEY_LENGTH - 1] + "…"
         number = len(taken)
         unique = name
         while unique in taken:
@@ -285,72 +448,78 @@ class _Walk:
             number += 1
         return unique
 
-    def _scalar_object(self, value: Any, depth: int) -> Any:
-        if is_a(value, bytes):
-            return mark_bytes(bytes.__getitem__(value, _HEAD)) | {"length": bytes.__len__(value)}
-        if is_a(value, bytearray):
-            head = bytes(bytearray.__getitem__(value, _HEAD))
-            return mark_bytes(head) | {"length": bytearray.__len__(value)}
+    def _object(self, value: Any, depth: int, key: str) -> Any:
+        if is_a(value, (bytes, bytearray)):
+            kind: Any = bytes if is_a(value, bytes) else bytearray
+            head = bytes(kind.__getitem__(value, _HEAD)).hex()
+            return self._mark("bytes", length=kind.__len__(value), head=head)
         if is_a(value, enum.Enum) and depth < self._limits.max_depth:
-            return self.freeze(read_field(value, "_value_"), depth + 1)
+            return self._freeze(read_field(value, "_value_"), depth + 1, key)
         if is_a(value, str):
             return self._text(str.__str__(value))
         if is_a(value, int):
             return self._integer(int.__int__(value))
         if is_a(value, float):
-            return self.freeze(float.__float__(value), depth)
-        kind = type(value)
-        if kind in _TIMES:
-            return _spell_time(value)
-        if kind is UUID or kind is Decimal or kind in _PATHS:
+            return self._float(float.__float__(value))
+        if is_one_of(value, (UUID, Decimal, *_PATHS)):
             return self._text(str(value))
-        numpy = sys.modules.get("numpy")
-        if numpy is not None and is_a(value, (numpy.ndarray, numpy.generic)):
-            return self._array(value, numpy, depth)
-        return self._object(value, depth)
+        moment = spell_time(value)
+        if moment is not None:
+            return self._text(moment)
+        if is_array(value):
+            return self._array(value, depth, key)
+        fields = _record_fields(value)
+        if fields is None:
+            self._count("opaque")
+            return self._mark("object", type=name_kind(value))
+        return self._hold(value, depth, key, fields)
 
-    def _array(self, value: Any, numpy: Any, depth: int) -> Any:
+    def _array(self, value: Any, depth: int, key: str) -> Any:
         plain = read_array_scalar(value)
+        if plain is None:
+            plain = spell_array_time(value)
         if plain is not None:
-            return self.freeze(plain, depth)
-        kind = numpy.ndarray if is_a(value, numpy.ndarray) else numpy.generic
-        self.count("vector")
-        return {
-            MARK: "array",
-            "type": name_kind(value),
-            "shape": list(kind.shape.__get__(value)),
-            "dtype": bounded_text(str(kind.dtype.__get__(value)), {}, _MAX_KEY_LENGTH),
-        }
-
-    def _object(self, value: Any, depth: int) -> Any:
-        fields = _own_fields(value)
-        if fields is None or depth >= self._limits.max_depth or id(value) in self._open:
-            self.count("opaque")
-            return {MARK: "object", "type": name_kind(value)}
-        self._open.add(id(value))
-        try:
-            return self._entries(fields, depth)
-        finally:
-            self._open.discard(id(value))
+            return self._freeze(plain, depth, key)
+        self._count("vector")
+        shape, dtype = describe_array(value)
+        return self._mark("array", type=name_kind(value), shape=shape, dtype=dtype)
 
 
 def _size_of(value: Any) -> int:
     return next((int(kind.__len__(value)) for kind in _CONTAINERS if is_a(value, kind)), 0)
 
 
-def _iterate(value: Any) -> Iterable[Any]:
-    kinds: tuple[Any, ...] = _CONTAINERS[1:]
-    return next((kind.__iter__(value) for kind in kinds if is_a(value, kind)), ())
+def _read_beginning(value: Any, most: int) -> list[Any] | None:
+    """The first entries or items of a container; None where other threads keep changing it."""
+    kind: Any = type(value)
+    if kind is not dict and kind is not list:
+        kind = next(kind for kind in _CONTAINERS if is_a(value, kind))
+    for _ in range(_READINGS):
+        try:
+            # Taken at once, in one call, so that another thread can hardly come between.
+            held = dict.items(value) if kind is dict else kind.__iter__(value)
+            return list(islice(held, most))
+        except RuntimeError:  # noqa: PERF203  (raised in the one reading that is interrupted)
+            continue
+    return None
 
 
-def _own_fields(value: Any) -> Iterable[tuple[Any, Any]] | None:
-    """The fields of a mapping or of a record type (dataclass, attrs, pydantic, msgspec), else None.
+def _named_items(value: tuple[Any, ...]) -> list[tuple[str, Any]] | None:
+    """The items of a named tuple by their names; None for any other tuple."""
+    names = None if type(value) is tuple else read_class_field(type(value), "_fields")
+    if type(names) is not tuple or not all(type(name) is str for name in names):
+        return None
+    items = list(tuple.__iter__(value))
+    return list(zip(names, items, strict=True)) if len(names) == len(items) else None
+
+
+def _record_fields(value: object) -> list[tuple[str, Any]] | None:
+    """The fields of a record (dataclass, attrs, pydantic, msgspec); None for all else.
 
     Fields are read from the object's own storage: no property, `__getattr__` or `__iter__` runs.
     """
-    if is_a(value, dict):
-        return dict.items(value)
     kind = type(value)
+    extra: object = None
     if is_a(value, msgspec.Struct):
         names: Iterable[Any] = _read_struct_fields(kind)
     elif type(fields := read_class_field(kind, "__dataclass_fields__")) is dict:
@@ -359,16 +528,10 @@ def _own_fields(value: Any) -> Iterable[tuple[Any, Any]] | None:
         names = [read_field(one, "name") for one in tuple.__iter__(attributes)]
     elif type(fields := read_class_field(kind, "__pydantic_fields__")) is dict:
         names = list(fields)
+        extra = read_member(value, "__pydantic_extra__")
     else:
         return None
-    return [(name, read_field(value, name)) for name in names if type(name) is str]
-
-
-def _spell_time(value: datetime | date | time | timedelta) -> str:
-    zone = value.tzinfo if type(value) is datetime or type(value) is time else None
-    known = getattr(sys.modules.get("zoneinfo"), "ZoneInfo", timezone)
-    if zone is None or type(zone) in (timezone, known):
-        return str(value)
-    # Any other time zone is the pipeline's own code.
-    naive: Any = value
-    return f"{naive.replace(tzinfo=None)} {name_kind(zone)}"
+    held = [(name, read_field(value, name)) for name in names if type(name) is str]
+    if type(extra) is dict:
+        held += [(name, extra[name]) for name in list(extra) if type(name) is str]
+    return held

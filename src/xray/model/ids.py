@@ -9,12 +9,12 @@ import hashlib
 import json
 import os
 import random
-import sys
 import time
 import uuid
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
+from xray.model.arrays import read_array_scalar as read_array_scalar
 from xray.model.kinds import is_a, read_member, read_own_fields
 
 _RUN_KEY_NAMESPACE: Final = uuid.UUID("6f0b35a2-7c53-5d0e-9a8e-1d6ad1f0a9c4")
@@ -133,19 +133,6 @@ def _is_short_int(part: object) -> bool:
 def _array_scalar_id(value: object) -> str | None:
     plain = read_array_scalar(value)
     return canonical_id(plain) if type(plain) in (str, int, bytes) else None
-
-
-def read_array_scalar(value: object) -> object:
-    """The plain Python value of a NumPy scalar or array without dimensions; None for all else."""
-    numpy = sys.modules.get("numpy")
-    if numpy is None or not is_a(value, (numpy.ndarray, numpy.generic)):
-        return None
-    kind: Any = numpy.generic if is_a(value, numpy.generic) else numpy.ndarray
-    if kind.ndim.__get__(value) != 0 or kind.dtype.__get__(value).kind not in "biufUS":
-        return None
-    plain: object = kind.item(value)
-    # The widest floats have no Python type of their own and come back as they are.
-    return float(numpy.float64(plain)) if is_a(plain, numpy.generic) else plain
 
 
 def identify(item: object, key: str | None = None) -> str | None:
