@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
-from xray.delivery.queue import Parcel, within_bounds
+from xray.delivery.losses import Volume
+from xray.delivery.queue import Parcel, measure_parcels, within_bounds
 
 
 class Backlog(Protocol):
@@ -16,8 +17,12 @@ class Backlog(Protocol):
     One thread appends, one takes and settles, any may read the sizes.
     """
 
-    def append(self, parcels: Sequence[Parcel]) -> None:
-        """Keep *parcels*; when this returns they are as safe as this backlog can make them."""
+    def append(self, parcels: Sequence[Parcel]) -> int:
+        """Keep *parcels*; when this returns they are as safe as this backlog can make them.
+
+        Returns:
+            how many were kept, from the first on; the others have to wait.
+        """
         ...
 
     def take(self, max_bytes: int, max_facts: int) -> list[Parcel]:
@@ -28,8 +33,20 @@ class Backlog(Protocol):
         """Let go of *parcels*; returns those that were still kept."""
         ...
 
+    def set_aside(self, parcels: Sequence[Parcel], cause: str) -> None:
+        """Keep a copy of *parcels*, which a server refused, for a person to look at."""
+        ...
+
+    def tend(self) -> bool:
+        """Do what is due from time to time; whether there is more to send than before."""
+        ...
+
     def drain(self) -> list[Parcel]:
-        """Let go of everything; returns it."""
+        """Let go of everything; returns what does not outlive the process."""
+        ...
+
+    def abandon(self) -> None:
+        """In a child: let go of what the parent has open, and touch nothing of it."""
         ...
 
     @property
@@ -52,6 +69,11 @@ class Backlog(Protocol):
         """Memory that kept parcels take."""
         ...
 
+    @property
+    def volume(self) -> Volume:
+        """What would be lost if the process died now."""
+        ...
+
 
 class MemoryBacklog:
     """A backlog that is as safe as the process it lives in."""
@@ -63,13 +85,27 @@ class MemoryBacklog:
         self._waiting_bytes = 0
         self._held_bytes = 0
 
-    def append(self, parcels: Sequence[Parcel]) -> None:
-        """Keep *parcels*."""
+    def append(self, parcels: Sequence[Parcel]) -> int:
+        """Keep *parcels*, all of them."""
         with self._lock:
             for parcel in parcels:
                 self._waiting.append(parcel)
                 self._waiting_bytes += len(parcel.encoded)
                 self._held_bytes += parcel.held_bytes
+            return len(parcels)
+
+    def peek(self, max_bytes: int, max_facts: int) -> list[Parcel]:
+        """The oldest parcels not taken, within the bounds; they stay until `forget`."""
+        with self._lock:
+            return within_bounds(self._waiting, max_bytes, max_facts)
+
+    def forget(self, parcels: Sequence[Parcel]) -> None:
+        """Let go of *parcels*, which `peek` returned."""
+        with self._lock:
+            for parcel in parcels:
+                self._waiting.popleft()
+                self._waiting_bytes -= len(parcel.encoded)
+                self._held_bytes -= parcel.held_bytes
 
     def take(self, max_bytes: int, max_facts: int) -> list[Parcel]:
         """The oldest parcels not taken before, within the bounds; they stay until settled."""
@@ -89,6 +125,16 @@ class MemoryBacklog:
             ]
             self._held_bytes -= sum(parcel.held_bytes for parcel in settled)
             return settled
+
+    def set_aside(self, parcels: Sequence[Parcel], cause: str) -> None:
+        """Keep no copy: memory is for what can be delivered."""
+
+    def tend(self) -> bool:
+        """Nothing is ever due."""
+        return False
+
+    def abandon(self) -> None:
+        """Nothing is open."""
 
     def drain(self) -> list[Parcel]:
         """Let go of everything; returns it."""
@@ -122,3 +168,9 @@ class MemoryBacklog:
     def held_bytes(self) -> int:
         """Memory that kept parcels take."""
         return self._held_bytes
+
+    @property
+    def volume(self) -> Volume:
+        """What would be lost if the process died now: everything."""
+        with self._lock:
+            return measure_parcels([*self._taken.values(), *self._waiting])

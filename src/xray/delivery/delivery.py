@@ -13,20 +13,36 @@ from typing import Final
 
 from xray.delivery.backlog import Backlog, MemoryBacklog
 from xray.delivery.forks import hold_forks
-from xray.delivery.losses import DeliveryStats, Volume
+from xray.delivery.losses import DeliveryStats, Ledger, Volume
 from xray.delivery.queue import count_decisions
 from xray.delivery.road import Road
 from xray.delivery.settings import DeliverySettings
+from xray.delivery.spool import Spool
 from xray.delivery.transport import HttpTransport, Transport
 from xray.errors import XRayDeliveryError
 from xray.model.facts import Fact
 from xray.wire.codec import encode_fact
 
 TransportFactory = Callable[[DeliverySettings], Transport]
-BacklogFactory = Callable[[], Backlog]
+BacklogFactory = Callable[[DeliverySettings, Ledger], Backlog]
 
 _FAIL_ATTEMPTS: Final = 3
 _EXIT_ATTEMPTS: Final = 1
+_DURABLE_EXIT_S: Final = 0.005
+# Where processes are frozen or killed between two pieces of work.
+_SERVERLESS: Final = (
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "FUNCTIONS_WORKER_RUNTIME",
+    "FUNCTION_TARGET",
+    "K_SERVICE",
+)
+
+
+def make_backlog(settings: DeliverySettings, ledger: Ledger) -> Backlog:
+    """The spool in `buffer` mode where it has a place, else memory."""
+    if settings.offline_mode == "buffer" and settings.spool_places:
+        return Spool(settings, ledger)
+    return MemoryBacklog()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +71,14 @@ class Delivery:
     Args:
         settings: how delivery behaves.
         make_transport: makes what posts the batches; HTTP when absent.
-        make_backlog: makes what keeps facts until the server has them; memory when absent.
+        make_backlog: makes what keeps facts until the server has them.
     """
 
     def __init__(
         self,
         settings: DeliverySettings,
         make_transport: TransportFactory = HttpTransport,
-        make_backlog: BacklogFactory = MemoryBacklog,
+        make_backlog: BacklogFactory = make_backlog,
     ) -> None:
         self.settings = settings
         self._make_transport = make_transport
@@ -91,13 +107,23 @@ class Delivery:
             road.start()
 
     def settle_run(self, run_id: str) -> None:  # noqa: ARG002  (whole queues are delivered)
-        """The run's last fact was put: in `fail` mode it is delivered before this returns.
+        """The run's last fact was put: it is delivered in `fail` mode before this returns.
+
+        With `durable_exit` it is in the spool before this returns, unless that takes too long.
 
         Raises:
             XRayDeliveryError: only in `offline_mode="fail"`.
         """
         if self.settings.offline_mode == "fail":
             self.flush(self.settings.fail_deadline_s)
+        elif self._is_exit_durable():
+            self._road().write_through(_DURABLE_EXIT_S)
+
+    def _is_exit_durable(self) -> bool:
+        asked = self.settings.durable_exit
+        if asked is None:
+            return _exit.may_come_unseen
+        return asked
 
     def count_loss(self, cause: str, records: int = 1, decisions: int = 0) -> None:
         """Count what was lost before it could become a fact."""
@@ -116,7 +142,10 @@ class Delivery:
         return result
 
     def close(self, timeout_s: float = 2.0) -> FlushResult:
-        """Deliver what can be within *timeout_s*, count the rest as lost, and stop the threads."""
+        """Deliver what can be within *timeout_s*, and stop the threads.
+
+        The rest stays in the spool for the next process; without a spool it is counted as lost.
+        """
         self._wait(timeout_s, None)
         road = self._road()
         road.stop()
@@ -157,10 +186,12 @@ class Delivery:
     def _make_road(self) -> Road:
         _deliver_at_worker_exit()
         _living.add(self)
+        ledger = Ledger()
         return Road(
             self.settings,
             self._make_transport(self.settings),
-            self._make_backlog(),
+            self._make_backlog(self.settings, ledger),
+            ledger,
             self._name_client,
         )
 
@@ -169,7 +200,9 @@ class Delivery:
 
     def leave_parent_behind(self) -> None:
         """Forget the road of the process that was forked, and leave its connections alone."""
-        _abandoned.extend(road.transport for road in self._roads.values())
+        for road in self._roads.values():
+            _abandoned.append(road.transport)
+            road.backlog.abandon()
         self._roads = {}
         self._reported = Volume()
 
@@ -188,6 +221,7 @@ class _Exit:
     def __init__(self) -> None:
         self.has_begun = False
         self.deadline_s = 0.0
+        self.may_come_unseen = any(name in os.environ for name in _SERVERLESS)
 
     def begin(self, budget_s: float) -> None:
         self.has_begun = True
@@ -225,6 +259,8 @@ def _deliver_at_worker_exit() -> None:
 
 def _leave_parent_behind() -> None:
     _exit.has_begun = False
+    # Whoever forked this process may end it without notice, as pools of workers do.
+    _exit.may_come_unseen = True
     for delivery in list(_living):
         delivery.leave_parent_behind()
 

@@ -34,7 +34,9 @@ class DeliveryStats:
         acknowledged: what the server has stored.
         pending: what waits to be sent or to be answered.
         lost: the rest, by cause: `queue_full`, `too_large`, `rejected:<code>`, `server_away`,
-            `parked`, `reentrant`, `closed`, `unencodable`, and capture's own causes.
+            `parked`, `reentrant`, `closed`, `unencodable`, `spool_full`, `spool_full:detail`,
+            `spool_damaged`, and capture's own causes.
+        adopted: how much of `offered` an earlier process left in the spool.
         held_bytes: memory that waiting facts take.
         batches: requests the server answered with a receipt.
         failed_attempts: requests that ended in any other way.
@@ -46,6 +48,7 @@ class DeliveryStats:
     acknowledged: Volume
     pending: Volume
     lost: dict[str, Volume] = field(default_factory=dict)
+    adopted: Volume = field(default_factory=Volume)
     held_bytes: int = 0
     batches: int = 0
     failed_attempts: int = 0
@@ -92,6 +95,7 @@ class Ledger:
         self._offered = _Sum()
         self._acknowledged = _Sum()
         self._pending = _Sum()
+        self._adopted = _Sum()
         self._lost: dict[str, _Sum] = {}
 
     def accept(self, decisions: int) -> None:
@@ -101,6 +105,13 @@ class Ledger:
             self._offered.decisions += decisions
             self._pending.records += 1
             self._pending.decisions += decisions
+
+    def adopt(self, volume: Volume) -> None:
+        """*volume* was left by a process that died, and is on its way."""
+        with self._lock:
+            self._offered.add(volume)
+            self._adopted.add(volume)
+            self._pending.add(volume)
 
     def turn_away(self, cause: str, volume: Volume) -> None:
         """*volume* was offered and is lost at once."""
@@ -132,4 +143,5 @@ class Ledger:
                 acknowledged=self._acknowledged.read(),
                 pending=self._pending.read(),
                 lost={cause: lost.read() for cause, lost in self._lost.items()},
+                adopted=self._adopted.read(),
             )

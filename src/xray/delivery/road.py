@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from xray.delivery.writer import Writer
 
 _JOIN_S: Final = 0.2
 _LOOK_S: Final = 0.02
+_BOUNDLESS: Final = sys.maxsize
 # So many facts never wait while the writer lives, unless the pipeline is faster than any writer.
 _SUSPICIOUS_LENGTH: Final = 256
 
@@ -31,6 +33,7 @@ class Road:
         settings: how delivery behaves.
         transport: how batches are posted.
         backlog: where facts are kept until the server has them.
+        ledger: the books.
         name_client: how the sender names itself; asked at the first batch.
     """
 
@@ -39,14 +42,15 @@ class Road:
         settings: DeliverySettings,
         transport: Transport,
         backlog: Backlog,
+        ledger: Ledger,
         name_client: Callable[[], str],
     ) -> None:
         self.pid = os.getpid()
         self.settings = settings
-        self.ledger = Ledger()
+        self.ledger = ledger
         self.queue = FactQueue()
         self.backlog = backlog
-        self.sender = Sender(settings, backlog, self.ledger, transport, name_client)
+        self.sender = Sender(settings, backlog, ledger, transport, name_client)
         self.transport = transport
         self._writer = Writer(settings, self.queue, backlog)
         self._notices = Notices(settings.clock)
@@ -98,16 +102,21 @@ class Road:
             self.start()
 
     def stop(self) -> None:
-        """Let the threads end; what is still kept is counted as lost."""
+        """Let the threads end; what does not outlive the process is counted as lost."""
         self._is_stopping = True
         self._wake_writer.set()
         self._wake_sender.set()
         for thread in self._threads.values():
             if thread.ident != threading.get_ident():
                 thread.join(_JOIN_S)
-        with self._writer_turn:
-            self._writer.run_once()
-        self.ledger.lose("closed", measure_parcels(self.backlog.drain()))
+        if self._writer_turn.acquire(timeout=_JOIN_S):
+            try:
+                self._writer.run_once()
+            finally:
+                self._writer_turn.release()
+        left = self.queue.peek(_BOUNDLESS, _BOUNDLESS)
+        self.queue.drop(left)
+        self.ledger.lose("closed", measure_parcels([*self.backlog.drain(), *left]))
         if self._sender_turn.acquire(timeout=_JOIN_S):
             try:
                 self.transport.close()
@@ -238,23 +247,52 @@ class Road:
             last_problem=self.sender.last_problem,
         )
 
-    def put(self, encoded: bytes, decisions: int) -> None:
-        """Hand over an encoded fact, or count why it could not be."""
+    def put(self, encoded: bytes, decisions: int, *, may_wait: bool = True) -> None:
+        """Hand over an encoded fact, or count why it could not be.
+
+        Args:
+            encoded: its bytes on the wire.
+            decisions: how many decisions it carries.
+            may_wait: whether the caller may be held up where the settings allow it.
+        """
         if self._is_stopping:
             self.ledger.turn_away("closed", Volume(1, decisions))
             return
-        room = self.settings.max_queue_bytes - self.backlog.held_bytes
         # Booked first: a parcel may be acknowledged before this thread runs on.
         self.ledger.accept(decisions)
-        if not self.queue.put(encoded, decisions, room):
-            self.ledger.lose("queue_full", Volume(1, decisions))
+        while not self.queue.put(encoded, decisions, self._room_bytes):
+            is_waiting = may_wait and self.settings.on_full == "wait" and not self._is_stopping
+            # What would not fit into an empty queue is not worth waiting for.
+            if not is_waiting or not (self.queue.held_bytes or self.backlog.held_bytes):
+                self.ledger.lose("queue_full", Volume(1, decisions))
+                return
+            self._wait_for_room()
+
+    @property
+    def _room_bytes(self) -> int:
+        return self.settings.max_queue_bytes - self.backlog.held_bytes
+
+    def _wait_for_room(self) -> None:
+        self._notices.warn("wait", "X-Ray: the pipeline waits until there is room for its records.")
+        self._advance(_LOOK_S)
+
+    def write_through(self, budget_s: float) -> None:
+        """Let the caller write what waits to the backlog itself, for at most *budget_s*."""
+        deadline_s = time.monotonic() + budget_s
+        if not self._writer_turn.acquire(timeout=budget_s):
+            return
+        try:
+            if self._writer.write_until(deadline_s):
+                self._wake_sender.set()
+        finally:
+            self._writer_turn.release()
 
     def report_undelivered(self) -> None:
-        """Say how much is left when the process ends."""
-        pending = self.ledger.read().pending
-        if pending.records:
+        """Say how much is lost when the process ends."""
+        lost = self.backlog.volume.records + len(self.queue)
+        if lost:
             logger.warning(
                 "X-Ray: the process ends with %d records undelivered (%s).",
-                pending.records,
+                lost,
                 self.sender.last_problem or "no time was left",
             )

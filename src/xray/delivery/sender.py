@@ -197,8 +197,11 @@ class Sender:
         stored = measure_parcels(kept)
         for refusal in rejected:
             named = by_id.get(refusal.id)
-            lost = named.pop().volume if named else Volume(min(1, stored.records), 0)
+            named_parcels = [named.pop()] if named else []
+            lost = measure_parcels(named_parcels) or Volume(min(1, stored.records), 0)
             self._ledger.lose(f"rejected:{spell_code(refusal.code)}", lost)
+            if named_parcels:
+                self._backlog.set_aside(named_parcels, spell_code(refusal.code))
             stored -= lost
         self._ledger.acknowledge(stored)
         if rejected:
@@ -227,6 +230,7 @@ class Sender:
         cause = "too_large"
         if judgement.ruling is Ruling.BISECT:
             cause = f"rejected:{judgement.code}"
+        self._backlog.set_aside(batch.parcels, cause.removeprefix("rejected:"))
         self._lose(batch, cause)
         self._notices.warn(
             cause, "X-Ray: the server refused a record (%s); it is lost.", judgement.problem

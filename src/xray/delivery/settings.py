@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import SystemRandom
 from typing import Final, Literal
 
 from xray.model.clock import Clock, SystemClock
 
 OfflineMode = Literal["buffer", "silent", "fail"]
+OnFull = Literal["drop", "wait"]
+SyncPolicy = Literal["interval", "always", "never"]
 
 _random: Final = SystemRandom()
 
@@ -39,6 +42,18 @@ class DeliverySettings:
         max_backoff_s: upper bound of every pause.
         max_retry_after_s: the longest `Retry-After` that is obeyed.
         park_probe_s: how often a server that refuses everything is asked again.
+        spool_places: directories to keep the spool in, the first that can be used; in memory when
+            there is none.
+        max_spool_bytes: how much disk the spool of one server may take.
+        segment_bytes: when a file of the spool is full.
+        sync: when records are forced to disk: `interval`, `always` or `never`. It matters for a
+            loss of power only; the death of the process takes nothing that was appended.
+        sync_interval_s: how long appended records wait for that at most.
+        adoption_interval_s: how often the spools of dead processes are looked for.
+        on_full: what happens when neither memory nor disk has room: `drop` and count, or let the
+            pipeline `wait`.
+        durable_exit: write each run to the spool before it ends; None: only where processes end
+            or freeze without notice.
         clock: where backoff and parking read the time.
         draw: a random number in [0, 1), for jitter.
     """
@@ -62,5 +77,13 @@ class DeliverySettings:
     max_backoff_s: float = 30.0
     max_retry_after_s: float = 300.0
     park_probe_s: float = 300.0
+    spool_places: tuple[Path, ...] = ()
+    max_spool_bytes: int = 256 << 20
+    segment_bytes: int = 1 << 20
+    sync: SyncPolicy = "interval"
+    sync_interval_s: float = 1.0
+    adoption_interval_s: float = 30.0
+    on_full: OnFull = "drop"
+    durable_exit: bool | None = None
     clock: Clock = field(default_factory=SystemClock)
     draw: Callable[[], float] = _random.random

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from xray.delivery.backlog import Backlog
 from xray.delivery.queue import FactQueue
 from xray.delivery.settings import DeliverySettings
@@ -22,12 +24,24 @@ class Writer:
         self._backlog = backlog
 
     def run_once(self) -> bool:
-        """Move what waits; returns whether anything did."""
+        """Move what waits, then do what is due; returns whether there is more to send."""
+        has_moved = self.write_until(None)
+        return self._backlog.tend() or has_moved
+
+    def write_until(self, deadline_s: float | None) -> bool:
+        """Move what waits, and begin no further part after *deadline_s*; whether anything moved.
+
+        Args:
+            deadline_s: on `time.monotonic`; None for no limit.
+        """
         has_moved = False
-        while parcels := self._queue.peek(
-            self._settings.max_batch_bytes, self._settings.max_batch_facts
-        ):
-            self._backlog.append(parcels)
-            self._queue.drop(parcels)
-            has_moved = True
+        while deadline_s is None or time.monotonic() < deadline_s:
+            parcels = self._queue.peek(
+                self._settings.max_batch_bytes, self._settings.max_batch_facts
+            )
+            kept = self._backlog.append(parcels) if parcels else 0
+            self._queue.drop(parcels[:kept])
+            has_moved = has_moved or kept > 0
+            if not parcels or kept < len(parcels):
+                break
         return has_moved

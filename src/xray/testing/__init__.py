@@ -1,6 +1,7 @@
-"""What a test of an instrumented pipeline needs: a sink in memory, a clock, a faulty server."""
+"""What a test of an instrumented pipeline needs: a sink, a clock, a disk, a faulty server."""
 
 from xray.testing.clock import FakeClock
+from xray.testing.disk import FakeDisk, FakeFiles, ProcessDiedError
 from xray.testing.faults import (
     Answer,
     DropConnection,
@@ -20,10 +21,13 @@ __all__ = [
     "Answer",
     "DropConnection",
     "FakeClock",
+    "FakeDisk",
+    "FakeFiles",
     "Fault",
     "FaultServer",
     "Hang",
     "MemorySink",
+    "ProcessDiedError",
     "RefuseFacts",
     "RefuseLargeBodies",
     "RejectFacts",
