@@ -39,7 +39,9 @@ def _judge_absence(case: Case, journey: Journey) -> tuple[Outcome, str, Certaint
     flow = case.flow
     recording = [step for step in flow.deciding_steps if any(True for _ in _ids(case, step))]
     counting = [step for step in flow.deciding_steps if flow.ledger(step).decided_count]
-    if not recording:
+    creators = _creators(case)
+    is_known = bool(creators) and all(flow.is_accounted_for(step) for step in creators)
+    if not recording and not is_known:
         because = (
             explain_sample(flow, counting[0]) if counting else "no step recorded its candidates"
         )
@@ -57,16 +59,14 @@ def _judge_absence(case: Case, journey: Journey) -> tuple[Outcome, str, Certaint
         answer = f"No step of this run decided {shown}; {because}."
         return "unknown", answer, "unknown", because
     replaced = journey.replaced_passages()
-    creators = _creators(case)
-    is_known = bool(creators) and all(
-        flow.ledger(step).decided_count and flow.ledger(step).is_complete() for step in creators
-    )
     if not is_known:
         hidden = _explain_hidden(case, recording, counting)
         if hidden:
             answer = f"What became of {shown} is unknown: {hidden}.{_tell_choice(case)}"
             return "unknown", answer, "unknown", hidden
     answer = f"No step of this run recorded {shown}: it was never retrieved."
+    if not recording:
+        answer = f"{list_names(creators)} brought no candidates, so {shown} was never retrieved."
     if replaced:
         first = replaced[0]
         answer = (
@@ -75,10 +75,11 @@ def _judge_absence(case: Case, journey: Journey) -> tuple[Outcome, str, Certaint
         )
     if is_known:
         return "never_retrieved", answer, "known", ""
+    silent = [step for step in creators if not flow.is_accounted_for(step)]
     because = (
-        f"{list_names(creators)} recorded no candidates, but {list_names(recording)} recorded "
+        f"{list_names(silent)} recorded no candidates, but {list_names(recording)} recorded "
         "every decision"
-        if creators
+        if silent
         else f"{list_names(recording)} recorded every decision"
     )
     return "never_retrieved", answer, "inferred", because

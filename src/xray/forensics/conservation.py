@@ -7,6 +7,7 @@ from msgspec import Struct
 from xray.forensics.evidence import Key
 from xray.forensics.flow import Edge, Flow, share_keys, subtract_keys
 from xray.forensics.gaps import explain_blindness, explain_silence
+from xray.forensics.wording import list_items
 from xray.model.records import Step
 
 
@@ -74,8 +75,13 @@ class Conservation:
         if not ledger.decided or not ledger.is_complete():
             return self._weigh_unseen(step, edges)
         blind = [edge.source for edge in edges if not flow.outflow(edge.source).is_complete]
+        # An id the source dropped shows as well as one it kept that both speak of the same things.
         shared = [
-            edge for edge in edges if share_keys(flow.outflow(edge.source).keys, ledger.decided)
+            edge
+            for edge in edges
+            if share_keys(
+                flow.outflow(edge.source).keys | flow.ledger(edge.source).decided, ledger.decided
+            )
         ]
         if not shared and role == "maps":
             return Balance(step=step, sources=sources)
@@ -89,6 +95,11 @@ class Conservation:
         lost: frozenset[Key] = frozenset()
         for edge in shared:
             lost |= self._lost_between(edge, step)
+        turned = [
+            edge.source.name
+            for edge in shared
+            if not share_keys(flow.outflow(edge.source).keys, ledger.decided)
+        ]
         has_ended = step.status == "completed"
         unshared = [
             edge.source
@@ -105,8 +116,8 @@ class Conservation:
             first_decided=self._count_first(edges, lost),
             undecided=frozenset() if has_ended else lost,
             not_offered=self._not_offered(step),
-            is_inferred=flow.offered(step).is_inferred or role == "maps",
-            because=self._because(step, edges),
+            is_inferred=flow.offered(step).is_inferred or role == "maps" or bool(turned),
+            because=self._because(step, edges, turned),
             unknown=explain_blindness(flow, blind[0]) if blind else _explain_gap(unshared, step),
         )
 
@@ -193,16 +204,28 @@ class Conservation:
                     waiting.append(edge.source)
         return found
 
-    def _because(self, step: Step, edges: tuple[Edge, ...]) -> str:
-        through = [one.name for edge in edges for one in edge.through]
+    def _because(self, step: Step, edges: tuple[Edge, ...], turned: list[str]) -> str:
+        if turned:
+            return (
+                f"{step.name} decided what {turned[0]} had dropped, and no step in between is "
+                "recorded"
+            )
+        through = {one.ordinal: one.name for edge in edges for one in edge.through}
         if through:
-            names = " and ".join(dict.fromkeys(through))
+            names = list_items(list(dict.fromkeys(name for _, name in sorted(through.items()))))
             return f"{names}, in between, recorded no candidates"
         partial = [
             edge.source.name for edge in edges if self._flow.outflow(edge.source).is_inferred
         ]
         if partial:
             return f"{partial[0]} recorded only rejections, so it is taken to keep the rest"
+        at_work = [
+            edge.source.name
+            for edge in edges
+            if not edge.is_declared and self._flow.was_still_at_work(edge.source, step)
+        ]
+        if at_work:
+            return f"{at_work[0]} was still at work when {step.name} began"
         if self._flow.role(step) == "maps":
             return f"{step.name} neither changed the ids it recorded nor did a later step decide it"
         return ""

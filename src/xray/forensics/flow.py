@@ -233,10 +233,32 @@ class Flow:
             if self._is_next_part(last, step):
                 return [edge.source for edge in self.edges(last)]
             return self._tail(siblings, last)
+        streaming = self._streaming_source(step)
+        if streaming is not None:
+            return [streaming]
         parent = self.evidence.steps_by_id.get(self._parent_id(step) or "")
         if parent is None or parent.step_id not in self._children:
             return []
         return [edge.source for edge in self.edges(parent)]
+
+    def _streaming_source(self, step: Step) -> Step | None:
+        """The last sibling still at work when *step* began that let through all *step* decided.
+
+        A generator hands each candidate on while it still looks for the next.
+        """
+        decided = self.ledger(step).decided
+        if not decided:
+            return None
+        for sibling in reversed(self._children.get(self._parent_id(step), ())):
+            if sibling.ordinal < step.ordinal:
+                passed = self.outflow(sibling).keys
+                if passed and not subtract_keys(decided, passed):
+                    return sibling
+        return None
+
+    def was_still_at_work(self, source: Step, step: Step) -> bool:
+        """Whether *step* began before *source* had ended."""
+        return not self._has_finished(source, step)
 
     def _ends_of(self, step: Step) -> list[Step]:
         if self.role(step) != "contains":
@@ -325,7 +347,11 @@ class Flow:
         return Outflow(
             frozenset().union(*(flow.keys for flow in flows)),
             is_complete,
-            any(flow.is_inferred for flow in flows) or any(edge.through for edge in edges),
+            any(flow.is_inferred for flow in flows)
+            or any(edge.through for edge in edges)
+            or any(
+                not edge.is_declared and self.was_still_at_work(edge.source, step) for edge in edges
+            ),
         )
 
     def outflow(self, step: Step) -> Outflow:
@@ -335,6 +361,13 @@ class Flow:
             self._outflows[step.step_id] = Outflow()
             found = self._outflows[step.step_id] = self._find_outflow(step)
         return found
+
+    def is_accounted_for(self, step: Step) -> bool:
+        """Whether every candidate *step* dealt with is stored, or there was none."""
+        ledger = self.ledger(step)
+        if ledger.decided_count:
+            return ledger.is_complete()
+        return self.outflow(step).is_complete
 
     def _find_outflow(self, step: Step) -> Outflow:
         ledger = self.ledger(step)

@@ -13,7 +13,7 @@ from xray.forensics.flow import Flow
 from xray.forensics.origins import Origins
 from xray.model.records import Origin, Step
 
-_MAX_ORIGINS: Final = 1000
+_MAX_ORIGINS: Final = 100
 
 
 class Generations:
@@ -33,13 +33,26 @@ class Generations:
         """A number for each step; steps that candidates flow between share one."""
         flow = self._flow
         numbers = {step.step_id: number for number, step in enumerate(flow.deciding_steps)}
+        merged = list(range(len(numbers)))
+
+        def find(number: int) -> int:
+            while merged[number] != number:
+                merged[number] = number = merged[merged[number]]
+            return number
+
         for step in flow.deciding_steps:
             for consumer in flow.consumers(step):
-                merged, kept = numbers[consumer.step_id], numbers[step.step_id]
-                for step_id, number in numbers.items():
-                    if number == merged:
-                        numbers[step_id] = kept
-        return numbers
+                if not self._makes_others(consumer, step):
+                    merged[find(numbers[consumer.step_id])] = find(numbers[step.step_id])
+        return {step_id: find(number) for step_id, number in numbers.items()}
+
+    def _makes_others(self, step: Step, source: Step) -> bool:
+        """Whether *step* makes candidates of its own from those of *source*, and says so."""
+        flow = self._flow
+        is_mapping = flow.role(step) == "maps" and bool(step.origins)
+        return is_mapping and set(flow.ledger(step).candidate_ids).isdisjoint(
+            flow.ledger(source).candidate_ids
+        )
 
     @cached_property
     def _ids(self) -> dict[int, set[str]]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from xray.forensics.conservation import Balance, Conservation, is_one_sided
@@ -13,62 +12,18 @@ from xray.forensics.evidence import Key
 from xray.forensics.flow import Flow, is_empty_handed
 from xray.forensics.gaps import explain_blindness, explain_sample, explain_silence
 from xray.forensics.origins import names_value
+from xray.forensics.passages import Fate, Passage
 from xray.forensics.standing import find_runner_up, measure_cut
-from xray.model.answers import Cut, RunnerUp, StopKind
+from xray.model.answers import StopKind
 from xray.model.records import Decision, Step
 from xray.model.vocabulary import (
     NOT_SELECTED,
     OUTRANKED_REASONS,
     VERDICTS,
-    Certainty,
     Verdict,
 )
 
-Fate = Literal["in", "out", "maybe", "absent"]
-"""Whether the candidate left a step alive: it did, it did not, nobody knows, it never was there."""
-
 _VERDICT_STRENGTH: Final = {"rejected": 0, "accepted": 1, "selected": 2}
-
-
-class Passage(Struct, frozen=True, kw_only=True):
-    """What became of a candidate at one step.
-
-    Args:
-        step: the step.
-        attempt: which attempt it was.
-        kind: what happened.
-        fate: whether the candidate went on.
-        certainty: whether that is known, inferred or unknown.
-        because: what it was inferred from, or why it is unknown.
-        decision: the decision that says so; None where the step recorded none.
-        decisions: every decision of the step about the candidate, one a `by`.
-        cut: for an outranked candidate, how far it was from surviving.
-        runner_up: for a selected candidate, the best that was not chosen.
-        offered_count: for a vanished candidate, how many were offered together with it.
-        first_decided: where exactly the first of those were decided, how many; else 0.
-        is_stranger: the step decided it though nobody offered it.
-        is_replaced: a later attempt of this step counts instead.
-    """
-
-    step: Step
-    attempt: int = 1
-    kind: StopKind
-    fate: Fate
-    certainty: Certainty = "known"
-    because: str = ""
-    decision: Decision | None = None
-    decisions: tuple[Decision, ...] = ()
-    cut: Cut | None = None
-    runner_up: RunnerUp | None = None
-    offered_count: int = 0
-    first_decided: int = 0
-    is_stranger: bool = False
-    is_replaced: bool = False
-
-    @property
-    def is_present(self) -> bool:
-        """Whether the candidate was there, as far as is known."""
-        return self.fate != "absent" or bool(self.decisions)
 
 
 class Journey:
@@ -156,6 +111,8 @@ class Journey:
             decisions=tuple(rows),
             is_stranger=self._is_among(balance.not_offered),
         )
+        if passage.is_stranger and balance.is_inferred:
+            passage = replace(passage, certainty="inferred", because=balance.because)
         if row.decision == "selected":
             return replace(
                 passage, kind="selected", runner_up=find_runner_up(self._flow, step, row)
@@ -213,7 +170,7 @@ class Journey:
                 step=step, kind="accepted", fate="in", certainty="inferred", because=because
             )
         absent = Passage(step=step, kind="not_recorded", fate="absent")
-        if ledger.decided_count and ledger.is_complete():
+        if self._flow.is_accounted_for(step):
             return absent
         if not ledger.decided_count:
             because = explain_silence(self._flow, step)

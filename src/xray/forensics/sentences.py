@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xray.forensics.grounds import describe_rejection, describe_score, list_failed_checks
-from xray.forensics.journey import Passage
+from xray.forensics.passages import Passage
 from xray.forensics.wording import (
     count_things,
     list_items,

@@ -33,10 +33,16 @@ _PHRASES: Final[dict[Outcome, str]] = {
 }
 
 
-def explain_whole(case: Case, whole: str, answers: list[Why]) -> Why:
+def explain_whole(case: Case, whole: str, answers: list[Why], own: list[Stop]) -> Why:
     """What became of a whole, from the answers about its parts.
 
     The part that got furthest decides: a document is in the answer when one of its chunks is.
+
+    Args:
+        case: the run.
+        whole: the whole that was asked for.
+        answers: what became of each part.
+        own: what the whole went through itself, before it was taken apart.
     """
     best = min(answers, key=lambda why: (_BEST_FIRST.index(why.outcome), -_reach(why)))
     return Why(
@@ -49,7 +55,7 @@ def explain_whole(case: Case, whole: str, answers: list[Why]) -> Why:
         because=best.because,
         decided_at=best.decided_at,
         decided_at_step_id=best.decided_at_step_id,
-        journey=_merge_journeys(answers),
+        journey=_merge_journeys(answers, own),
         provenance=_merge_provenance(answers),
         parts=[why.candidate_id for why in answers],
         findings=_merge_findings(answers),
@@ -61,6 +67,12 @@ def _word_answer(whole: str, answers: list[Why], best: Why) -> str:
         part = show_candidate(best.candidate_id)
         return f"{show_candidate(whole)} was here as {part}. {best.answer}"
     counted = Counter(why.outcome for why in answers)
+    if len(counted) == 1:
+        phrase = _PHRASES[best.outcome].format(n="all")
+        return (
+            f"{show_candidate(whole)} was here in {count_things(len(answers), 'part')}, {phrase}. "
+            f"{best.answer}"
+        )
     told = list_items(
         [
             _PHRASES[outcome].format(n=counted[outcome])
@@ -82,8 +94,8 @@ def _reach(why: Why) -> int:
     return max(reached, default=-1)
 
 
-def _merge_journeys(answers: list[Why]) -> list[Stop]:
-    stops = [
+def _merge_journeys(answers: list[Why], own: list[Stop]) -> list[Stop]:
+    stops = own + [
         stop
         for why in answers
         for stop in why.journey

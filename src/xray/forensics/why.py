@@ -10,8 +10,9 @@ from msgspec import Struct
 from xray.forensics.absence import explain_absence
 from xray.forensics.case import Case
 from xray.forensics.evidence import RunEvidence
-from xray.forensics.journey import Journey, Passage
+from xray.forensics.journey import Journey
 from xray.forensics.origins import Link, name_thing
+from xray.forensics.passages import Passage
 from xray.forensics.sentences import describe_passage, describe_stranger
 from xray.forensics.spelling import recognize_candidate
 from xray.forensics.wholes import explain_whole
@@ -30,6 +31,9 @@ OUTCOMES: Final[dict[StopKind, Outcome]] = {
     "merged": "merged",
     "vanished": "vanished",
 }
+
+_GIVEN: Final[frozenset[StopKind]] = frozenset({"selected", "accepted"})
+"""What a whole itself went through before it was taken apart."""
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
@@ -61,7 +65,8 @@ def _explain_known(case: Case, candidate_id: str, is_whole_allowed: bool) -> Why
     is_open = verdict is None or verdict.outcome in ("survived", "vanished", "unknown")
     if parts and is_open:
         answers = [_explain_known(case, part, is_whole_allowed=False) for part in parts]
-        return explain_whole(case, candidate_id, answers)
+        own = [stop for stop in write_stops(case, journey) if stop.kind in _GIVEN]
+        return explain_whole(case, candidate_id, answers, own)
     if verdict is None:
         return explain_absence(case, journey, write_stops(case, journey))
     passage = verdict.passage
@@ -154,8 +159,10 @@ def _word_survival(case: Case, journey: Journey, passage: Passage, clause: str) 
     else:
         after = "and no later step took it up"
     answer = end_sentence(f"{shown} survived: {clause}, {after}")
-    if case.run.status == "failed" and case.run.error is not None:
-        answer += f" The run failed: {case.run.error.type}: {end_sentence(case.run.error.message)}"
+    if case.run.status == "failed":
+        error = case.run.error
+        answer += f" The run failed: {error.type}: {error.message}" if error else " The run failed"
+        answer = end_sentence(answer)
     origin = _tell_origin(case.origins.links_of(journey.candidate_id))
     return f"{answer} It came from {origin}." if origin else answer
 
