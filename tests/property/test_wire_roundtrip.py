@@ -11,9 +11,11 @@ from xray.model.facts import (
     ErrorInfo,
     OriginRef,
     Reservoir,
+    RosterGroup,
     RunFinished,
     RunStarted,
     StepFinished,
+    StepRoster,
     StepRows,
 )
 from xray.model.ids import new_uuid7
@@ -82,7 +84,17 @@ STEP = st.builds(
 CHUNK = st.builds(
     StepRows, run_id=UUID, step_id=UUID, chunk=st.integers(1, 99), rows=st.lists(ROW, max_size=3)
 )
-FACT = STARTED | FINISHED | STEP | CHUNK
+ROSTER = st.builds(
+    StepRoster, run_id=UUID, step_id=UUID, chunk=st.integers(1, 4095), total=st.integers(9, 99),
+    groups=st.lists(
+        st.builds(
+            RosterGroup, st.integers(0, 2), st.none() | TEXT,
+            st.none() | st.lists(st.builds(OriginRef, TEXT), max_size=2), st.none() | TEXT,
+            st.lists(TEXT, max_size=3),
+        ), max_size=3,
+    ),
+)  # fmt: skip
+FACT = STARTED | FINISHED | STEP | CHUNK | ROSTER
 
 
 @settings(max_examples=60)

@@ -10,7 +10,16 @@ from xray.delivery.losses import Ledger, Volume
 from xray.delivery.notices import Notices
 from xray.delivery.queue import FactQueue, Parcel, count_decisions, within_bounds
 from xray.delivery.transport import Answer
-from xray.model.facts import ACCEPTED, DecisionRow, Reservoir, RunStarted, StepFinished, StepRows
+from xray.model.facts import (
+    ACCEPTED,
+    DecisionRow,
+    Reservoir,
+    RosterGroup,
+    RunStarted,
+    StepFinished,
+    StepRoster,
+    StepRows,
+)
 from xray.model.ids import new_uuid7
 from xray.testing import FakeClock
 from xray.wire.address import is_loopback
@@ -106,6 +115,9 @@ def test_decisions_are_counted_wherever_a_fact_carries_them() -> None:
     )  # fmt: skip
     assert count_decisions(step) == 6
     assert count_decisions(StepRows(run_id="r", step_id="s", chunk=1, rows=[row])) == 1
+    names = [RosterGroup(ACCEPTED, None, None, None, ["a", "b"])]
+    roster = StepRoster(run_id="r", step_id="s", chunk=1, total=2, groups=names)
+    assert count_decisions(roster) == 2
     assert count_decisions(started()) == 0
 
 

@@ -10,10 +10,12 @@ from xray.model.facts import (
     Check,
     DecisionRow,
     Fact,
+    RosterGroup,
     RunFinished,
     RunPatched,
     RunStarted,
     StepFinished,
+    StepRoster,
     StepRows,
     fact_id,
 )
@@ -162,6 +164,40 @@ def test_a_step_that_breaks_a_rule_is_refused(change: dict[str, object]) -> None
     assert [refusal.code for refusal in batch.refused] == ["invalid_record"]
 
 
+ROSTER = StepRoster(
+    run_id=RUN, step_id=STEP, chunk=1, total=2, groups=[RosterGroup(0, "r", None, None, ["a", "b"])]
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"chunk": 0}, "invalid_record"),
+        ({"chunk": 4096}, "invalid_record"),
+        ({"total": 1}, "invalid_record"),
+        ({"total": 4095 * 8192 + 1}, "invalid_record"),
+        ({"groups": [[3, "r", None, None, ["a"]]]}, "invalid_record"),
+        ({"groups": [[0, "r", None, None]]}, "invalid_record"),
+        ({"groups": [[0, "r", None, None, ["x" * 513]]]}, "invalid_record"),
+        ({"groups": [[0, "r", None, None, ["x"] * 8193]], "total": 8193}, "invalid_record"),
+        ({"groups": [[0, "r", None, None, ["x"] * 4097]] * 2, "total": 9000}, "too_large"),
+    ],
+    ids=["chunk-0", "chunk-4096", "short-total", "vast-total", "evidence", "no-ids", "long-id",
+         "large-group", "large-chunk"],
+)  # fmt: skip
+def test_a_roster_that_breaks_a_rule_is_refused(change: dict[str, object], code: str) -> None:
+    fields = msgspec.msgpack.decode(encode_fact(ROSTER)) | change
+    batch = decode_batch(batch_of(msgspec.msgpack.encode(fields), encode_fact(ROSTER)))
+    assert batch.facts == [ROSTER]
+    assert [refusal.code for refusal in batch.refused] == [code]
+
+
+def test_a_roster_group_may_be_longer_than_this_side_knows() -> None:
+    fields = msgspec.msgpack.decode(encode_fact(ROSTER))
+    fields["groups"][0] += [[0.5, 0.25], "later"]
+    assert decode_fact(msgspec.msgpack.encode(fields)) == ROSTER
+
+
 def test_a_run_cannot_finish_running() -> None:
     with pytest.raises(InvalidRecordError, match="running"):
         decode_fact(encode_fact(replace(FINISHED, status="running")))
@@ -171,6 +207,7 @@ def test_refusals_carry_the_id_a_stored_fact_would_have() -> None:
     facts: list[Fact] = [
         STARTED, FINISHED, FILTERED, RunPatched(run_id=RUN),
         StepRows(run_id=RUN, step_id=STEP, chunk=3),
+        StepRoster(run_id=RUN, step_id=STEP, chunk=3, total=0),
     ]  # fmt: skip
     broken = [
         msgspec.msgpack.encode(msgspec.msgpack.decode(encode_fact(fact)) | {"run_id": "no"})

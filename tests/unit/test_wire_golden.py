@@ -3,7 +3,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from xray.model.facts import Receipt, RunStarted, StepFinished, fact_id
+from xray.model.facts import Receipt, RunStarted, StepFinished, StepRoster, fact_id
 from xray.model.values import open_value
 from xray.wire.codec import JSON, MSGPACK, DecodedBatch, decode_batch, encode_fact, frame_batch
 
@@ -20,7 +20,7 @@ def test_both_golden_forms_hold_the_same_facts() -> None:
     packed, spelled = decode_batch(PACKED, MSGPACK), decode_batch(SPELLED, JSON)
     assert packed == spelled
     assert packed.refused == []
-    assert len(packed.facts) == 7
+    assert len(packed.facts) == 8
 
 
 def test_the_golden_batch_means_what_it_says() -> None:
@@ -33,7 +33,11 @@ def test_the_golden_batch_means_what_it_says() -> None:
     assert filtered.rows[0].checks is not None
     assert filtered.rows[0].checks[0].observed == 150.0
     assert filtered.reservoirs[0].seen == 1200
-    assert len({fact_id(fact) for fact in batch.facts}) == 7
+    roster = batch.facts[-1]
+    assert isinstance(roster, StepRoster)
+    assert (roster.total, roster.size, filtered.roster_chunks) == (4, 4, 1)
+    assert roster.groups[0].ids[2] == "größe-9"
+    assert len({fact_id(fact) for fact in batch.facts}) == 8
 
 
 def test_golden_facts_are_encoded_to_the_same_bytes() -> None:
@@ -48,7 +52,7 @@ def test_golden_json_is_encoded_to_the_same_bytes() -> None:
 def test_the_golden_receipt_is_read() -> None:
     receipt = msgspec.json.decode((GOLDEN / "receipt-v1.json").read_bytes(), type=Receipt)
     assert receipt.batch_id == decode_batch(PACKED).batch_id
-    assert receipt.accepted + receipt.duplicate + len(receipt.rejected) == 7
+    assert receipt.accepted + receipt.duplicate + len(receipt.rejected) == 8
 
 
 @pytest.mark.parametrize("media_type", [MSGPACK, JSON])

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from xray.delivery.queue import Parcel, count_decisions
 from xray.errors import XRayError
 from xray.model.counts import resolve_rows, tally_rows
-from xray.model.facts import SELECTED, StepFinished, StepRows
+from xray.model.facts import SELECTED, StepFinished, StepRoster, StepRows
 from xray.wire.codec import decode_fact, encode_fact
 
 _DROPPED: Final = "dropped_rows"
@@ -28,7 +28,7 @@ def _condense(parcel: Parcel) -> Parcel | None:
         fact = decode_fact(parcel.encoded)
     except XRayError:
         return parcel
-    if isinstance(fact, StepRows):
+    if isinstance(fact, (StepRows, StepRoster)):
         return None
     if not isinstance(fact, StepFinished) or (fact.tally is None and fact.chunks):
         return parcel
@@ -43,6 +43,7 @@ def _condense(parcel: Parcel) -> Parcel | None:
         logged=logged,
         reservoirs=[],
         chunks=0,
+        roster_chunks=0,
         tally=fact.tally or tally_rows(*resolve_rows(fact.rows)),
         omissions={**fact.omissions, _DROPPED: fact.omissions.get(_DROPPED, 0) + dropped},
     )

@@ -9,7 +9,7 @@ from itertools import count, islice
 from typing import Final, NamedTuple
 
 from xray.delivery.losses import Volume
-from xray.model.facts import Fact, StepFinished, StepRows
+from xray.model.facts import Fact, StepFinished, StepRoster, StepRows
 
 # A queued fact costs this much beside its encoded bytes.
 _OVERHEAD_BYTES: Final = 256
@@ -46,10 +46,12 @@ def measure_parcels(parcels: Iterable[Parcel]) -> Volume:
 
 
 def count_decisions(fact: Fact) -> int:
-    """How many decisions *fact* carries, rows that only illustrate included."""
+    """How many decisions *fact* carries: rows that only illustrate and names without a row too."""
     if isinstance(fact, StepFinished):
         sampled = sum(len(reservoir.rows) for reservoir in fact.reservoirs)
         return len(fact.rows) + sampled + len(fact.logged)
+    if isinstance(fact, StepRoster):
+        return fact.size
     return len(fact.rows) if isinstance(fact, StepRows) else 0
 
 

@@ -25,6 +25,11 @@ EVIDENCE: Final = 3
 
 VERDICT_CODES: Final = {"rejected": REJECTED, "accepted": ACCEPTED, "selected": SELECTED}
 
+MAX_ROSTER_CHUNK: Final = 4095
+MAX_ROSTER_CHUNK_IDS: Final = 8192
+MAX_ROSTER_IDS: Final = MAX_ROSTER_CHUNK * MAX_ROSTER_CHUNK_IDS
+"""How many candidates one roster can name, in how many facts of which size."""
+
 _INT64_MAX: Final = (1 << 63) - 1
 _YEAR_9999_US: Final = 253_402_300_799_999_999
 
@@ -32,6 +37,7 @@ Uuid = Annotated[
     str, Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
 ]
 VerdictCode = Annotated[int, Meta(ge=REJECTED, le=EVIDENCE)]
+DecidedCode = Annotated[int, Meta(ge=REJECTED, le=SELECTED)]
 Count = Annotated[int, Meta(ge=0, le=_INT64_MAX)]
 Ordinal = Annotated[int, Meta(ge=1, le=_INT64_MAX)]
 Whole = Annotated[int, Meta(ge=-_INT64_MAX - 1, le=_INT64_MAX)]
@@ -146,6 +152,24 @@ class Reservoir(Struct, array_like=True, frozen=True):
     rows: list[DecisionRow]
 
 
+class RosterGroup(Struct, array_like=True, frozen=True):
+    """Candidates of one step that share what is known about them, as an array that may end early.
+
+    Args:
+        verdict: `REJECTED`, `ACCEPTED` or `SELECTED`.
+        reason: a short code to group by.
+        origin: what brought them.
+        by: the query or left record they were decided for.
+        ids: the candidates.
+    """
+
+    verdict: DecidedCode
+    reason: str | None
+    origin: list[OriginRef] | None
+    by: str | None
+    ids: Annotated[list[CandidateId], Meta(max_length=MAX_ROSTER_CHUNK_IDS)]
+
+
 class OriginCount(Struct, array_like=True, frozen=True):
     """How many distinct candidates one origin brought to a step, by verdict."""
 
@@ -247,6 +271,7 @@ class StepFinished(Struct, tag="step_finished", tag_field="fact", kw_only=True, 
         logged: rows of `log_sampled_candidates`; they never change counts.
         tally: exact counts; None means `rows` is complete and the store counts them.
         chunks: how many `StepRows` facts belong to this step besides its own `rows`.
+        roster_chunks: how many `StepRoster` facts belong to this step.
         omissions: what was cut, by kind: `truncated`, `redacted`, `unencodable`, `sampled_out`, …
         incomplete: what the step's type asks for and it did not record.
     """
@@ -277,6 +302,7 @@ class StepFinished(Struct, tag="step_finished", tag_field="fact", kw_only=True, 
     logged: list[DecisionRow] = []
     tally: Tally | None = None
     chunks: Count = 0
+    roster_chunks: Count = 0
     omissions: dict[str, Count] = {}
 
 
@@ -294,7 +320,32 @@ class StepRows(Struct, tag="step_rows", tag_field="fact", kw_only=True, frozen=T
     rows: list[DecisionRow] = []
 
 
-Fact = RunStarted | RunFinished | RunPatched | StepFinished | StepRows
+class StepRoster(Struct, tag="step_roster", tag_field="fact", kw_only=True, frozen=True,
+                 omit_defaults=True):  # fmt: skip
+    """Every candidate a step decided after its census, with the final verdict, without detail.
+
+    A candidate (and `by`) stands in the roster of a step at most once, also where a reservoir
+    keeps its row; the census, the step's `rows` with their chunks, is not in it.
+
+    Args:
+        chunk: from 1.
+        total: how many candidates stand in all chunks of this step together.
+        groups: the candidates of this chunk, at most `MAX_ROSTER_CHUNK_IDS`.
+    """
+
+    run_id: Uuid
+    step_id: Uuid
+    chunk: Annotated[int, Meta(ge=1, le=MAX_ROSTER_CHUNK)]
+    total: Annotated[int, Meta(ge=0, le=MAX_ROSTER_IDS)]
+    groups: list[RosterGroup] = []
+
+    @property
+    def size(self) -> int:
+        """How many candidates this chunk names."""
+        return sum([len(group.ids) for group in self.groups])
+
+
+Fact = RunStarted | RunFinished | RunPatched | StepFinished | StepRows | StepRoster
 
 
 class Batch(Struct, kw_only=True, frozen=True):
@@ -342,6 +393,8 @@ def fact_id(fact: Fact) -> str:
         return f"step:{fact.step_id}"
     if isinstance(fact, StepRows):
         return f"step:{fact.step_id}:{fact.chunk}"
+    if isinstance(fact, StepRoster):
+        return f"step:{fact.step_id}:roster:{fact.chunk}"
     if isinstance(fact, RunStarted):
         return f"run:{fact.run_id}:started"
     if isinstance(fact, RunFinished):

@@ -15,6 +15,9 @@ from xray.model.clock import from_wall_us
 from xray.model.counts import OTHER_REASON, StepSummary, reason_of, summarize_step
 from xray.model.decisions import open_decision, weigh_rows
 from xray.model.facts import (
+    MAX_ROSTER_CHUNK,
+    MAX_ROSTER_CHUNK_IDS,
+    MAX_ROSTER_IDS,
     NIL,
     REJECTED,
     DecisionRow,
@@ -25,6 +28,7 @@ from xray.model.facts import (
     RunPatched,
     RunStarted,
     StepFinished,
+    StepRoster,
     StepRows,
     fact_id,
 )
@@ -209,14 +213,32 @@ def refuse_fact(fact: Fact) -> Refusal | None:
     """
     if not _is_canonical_uuid(fact.run_id):
         return _refuse_id(fact, "run_id", fact.run_id)
-    if isinstance(fact, (StepFinished, StepRows)) and not _is_canonical_uuid(fact.step_id):
+    if isinstance(fact, (StepFinished, StepRows, StepRoster)) and not _is_canonical_uuid(
+        fact.step_id
+    ):
         return _refuse_id(fact, "step_id", fact.step_id)
     if isinstance(fact, StepFinished):
         return _refuse_named_steps(fact)
     if isinstance(fact, StepRows) and not 1 <= fact.chunk <= MAX_CHUNK:
         detail = f"Chunk {fact.chunk} is not between 1 and {MAX_CHUNK}."
         return Refusal(fact_id(fact), "invalid_record", detail)
+    if isinstance(fact, StepRoster):
+        return _refuse_roster(fact)
     return None
+
+
+def _refuse_roster(fact: StepRoster) -> Refusal | None:
+    if not 1 <= fact.chunk <= MAX_ROSTER_CHUNK:
+        detail = f"Chunk {fact.chunk} of a roster is not between 1 and {MAX_ROSTER_CHUNK}."
+    elif fact.size > MAX_ROSTER_CHUNK_IDS:
+        detail = f"A chunk of a roster names {fact.size} candidates, not {MAX_ROSTER_CHUNK_IDS}."
+    elif not fact.size <= fact.total <= MAX_ROSTER_IDS:
+        detail = (
+            f"The total of a roster is {fact.total}, not between {fact.size} and {MAX_ROSTER_IDS}."
+        )
+    else:
+        return None
+    return Refusal(fact_id(fact), "invalid_record", detail)
 
 
 def _refuse_named_steps(fact: StepFinished) -> Refusal | None:

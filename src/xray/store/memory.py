@@ -14,7 +14,15 @@ from xray.errors import StoreError
 from xray.model.clock import Clock, SystemClock, to_wall_us
 from xray.model.counts import resolve_rows
 from xray.model.decisions import DecisionTable, ListedDecisions
-from xray.model.facts import DecisionRow, Fact, Receipt, Refusal, StepFinished, StepRows
+from xray.model.facts import (
+    DecisionRow,
+    Fact,
+    Receipt,
+    Refusal,
+    StepFinished,
+    StepRoster,
+    StepRows,
+)
 from xray.model.records import Decision, Page, Run, Step
 from xray.query.cursor import encode_cursor
 from xray.query.evaluate import Record, meets
@@ -53,6 +61,7 @@ class MemoryStore:
         self._runs: dict[str, RunFold] = {}
         self._steps: dict[str, StepFinished] = {}
         self._chunks: dict[str, dict[int, list[DecisionRow]]] = {}
+        self._rosters: dict[str, dict[int, StepRoster]] = {}
         self._step_ids: dict[str, list[str]] = {}
         self._opened: dict[str, Step] = {}
         self._is_closed = False
@@ -94,6 +103,13 @@ class MemoryStore:
             if fact.chunk in chunks:
                 return False
             chunks[fact.chunk] = fact.rows
+            self._opened.pop(fact.step_id, None)
+            return True
+        if isinstance(fact, StepRoster):
+            rosters = self._rosters.setdefault(fact.step_id, {})
+            if fact.chunk in rosters:
+                return False
+            rosters[fact.chunk] = fact
             self._opened.pop(fact.step_id, None)
             return True
         return run.add(fact)
@@ -191,7 +207,14 @@ class MemoryStore:
         """Forget everything."""
         with self._lock:
             self._is_closed = True
-            for kept in (self._runs, self._steps, self._chunks, self._step_ids, self._opened):
+            for kept in (
+                self._runs,
+                self._steps,
+                self._chunks,
+                self._rosters,
+                self._step_ids,
+                self._opened,
+            ):
                 kept.clear()
 
     def _require_open(self) -> None:

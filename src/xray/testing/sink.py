@@ -11,11 +11,22 @@ from msgspec.structs import replace
 from xray.errors import NotFoundError
 from xray.model.counts import StepSummary, summarize_step
 from xray.model.decisions import open_decision, weigh_rows
-from xray.model.facts import Fact, RunFinished, RunPatched, RunStarted, StepFinished, StepRows
+from xray.model.facts import (
+    Fact,
+    RosterGroup,
+    RunFinished,
+    RunPatched,
+    RunStarted,
+    StepFinished,
+    StepRoster,
+    StepRows,
+)
 from xray.model.records import Decision
 from xray.wire.codec import decode_fact, encode_fact
 
-FactKind = TypeVar("FactKind", RunStarted, RunFinished, RunPatched, StepFinished, StepRows)
+FactKind = TypeVar(
+    "FactKind", RunStarted, RunFinished, RunPatched, StepFinished, StepRows, StepRoster
+)
 
 
 class MemorySink:
@@ -154,6 +165,17 @@ class MemorySink:
             )
             for row, weight, is_logged in weigh_rows(step, summarize_step(step).rows)
         ]
+
+    def roster(self, name: str) -> list[RosterGroup]:
+        """The candidates of the last step named *name* that are known without detail, by group.
+
+        Raises:
+            NotFoundError: no step of that name was recorded.
+        """
+        step_id = self.step(name).step_id
+        chunks = [chunk for chunk in self._of_kind(StepRoster) if chunk.step_id == step_id]
+        ordered = sorted(chunks, key=lambda chunk: chunk.chunk)
+        return [group for chunk in ordered for group in chunk.groups]
 
     def _of_kind(self, kind: type[FactKind]) -> list[FactKind]:
         return [fact for fact in self.facts if isinstance(fact, kind)]

@@ -11,6 +11,7 @@ from msgspec import Raw, Struct
 
 from xray.errors import InvalidRecordError, LimitExceededError, XRayError
 from xray.model.facts import (
+    MAX_ROSTER_CHUNK_IDS,
     Fact,
     Refusal,
     Reservoir,
@@ -18,6 +19,7 @@ from xray.model.facts import (
     RunPatched,
     RunStarted,
     StepFinished,
+    StepRoster,
 )
 from xray.wire.limits import DEFAULT_LIMITS, Limits
 from xray.wire.plain import plain_struct, refuse_object
@@ -28,7 +30,8 @@ from xray.wire.versions import WIRE_VERSION
 MSGPACK: Final = "application/msgpack"
 JSON: Final = "application/json"
 
-_FACT_KINDS: Final = ("run_started", "run_finished", "run_patched", "step_finished", "step_rows")
+_STEP_KINDS: Final = ("step_finished", "step_rows", "step_roster")
+_FACT_KINDS: Final = ("run_started", "run_finished", "run_patched", *_STEP_KINDS)
 _MAX_BATCH_ID_LENGTH: Final = 128
 _MAX_SHOWN_ID_LENGTH: Final = 128
 # Every container header is one of these bytes; text and numbers may hold them too, so that
@@ -258,6 +261,8 @@ def _check_rules(fact: Fact, limits: Limits) -> None:
     if isinstance(fact, StepFinished):
         for reservoir in fact.reservoirs:
             _check_reservoir(reservoir)
+    if isinstance(fact, StepRoster):
+        _check_roster(fact)
 
 
 def _free_values(fact: Fact) -> tuple[Raw, ...]:
@@ -282,6 +287,20 @@ def _check_reservoir(reservoir: Reservoir) -> None:
         )
 
 
+def _check_roster(roster: StepRoster) -> None:
+    if roster.size > MAX_ROSTER_CHUNK_IDS:
+        raise LimitExceededError(
+            f"A chunk of a roster names {roster.size} candidates, more than the "
+            f"{MAX_ROSTER_CHUNK_IDS} accepted.",
+            hint="Send the roster of a large step in chunks.",
+        )
+    if roster.size > roster.total:
+        raise InvalidRecordError(
+            "A chunk of a roster names more candidates than its total.",
+            hint="Let total count the candidates in all chunks of the step.",
+        )
+
+
 def name_encoded(encoded: bytes, *, is_json: bool = False) -> str | None:
     """The id of an encoded fact as `fact_id` would give it, or None where that cannot be read."""
     try:
@@ -289,7 +308,7 @@ def name_encoded(encoded: bytes, *, is_json: bool = False) -> str | None:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     kind, subject = head.fact, head.run_id
-    if kind in ("step_finished", "step_rows"):
+    if kind in _STEP_KINDS:
         subject = head.step_id
     if type(kind) is not str or type(subject) is not str or kind not in _FACT_KINDS:
         return None
@@ -298,6 +317,8 @@ def name_encoded(encoded: bytes, *, is_json: bool = False) -> str | None:
         name = f"step:{subject}"
     elif kind == "step_rows":
         name = f"step:{subject}:{head.chunk}"
+    elif kind == "step_roster":
+        name = f"step:{subject}:roster:{head.chunk}"
     return name[:_MAX_SHOWN_ID_LENGTH]
 
 

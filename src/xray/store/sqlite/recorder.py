@@ -19,6 +19,7 @@ from xray.model.facts import (
     RunPatched,
     RunStarted,
     StepFinished,
+    StepRoster,
     StepRows,
 )
 from xray.model.ids import hash64
@@ -187,6 +188,8 @@ class Recorder:
             return self._add_step(fact)
         if isinstance(fact, StepRows):
             return self._add_chunk(fact)
+        if isinstance(fact, StepRoster):
+            raise InvalidRecordError("Rosters are not kept by this store.")
         return self._add_run_fact(fact)
 
     def _run(self, run_id: str) -> _KnownRun:

@@ -21,6 +21,7 @@ from xray.model.facts import (
     Refusal,
     RunStarted,
     StepFinished,
+    StepRoster,
     StepRows,
     fact_id,
 )
@@ -40,6 +41,7 @@ from xray.store.sqlite.recorder import Recorder, Submitted
 _MAX_GROUP_BYTES: Final = 8 << 20
 _TRAINING_BYTES: Final = 1 << 20
 _ROW_BYTES: Final = 200
+_NAME_BYTES: Final = 80
 _FACT_BYTES: Final = 500
 _log: Final = logging.getLogger("xray.store")
 
@@ -249,6 +251,8 @@ def _estimate_bytes(fact: Fact) -> int:
         return _FACT_BYTES + size + _rows_bytes(fact.rows) + drawn + _rows_bytes(fact.logged)
     if isinstance(fact, StepRows):
         return _FACT_BYTES + _rows_bytes(fact.rows)
+    if isinstance(fact, StepRoster):
+        return _FACT_BYTES + _NAME_BYTES * fact.size
     if isinstance(fact, RunStarted):
         return _FACT_BYTES + memoryview(fact.input).nbytes + memoryview(fact.metadata).nbytes
     size = memoryview(fact.output).nbytes + memoryview(fact.metadata).nbytes
