@@ -101,7 +101,7 @@ def _reach_verdict(
     answer = _word_answer(case, journey, passage, outcome)
     if passage.kind == "merged":
         answer += _tell_survivor(case, passage, seen | {candidate_id})
-    answer += _tell_detours(journey, passage)
+    answer += _tell_detours(journey, passage) + _tell_earlier_attempts(case, journey)
     if outcome in ("survived", "unknown"):
         answer += {
             "running": " The run has not ended.",
@@ -207,6 +207,19 @@ def _tell_detours(journey: Journey, last: Passage) -> str:
             told += f" It entered at {passage.step.name}, to which nobody had offered it."
         elif passage.kind == "vanished" and passage.step.status == "completed":
             told += f" {passage.step.name} was offered it and never decided it."
+    return told
+
+
+def _tell_earlier_attempts(case: Case, journey: Journey) -> str:
+    """What attempts that count no more had said otherwise."""
+    counting = {passage.step.step_id: passage for passage in journey.passages}
+    told = ""
+    for earlier in journey.replaced_passages():
+        later = counting.get(case.flow.attempts.last_attempt(earlier.step).step_id)
+        if later is not None and later.fate != earlier.fate:
+            clause = describe_passage(earlier, "it", [])
+            status = earlier.step.status
+            told += f" Attempt {earlier.attempt}, which {status}, had said otherwise: {clause}."
     return told
 
 
