@@ -85,8 +85,9 @@ class SpoolDesk:
         return self.spool.take(BOUNDLESS, max_facts)
 
     def settle(self, parcels: list[Parcel]) -> None:
+        # A server has them from here on, whatever becomes of this process.
+        self.delivered += [fact_id(decode_fact(parcel.encoded)) for parcel in parcels]
         for parcel in self.spool.settle(parcels):
-            self.delivered.append(fact_id(decode_fact(parcel.encoded)))
             self.ledger.acknowledge(parcel.volume)
 
     def deliver(self, max_facts: int = 500) -> list[str]:

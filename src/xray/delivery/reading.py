@@ -109,14 +109,16 @@ class LaneReader:
 
     def book(self, segment: Segment) -> list[Parcel]:
         """All records of *segment* that were not handed out; none may be with the sender."""
-        if self._segment is segment:
-            self._entries.clear()
-            self._segment = None
+        self._unload()
         self._load(segment)
         parcels = [entry.parcel for entry in self._entries]
+        self._unload()
+        return parcels
+
+    def _unload(self) -> None:
+        """Forget what was read and not handed out; it is read again."""
         self._entries.clear()
         self._segment = None
-        return parcels
 
     def _next_segment(self) -> Segment | None:
         now_s = self._now_s()

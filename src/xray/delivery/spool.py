@@ -167,18 +167,23 @@ class Spool:
         with self._lock:
             if self._is_closed:
                 return []
-            # What is in memory is the least safe.
-            if parcels := self._memory.take(max_bytes, max_facts):
-                self._take_stock()
-                return parcels
-            for reader in self._readers_in_turn():
-                parcels = reader.take(max_bytes, max_facts)
-                self._reader_of.update((parcel.number, reader) for parcel in parcels)
-                if parcels:
-                    break
-            self._finish_adoptions()
+            parcels = self._take_next(max_bytes, max_facts)
+            if self._finish_adoptions() and not parcels:
+                parcels = self._take_next(max_bytes, max_facts)
             self._take_stock()
             return parcels
+
+    def _take_next(self, max_bytes: int, max_facts: int) -> list[Parcel]:
+        # What is in memory is the least safe.
+        parcels = self._memory.take(max_bytes, max_facts)
+        if parcels:
+            return parcels
+        for reader in self._readers_in_turn():
+            parcels = reader.take(max_bytes, max_facts)
+            self._reader_of.update((parcel.number, reader) for parcel in parcels)
+            if parcels:
+                break
+        return parcels
 
     def _readers_in_turn(self) -> list[LaneReader]:
         """Its own and the adopted one by one, so that neither holds up the other."""
@@ -215,9 +220,8 @@ class Spool:
             now_s = self._clock.monotonic_s()
             if self._memory.waiting_facts and now_s >= self._retry_at_s:
                 self.append(())
-            if self._own is None:
-                return False
-            self._sync_if_due(self._own)
+            if self._own is not None:
+                self._sync_if_due(self._own)
             if now_s < self._look_at_s:
                 return False
             self._look_at_s = now_s + self._settings.adoption_interval_s
@@ -271,24 +275,28 @@ class Spool:
                         has_adopted = True
         return has_adopted
 
-    def _finish_adoptions(self) -> None:
+    def _finish_adoptions(self) -> bool:
+        """Let go of lanes that are empty; whether that left something to say."""
+        has_abandoned = False
         for reader in list(self._adopted):
             if all(segment.is_foreign for segment in reader.lane.segments):
                 self._adopted.remove(reader)
                 if reader.lane.segments:
                     self._left_alone.add(reader.lane.path)
-                self._mark_abandoned(reader.lane)
+                has_abandoned = self._mark_abandoned(reader.lane) or has_abandoned
                 reader.lane.release()
+        return has_abandoned
 
-    def _mark_abandoned(self, lane: Lane) -> None:
+    def _mark_abandoned(self, lane: Lane) -> bool:
         """The process that began these runs is dead: they will not end."""
         if not lane.is_owned:
-            return
+            return False
         facts = [RunPatched(run_id=run_id, status="abandoned") for run_id in lane.open_runs.run_ids]
         parcels = [Parcel(next(self._adopted_numbers), encode_fact(fact), 0) for fact in facts]
         if parcels:
             self._ledger.adopt(measure_parcels(parcels))
             self._memory.append(parcels[self.append(parcels) :])
+        return bool(parcels)
 
     def _make_room(self, own: Lane) -> bool:
         """Whether another segment may be begun; what counts least is dropped for it."""
