@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import collections
+import dataclasses
+import enum
+from typing import Any, NamedTuple
+
 import pytest
 
+from xray.capture.failures import describe_error
 from xray.capture.redaction import REDACTED, Redactor
+from xray.capture.run import Run
+from xray.capture.settings import CaptureSettings
+from xray.capture.snapshot import SnapshotLimits, snapshot
+from xray.model.facts import Fact
+from xray.model.values import open_value
+from xray.wire.codec import encode_fact
 
 TELLING_WORDS = """
 password Password PASSWORD passWord userPassword user_password db-password dbpassword passwords
@@ -48,3 +60,237 @@ def test_a_telling_key_hides_its_value(key: str) -> None:
 @pytest.mark.parametrize("key", HARMLESS_WORDS.split())
 def test_a_harmless_neighbour_of_a_telling_key_stays_visible(key: str) -> None:
     assert Redactor().apply(key, "kept") == "kept"
+
+
+# Keys of the pipeline's own
+
+
+@pytest.mark.parametrize(
+    ("key", "is_hidden"),
+    [
+        ("email", True), ("user_email", True), ("emailAddress", True), ("EMAILS", True),
+        ("emailed", False), ("homeAddress", True), ("home-address", True), ("homeaddress", True),
+        ("address", False), ("home", False), ("密码", True), ("用户密码", True), ("größe", True),
+        ("größenordnung", False), ("max_tokens", False), ("password", True),
+    ],
+)  # fmt: skip
+def test_further_keys_hide_as_words_too(key: str, is_hidden: bool) -> None:
+    redactor = Redactor(["email", "home address", "密码", "größe"])
+    assert redactor.hides_key(key) is is_hidden
+
+
+@pytest.mark.parametrize(
+    ("key", "is_hidden"),
+    [
+        ("session_id", False), ("sessionId", False), ("SESSION-ID", False), ("token", False),
+        ("my_session_id", True), ("access_token", True), ("email_domain", False), ("email", True),
+    ],
+)  # fmt: skip
+def test_an_allowed_key_is_kept_as_a_whole_only(key: str, is_hidden: bool) -> None:
+    redactor = Redactor(["email"], allowed_keys=["session_id", "token", "emailDomain"])
+    assert redactor.hides_key(key) is is_hidden
+
+
+@pytest.mark.parametrize("nothing", ["", " ", "_-"])
+def test_a_key_without_words_hides_nothing_more(nothing: str) -> None:
+    assert not Redactor([nothing], allowed_keys=[nothing]).hides_key("some_name")
+
+
+def test_a_key_too_long_to_read_hides_its_value() -> None:
+    assert Redactor().hides_key("x" * 5_000)
+
+
+def test_what_is_remembered_of_keys_stays_small() -> None:
+    redactor = Redactor()
+    for number in range(25_000):
+        redactor.hides_key(f"key-{number}")
+    redactor.hides_key("y" * 4_000)
+    assert len(redactor.verdicts) <= 10_000
+    assert redactor.harmless <= set(redactor.verdicts)
+    assert max(map(len, redactor.verdicts)) <= 64
+    assert redactor.hides_key("password")
+    assert redactor.hides_key("password")
+
+
+def test_with_a_hook_no_key_is_harmless() -> None:
+    redactor = Redactor(hook=lambda key, value: value)
+    redactor.hides_key("price")
+    assert redactor.harmless == set()
+
+
+# Nothing hidden is handed on
+
+SECRET = "s3cr3t-7f3a"
+
+
+class Wire:
+    """A sink that keeps the bytes of every fact."""
+
+    def __init__(self) -> None:
+        self.sent = b""
+
+    def put(self, fact: Fact) -> None:
+        """Keep *fact* as it would travel."""
+        self.sent += encode_fact(fact)
+
+    def settle_run(self, run_id: str) -> None:
+        """Settle nothing."""
+
+    def count_loss(self, cause: str, records: int = 1, decisions: int = 0) -> None:
+        """Lose nothing."""
+        raise AssertionError(cause)
+
+
+def record_everywhere(redactor: Redactor, telling: Any, name: str) -> bytes:
+    """Give *telling* to every place of a run that takes a map, and the secret under *name*."""
+    wire = Wire()
+    settings = CaptureSettings(redactor=redactor)
+    run = Run("p", wire, settings, input=telling, metadata=telling, params=telling)
+    with run:
+        run.set_metadata(telling)
+        run.set_metadata(**{name: SECRET})
+        for level in ("full", "sample", "minimal"):
+            with run.step(level, "filter", capture=level, params=telling, input=telling) as step:
+                step.set_params(telling)
+                step.set_params(**{name: SECRET})
+                step.set_input(telling)
+                step.log_stats(telling)
+                step.log_stats(**{name: SECRET})
+                step.set_output([telling, (telling,)])
+                step.reject("a", "why", telling)
+                step.accept("b", None, telling)
+                step.select("c", attributes=[telling])
+                step.reject("d", name, observed=SECRET, op="==", limit=SECRET)
+                step.check("e", name, SECRET, "==", SECRET)
+                step.check("f", "rule", SECRET, "==", SECRET, field=name)
+                step.check("g", "rule", telling, "==", telling)
+                step.log_sampled_candidates([telling], [(telling, 1.0)])
+        run.set_output(telling)
+    return wire.sent
+
+
+@dataclasses.dataclass
+class Login:
+    """A record with a telling field."""
+
+    password: str
+
+
+class Pair(NamedTuple):
+    """A named tuple with a telling field."""
+
+    name: str
+    password: str
+
+
+class Field(enum.Enum):
+    """Names of fields."""
+
+    PASSWORD = 1
+
+
+@pytest.mark.parametrize(
+    "telling",
+    [
+        {"password": SECRET},
+        {"list": [{"deep": ({"apiKey": SECRET},)}]},
+        {"password": {"inner": [SECRET]}},
+        {"PASSWORD ": SECRET},
+        {b"authorization": SECRET},
+        {("user", "password"): SECRET},
+        {Field.PASSWORD: SECRET},
+        {"x" * 300 + "_password": SECRET},
+        {"login": Login(SECRET)},
+        {"pair": Pair("n", SECRET)},
+        collections.OrderedDict(password=SECRET),
+        {"many": [{"n": n, "token": SECRET} for n in range(2_000)]},
+    ],
+)
+def test_no_value_under_a_telling_key_is_handed_on(telling: Any) -> None:
+    sent = record_everywhere(Redactor(), telling, "password")
+    assert SECRET.encode() not in sent
+    assert SECRET.encode().hex().encode() not in sent
+    assert sent.count(b"redacted") > 20
+
+
+def test_the_secret_would_be_seen_if_it_were_not_hidden() -> None:
+    sent = record_everywhere(Redactor(allowed_keys=["password"]), {"password": SECRET}, "password")
+    assert sent.count(SECRET.encode()) > 20
+
+
+def mask(key: str, value: Any) -> Any:
+    return REDACTED if isinstance(value, str) and SECRET in value else value
+
+
+def test_a_hook_is_asked_about_every_text_of_a_map_before_it_is_handed_on() -> None:
+    telling = {"note": SECRET, "list": [SECRET, [SECRET]], "deep": {"note": f"it is {SECRET}"}}
+    assert SECRET.encode() not in record_everywhere(Redactor(hook=mask), telling, "note")
+
+
+def fail(key: str, value: object) -> object:
+    raise RuntimeError(SECRET)
+
+
+def test_a_hook_that_raises_redacts() -> None:
+    sent = record_everywhere(Redactor(hook=fail), {"note": SECRET}, "note")
+    assert SECRET.encode() not in sent
+    assert b"redacted" in sent
+
+
+def test_a_hook_that_ends_the_program_ends_it() -> None:
+    def interrupt(key: str, value: object) -> object:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Redactor(hook=interrupt).apply("note", 1)
+
+
+class Hostile(str):
+    """A text whose methods raise."""
+
+    __slots__ = ()
+
+    def __getattribute__(self, name: str) -> Any:
+        raise AssertionError(name)
+
+    __repr__ = __eq__ = __hash__ = __len__ = __getattribute__  # type: ignore[assignment]
+
+
+def test_what_a_hook_returns_is_frozen_like_everything_else() -> None:
+    answers: dict[str, Any] = {
+        "text": Hostile("masked"),
+        "map": {"password": SECRET, "kept": 1},
+        "object": object(),
+        "number": 1 << 70,
+    }
+    omissions: dict[str, int] = {}
+    redactor = Redactor(hook=answers.get)
+    frozen = snapshot(dict.fromkeys(answers), redactor, omissions, SnapshotLimits())
+    assert open_value(frozen) == {
+        "text": "masked",
+        "map": {"password": REDACTED, "kept": 1},
+        "object": {"$xray": "object", "type": "object"},
+        "number": {"$xray": "integer", "value": str(1 << 70)},
+    }
+    assert omissions == {"redacted": 1, "opaque": 1, "unencodable": 1}
+
+
+def test_a_hook_that_always_nests_comes_to_an_end() -> None:
+    redactor = Redactor(hook=lambda key, value: {"again": value})
+    frozen = snapshot({"a": 1}, redactor, {}, SnapshotLimits(max_depth=5))
+    assert "truncated" in repr(open_value(frozen))
+
+
+def test_a_hook_is_asked_about_a_value_alone_under_the_name_it_is_given() -> None:
+    frozen = snapshot(SECRET, Redactor(hook=mask), {}, SnapshotLimits(), key="output")
+    assert open_value(frozen) == REDACTED
+
+
+def test_a_hook_is_asked_about_the_text_of_an_error() -> None:
+    error = ValueError(f"no such key: {SECRET}")
+    told = describe_error(error, Redactor(hook=mask))
+    assert told is not None
+    assert (told.type, told.message) == ("ValueError", "<redacted>")
+    kept = describe_error(error, Redactor())
+    assert kept is not None
+    assert SECRET in kept.message

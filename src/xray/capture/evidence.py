@@ -8,7 +8,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from xray.capture.redaction import REDACTED
-from xray.capture.snapshot import ATTRIBUTE_LIMITS, bounded_text, snapshot, well_formed
+from xray.capture.snapshot import (
+    ATTRIBUTE_LIMITS,
+    bounded_text,
+    count_omission,
+    snapshot,
+    well_formed,
+)
 from xray.model.facts import Check, OriginRef, Score
 from xray.model.ids import canonical_id, identify, read_array_scalar, read_field
 from xray.model.kinds import is_a
@@ -111,12 +117,14 @@ def read_check(
     """Evidence as it travels: names as short texts, operands frozen."""
     check_name = read_reason(name, omissions) or "check"
     field_name = read_reason(field, omissions) or ""
+    subject = field_name or check_name
     return Check(
         check_name,
         field_name,
         _read_operator(op, omissions),
-        _operand(observed, field_name or check_name, redactor, omissions),
-        _operand(limit, "limit", redactor, omissions),
+        _operand(observed, subject, redactor, omissions),
+        # What a telling value is compared with tells as much.
+        REDACTED if redactor.hides_key(subject) else _operand(limit, "limit", redactor, omissions),
         passed,
     )
 
@@ -130,7 +138,10 @@ def _read_operator(op: object, omissions: dict[str, int]) -> str | None:
 def _operand(value: object, key: str, redactor: Redactor, omissions: dict[str, int]) -> Any:
     fits = type(value) is not int or -(1 << 63) <= value < 1 << 63
     if type(value) in (int, float, bool, type(None)) and redactor.hook is None and fits:
-        return REDACTED if redactor.hides_key(key) else value
+        if not redactor.hides_key(key):
+            return value
+        count_omission(omissions, "redacted")
+        return REDACTED
     frozen: Any = open_value(snapshot({key: value}, redactor, omissions, ATTRIBUTE_LIMITS))
     # What does not fit is a mark by itself instead of a map with the key.
     return frozen.get(key, frozen) if type(frozen) is dict else None

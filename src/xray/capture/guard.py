@@ -16,7 +16,7 @@ from xray.model.kinds import name_kind
 logger: Final = logging.getLogger("xray")
 
 _QUIET_S: Final = 60.0
-_last_said_s: dict[str, float] = {}
+_last_said_s: dict[str, tuple[float]] = {}
 _swallowed: dict[str, int] = {}
 _is_raising = False
 
@@ -38,12 +38,13 @@ def caught(where: str, error: Exception) -> None:
 def warn(kind: str, message: str, *arguments: object) -> None:
     """Log a warning, at most once a minute for each *kind*; never a value of the pipeline's."""
     now_s = time.monotonic()
-    # Of threads that come at once, the one whose own time was entered speaks.
-    last_s = _last_said_s.setdefault(kind, now_s)
-    if last_s is not now_s:
-        if now_s - last_s < _QUIET_S:
+    # Of threads that come at once, the one whose own entry stands speaks.
+    mine = (now_s,)
+    last = _last_said_s.setdefault(kind, mine)
+    if last is not mine:
+        if now_s - last[0] < _QUIET_S:
             return
-        _last_said_s[kind] = now_s
+        _last_said_s[kind] = mine
     try:
         logger.warning(message, *arguments)
     except Exception:  # noqa: BLE001, S110  (a broken log handler of the host is not ours to report)

@@ -168,14 +168,14 @@ class RowMaker:
             return
         candidate, score, reasoning = _take_apart(item)
         candidate_id = identify(candidate)
-        scalars = scalar_attributes(candidate)
+        scalars = scalar_attributes(candidate, omissions=self._omissions)
         self.logged.append(
             DecisionRow(
                 verdict,
                 candidate_id or self._number(),
                 attributes=NIL if not scalars else self._freeze_attributes(scalars),
                 score=read_score(score),
-                reasoning=bounded_text(reasoning, self._omissions),
+                reasoning=self._freeze_reasoning(reasoning),
                 is_anonymous=not candidate_id,
             )
         )

@@ -10,16 +10,23 @@ import dataclasses
 import enum
 import math
 import pathlib
-from collections import deque
-from collections.abc import Iterable
 from decimal import Decimal
-from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 from msgspec import Raw
 
+from xray.capture.containers import (
+    CONTAINERS,
+    merge_fields,
+    name_items,
+    read_beginning,
+    read_list,
+    read_record,
+    scalar_attributes,
+    size_of,
+)
 from xray.capture.redaction import REDACTED, Redactor
 from xray.capture.spelling import (
     bounded_text,
@@ -31,7 +38,7 @@ from xray.capture.spelling import (
 )
 from xray.model.arrays import describe_array, is_array, read_array_scalar, spell_array_time
 from xray.model.ids import read_field
-from xray.model.kinds import is_a, is_one_of, name_kind, read_class_field, read_member
+from xray.model.kinds import is_a, is_one_of, name_kind
 from xray.model.values import MARK
 
 __all__ = [
@@ -54,16 +61,12 @@ _MAX_INT_BITS: Final = 4_096
 # Python may be set to spell no more than 640 digits.
 _MAX_DIGITS_BITS: Final = 2_048
 _MAX_KEY_LENGTH: Final = 256
-_MAX_SCALAR_FIELDS: Final = 64
 _HEAD: Final = slice(0, 64)
 # What a container's mark takes besides the name of its type and what is kept of it.
 _MARK_BYTES: Final = 80
 _HEADER_BYTES: Final = 5
 _SHORT: Final = 256
 _NUMBER_BYTES: Final = 9
-_PLAIN: Final = (str, int, float, bool, type(None))
-_CONTAINERS: Final[tuple[Any, ...]] = (dict, list, tuple, set, frozenset, deque)
-_READINGS: Final = 3
 # What opening a container costs, in values walked.
 _CONTAINER_NODES: Final = 2
 _MIN_PACKED: Final = 3
@@ -75,7 +78,6 @@ _PATHS: Final = (
     pathlib.PureWindowsPath,
     pathlib.WindowsPath,
 )
-_read_struct_fields: Final = type(msgspec.Struct).__dict__["__struct_fields__"].__get__
 _FULL: Final = object()  # stands for a value there is no room for
 _encode: Final = msgspec.msgpack.Encoder().encode
 
@@ -124,26 +126,6 @@ def snapshot(
     return Raw(_encode(walk.freeze_whole(value, key)))
 
 
-def merge_fields(given: object, named: dict[str, Any]) -> dict[Any, Any]:
-    """One mapping of what a call was given and what it named; what it named counts more.
-
-    The fields of a record stand for it; what is neither mapping nor record is kept under `value`,
-    so that nothing given is dropped.
-    """
-    merged: dict[Any, Any]
-    if given is None:
-        return named
-    if is_a(given, dict):
-        if type(given) is dict and not named:
-            return given
-        merged = dict.copy(given)
-    else:
-        fields = _record_fields(given)
-        merged = {"value": given} if fields is None else dict(fields)
-    merged.update(named)
-    return merged
-
-
 def pack_frozen(fields: dict[str, Any], omissions: dict[str, int], limits: SnapshotLimits) -> Raw:
     """Pack fields frozen before, with the marks they hold; what is beyond the limits is cut."""
     kept: dict[str, Any] = {}
@@ -157,43 +139,6 @@ def pack_frozen(fields: dict[str, Any], omissions: dict[str, int], limits: Snaps
             )
         kept[name] = value
     return Raw(_encode(kept))
-
-
-def read_list(value: object, max_items: int = 1_000) -> list[Any] | None:
-    """The first items of a list, tuple or set; None for anything else."""
-    if not is_a(value, (list, tuple, set, frozenset)):
-        return None
-    return _read_beginning(value, max_items)
-
-
-def scalar_attributes(
-    item: object, max_bytes: int = 256, omissions: dict[str, int] | None = None
-) -> dict[str, Any] | None:
-    """The short scalars *item* itself holds: what is kept of a candidate given whole.
-
-    Args:
-        item: a mapping or record.
-        max_bytes: texts that are longer are left out.
-        omissions: counts what was left out; added to.
-    """
-    if is_a(item, dict):
-        fields = _read_beginning(item, _MAX_SCALAR_FIELDS)
-    else:
-        fields = _record_fields(item)
-    if fields is None:
-        return None
-    kept: dict[str, Any] = {}
-    left_out = (_size_of(item) or len(fields)) > _MAX_SCALAR_FIELDS
-    for name, value in fields[:_MAX_SCALAR_FIELDS]:
-        if type(name) is not str or not is_one_of(value, _PLAIN):
-            continue
-        if type(value) is str and len(value) > max_bytes:
-            left_out = True
-            continue
-        kept[name] = value
-    if left_out and omissions is not None:
-        count_omission(omissions, "truncated")
-    return kept
 
 
 class _Walk:
@@ -262,7 +207,7 @@ class _Walk:
         try:
             if kind is dict or kind is list:
                 return self._hold(value, depth, key, None)
-            if issubclass(kind, _CONTAINERS):
+            if issubclass(kind, CONTAINERS):
                 return self._container(value, depth, key)
             return self._object(value, depth, key)
         except RecursionError:
@@ -324,7 +269,7 @@ class _Walk:
         return self._mark("float", value=name)
 
     def _container(self, value: Any, depth: int, key: str) -> Any:
-        fields = _named_items(value) if is_a(value, tuple) else None
+        fields = name_items(value) if is_a(value, tuple) else None
         return self._hold(value, depth, key, fields)
 
     def _hold(self, value: Any, depth: int, key: str, fields: list[tuple[str, Any]] | None) -> Any:
@@ -334,7 +279,7 @@ class _Walk:
             name, size = "dict" if kind is dict else "list", len(value)
         else:
             name = name_kind(value)
-            size = _size_of(value) if fields is None else len(fields)
+            size = size_of(value) if fields is None else len(fields)
         if depth >= self._limits.max_depth or self._nodes_left <= 0:
             self._count("truncated")
             return self._mark("truncated", type=name, length=size)
@@ -345,7 +290,7 @@ class _Walk:
         if not self._spend(reserve + _HEADER_BYTES):
             return _FULL
         most = min(self._limits.max_items, self._nodes_left)
-        held = fields[:most] if fields is not None else _read_beginning(value, most)
+        held = fields[:most] if fields is not None else read_beginning(value, most)
         if held is None:
             self._count("truncated")
             return {MARK: "changed", "type": name, "length": size}
@@ -468,7 +413,7 @@ class _Walk:
             return self._text(moment)
         if is_array(value):
             return self._array(value, depth, key)
-        fields = _record_fields(value)
+        fields = read_record(value)
         if fields is None:
             self._count("opaque")
             return self._mark("object", type=name_kind(value))
@@ -483,55 +428,3 @@ class _Walk:
         self._count("vector")
         shape, dtype = describe_array(value)
         return self._mark("array", type=name_kind(value), shape=shape, dtype=dtype)
-
-
-def _size_of(value: Any) -> int:
-    return next((int(kind.__len__(value)) for kind in _CONTAINERS if is_a(value, kind)), 0)
-
-
-def _read_beginning(value: Any, most: int) -> list[Any] | None:
-    """The first entries or items of a container; None where other threads keep changing it."""
-    kind: Any = type(value)
-    if kind is not dict and kind is not list:
-        kind = next(kind for kind in _CONTAINERS if is_a(value, kind))
-    for _ in range(_READINGS):
-        try:
-            # Taken at once, in one call, so that another thread can hardly come between.
-            held = dict.items(value) if kind is dict else kind.__iter__(value)
-            return list(islice(held, most))
-        except RuntimeError:  # noqa: PERF203  (raised in the one reading that is interrupted)
-            continue
-    return None
-
-
-def _named_items(value: tuple[Any, ...]) -> list[tuple[str, Any]] | None:
-    """The items of a named tuple by their names; None for any other tuple."""
-    names = None if type(value) is tuple else read_class_field(type(value), "_fields")
-    if type(names) is not tuple or not all(type(name) is str for name in names):
-        return None
-    items = list(tuple.__iter__(value))
-    return list(zip(names, items, strict=True)) if len(names) == len(items) else None
-
-
-def _record_fields(value: object) -> list[tuple[str, Any]] | None:
-    """The fields of a record (dataclass, attrs, pydantic, msgspec); None for all else.
-
-    Fields are read from the object's own storage: no property, `__getattr__` or `__iter__` runs.
-    """
-    kind = type(value)
-    extra: object = None
-    if is_a(value, msgspec.Struct):
-        names: Iterable[Any] = _read_struct_fields(kind)
-    elif type(fields := read_class_field(kind, "__dataclass_fields__")) is dict:
-        names = list(fields)
-    elif is_a(attributes := read_class_field(kind, "__attrs_attrs__"), tuple):
-        names = [read_field(one, "name") for one in tuple.__iter__(attributes)]
-    elif type(fields := read_class_field(kind, "__pydantic_fields__")) is dict:
-        names = list(fields)
-        extra = read_member(value, "__pydantic_extra__")
-    else:
-        return None
-    held = [(name, read_field(value, name)) for name in names if type(name) is str]
-    if type(extra) is dict:
-        held += [(name, extra[name]) for name in list(extra) if type(name) is str]
-    return held
