@@ -192,3 +192,95 @@ def test_xray_log_that_names_no_level_is_warned_about_once(
 def test_a_redaction_hook_must_be_callable(caplog: pytest.LogCaptureFixture) -> None:
     recorded_environment(redact="yes please")
     assert "redact" in caplog.text
+
+
+needs_toml = pytest.mark.skipif(sys.version_info < (3, 11), reason="the file needs tomllib")
+
+
+@needs_toml
+def test_a_file_that_merely_lies_there_sends_records_and_key_nowhere(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "xray.toml").write_text(
+        'url = "http://127.0.0.1:9"\napi_key = "theirs"\nenvironment = "staging"\n'
+    )
+    for _ in range(2):
+        settings = read_settings({}, {"XRAY_API_KEY": "ours"})
+        assert settings == ClientSettings(api_key="ours", environment="staging")
+    [warning] = caplog.messages
+    assert "url and api_key" in warning
+    assert "XRAY_CONFIG" in warning
+    assert "theirs" not in warning
+
+
+@needs_toml
+def test_a_file_that_is_named_may_say_where_records_go(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "xray.toml").write_text('url = "http://127.0.0.1:9"\napi_key = "k"\n')
+    settings = read_settings({}, {"XRAY_CONFIG": "xray.toml"})
+    assert (settings.url, settings.api_key) == ("http://127.0.0.1:9", "k")
+    assert read_settings({}, {}) == ClientSettings()
+    assert len(caplog.messages) == 1
+
+
+@needs_toml
+def test_the_file_is_opened_again_only_when_it_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "xray.toml"
+    opened = []
+    read_text = Path.read_text
+    monkeypatch.setattr(
+        Path, "read_text", lambda self, *rest: opened.append(self) or read_text(self, *rest)
+    )
+    path.write_text('environment = "one"\n')
+    assert [read_settings({}, {}).environment for _ in range(3)] == ["one"] * 3
+    assert len(opened) == 1
+    path.write_text('environment = "three"\n')
+    assert read_settings({}, {}).environment == "three"
+    path.unlink()
+    assert read_settings({}, {}).environment is None
+    assert len(opened) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+def test_a_pipe_or_folder_in_place_of_the_file_is_never_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    os.mkfifo(tmp_path / "xray.toml")
+    assert read_settings({}, {}) == ClientSettings()
+    assert read_settings({}, {"XRAY_CONFIG": str(tmp_path)}) == ClientSettings()
+    assert len(caplog.messages) == 1
+
+
+@needs_toml
+@pytest.mark.parametrize("text", ["x = " + "[" * 5_000, "# " + "x" * 70_000])
+def test_a_monstrous_file_is_ignored(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str
+) -> None:
+    (tmp_path / "xray.toml").write_text(text)
+    assert read_settings({}, {}) == ClientSettings()
+    assert len(caplog.messages) == 1
+
+
+def test_a_client_reads_its_settings_when_it_first_records(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sink = MemorySink()
+    client = xray.XRay("p", sink=sink)
+    xray.configure(environment="told later")
+    client.start().finish()
+    xray.configure(environment="too late")
+    client.start().finish()
+    assert [run.environment for run in sink.runs] == ["told later"] * 2
+
+
+def test_a_step_beats_its_client() -> None:
+    sink = MemorySink()
+    client = xray.XRay("p", sink=sink, capture="full")
+    with client.run() as run:
+        for capture in (None, "minimal", "SAMPLE"):
+            with run.step("s", "filter", capture=capture):
+                pass
+    assert [step.capture for step in sink.steps] == ["full", "minimal", "sample"]

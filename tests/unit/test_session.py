@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import os
+import signal
 import subprocess
 import sys
+import threading
+import warnings
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +20,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 
 import xray
 from xray import session
-from xray.capture import guard
+from xray.capture import guard, sequence
 from xray.destinations import _destinations, forget_destinations
 from xray.errors import XRayDeliveryError
 from xray.model.facts import RunStarted
@@ -218,6 +223,68 @@ def test_a_refusal_is_counted_by_its_code(server: FaultServer) -> None:
     xray.flush(timeout_s=10)
     assert sum(volume.records for volume in xray.stats().lost.values()) == 3
     assert all(cause.startswith("rejected") for cause in xray.stats().lost)
+
+
+def test_a_closed_client_that_is_away_from_its_server_goes_on_when_it_is_back(
+    server: FaultServer,
+) -> None:
+    client = xray.XRay("p", url=server.url)
+    server.refuse()
+    record(client)
+    assert xray.close(timeout_s=0).lost.records == 3
+    server.listen()
+    record(client)
+    assert xray.flush(timeout_s=10).is_complete
+    assert len(server.facts) == 3
+    assert books_balance()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_forked_while_another_thread_held_every_lock_records_on(
+    server: FaultServer,
+) -> None:
+    client = xray.XRay("p", url=server.url)
+    record(client)
+    xray.close(timeout_s=10)
+    record(client)
+    assert xray.flush(timeout_s=10).is_complete
+    before = len(server.facts)
+    locks = [
+        session._configuration.turn,
+        _destinations._turn,
+        *[destination._turn for destination in _destinations.all()],
+        sequence._turn.lock,
+    ]
+    are_held, may_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with contextlib.ExitStack() as stack:
+            for lock in locks:
+                stack.enter_context(lock)
+            are_held.set()
+            may_go.wait(30)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    are_held.wait(30)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        try:
+            record(xray.XRay("child", url=server.url))
+            is_complete = xray.flush(timeout_s=10).is_complete
+            xray.configure(environment="child")
+            own = xray.stats().acknowledged.records
+            os._exit(0 if is_complete and own == 3 else 1)
+        finally:
+            os._exit(2)
+    may_go.set()
+    holder.join()
+    assert os.waitpid(child, 0)[1] == 0
+    assert len(server.facts) == before + 3
+    assert xray.stats().acknowledged.records == 6
 
 
 def test_clients_of_two_servers_do_not_mix(server: FaultServer) -> None:
