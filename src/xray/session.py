@@ -60,7 +60,8 @@ class XRay:
         sink: where facts go instead of a server; `xray.testing.MemorySink` in tests.
         enabled: False records nothing.
         settings: `url`, `api_key`, `capture`, `offline_mode`, `environment`, `repository`,
-            `version`, `disabled`, `log` or `redact`, as `xray.settings.ClientSettings` says.
+            `version`, `disabled`, `log`, `redact`, `redact_keys` or `allow_keys`, as
+            `xray.settings.ClientSettings` says.
     """
 
     def __init__(
@@ -211,7 +212,7 @@ def _nothing_of(pipeline: str, renew: Callable[[], Run] | None = None) -> NoopRu
 def _capture_settings(settings: ClientSettings) -> CaptureSettings:
     return CaptureSettings(
         level=settings.capture,
-        redactor=Redactor(hook=settings.redact),
+        redactor=Redactor(settings.redact_keys, settings.redact, settings.allow_keys),
         environment=settings.environment,
         repository=settings.repository,
         version=settings.version,

@@ -51,6 +51,8 @@ class ClientSettings:
         disabled: True records nothing at all.
         log: the level of the logger `xray`; untouched when None.
         redact: called with each key and value before anything is kept.
+        redact_keys: words that make a key telling, besides the built-in ones.
+        allow_keys: whole keys whose values are kept although their words are telling.
     """
 
     url: str = DEFAULT_URL
@@ -63,6 +65,8 @@ class ClientSettings:
     disabled: bool = False
     log: LogLevel | None = None
     redact: RedactionHook | None = None
+    redact_keys: tuple[str, ...] = ()
+    allow_keys: tuple[str, ...] = ()
 
 
 CONFIG_VARIABLE: Final = "XRAY_CONFIG"
@@ -136,6 +140,14 @@ def _read_hook(value: object) -> RedactionHook | None:
     raise ConfigurationError("It must be a function of a key and a value.")
 
 
+def _read_words(value: object) -> tuple[str, ...]:
+    if isinstance(value, (list, tuple, set, frozenset)) and all(
+        isinstance(word, str) and any(map(str.isalnum, word)) for word in value
+    ):
+        return tuple(value)
+    raise ConfigurationError("It must be a list of words.")
+
+
 _READERS: Final[dict[str, Callable[[object], Any]]] = {
     "url": _read_url,
     "api_key": _read_key,
@@ -147,6 +159,8 @@ _READERS: Final[dict[str, Callable[[object], Any]]] = {
     "disabled": _read_flag,
     "log": _read_log_level,
     "redact": _read_hook,
+    "redact_keys": _read_words,
+    "allow_keys": _read_words,
 }
 assert set(_READERS) == {field.name for field in fields(ClientSettings)}
 

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+import xray
+from xray.capture import guard
 from xray.capture.failures import describe_error
 from xray.capture.redaction import REDACTED, Redactor
 from xray.capture.run import Run
@@ -294,3 +296,24 @@ def test_a_hook_is_asked_about_the_text_of_an_error() -> None:
     kept = describe_error(error, Redactor())
     assert kept is not None
     assert SECRET in kept.message
+
+
+def test_a_client_hides_and_allows_keys_of_its_own() -> None:
+    wire = Wire()
+    client = xray.XRay("p", sink=wire, redact_keys=["email"], allow_keys=["session_id"])
+    with client.run(input={"user_email": SECRET, "session_id": "shown-1", "token": SECRET}):
+        pass
+    assert SECRET.encode() not in wire.sent
+    assert b"shown-1" in wire.sent
+
+
+@pytest.mark.parametrize("wrong", ["email", 5, ["email", 5], [""], {"email": True}], ids=repr)
+def test_redacted_keys_that_are_no_list_of_words_are_warned_about(
+    wrong: object, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "_last_said_s", {})
+    client = xray.XRay("p", sink=Wire(), redact_keys=wrong)
+    with client.run():
+        pass
+    assert "redact_keys" in caplog.text
+    assert "list of words" in caplog.text
