@@ -21,7 +21,7 @@ from xray.model.facts import (
 from xray.model.ids import new_uuid7
 from xray.testing import FakeClock
 from xray.testing.disk import FakeDisk, FakeFiles
-from xray.wire.codec import decode_fact, encode_fact
+from xray.wire.codec import encode_fact, name_encoded
 
 PLACE = Path("/spool")
 BOUNDLESS = 1 << 40
@@ -86,7 +86,9 @@ class SpoolDesk:
 
     def settle(self, parcels: list[Parcel]) -> None:
         # A server has them from here on, whatever becomes of this process.
-        self.delivered += [fact_id(decode_fact(parcel.encoded)) for parcel in parcels]
+        self.delivered += [
+            name_encoded(parcel.encoded) or parcel.encoded.hex() for parcel in parcels
+        ]
         for parcel in self.spool.settle(parcels):
             self.ledger.acknowledge(parcel.volume)
 

@@ -19,7 +19,7 @@ from xray.delivery.frames import encode_frames, scan_segment
 from xray.delivery.openruns import OpenRuns
 from xray.delivery.queue import Parcel
 from xray.delivery.segments import Segment
-from xray.model.ids import new_uuid7
+from xray.model.ids import new_uuid7, parse_uuid
 
 SEGMENT_SUFFIX: Final = ".seg"
 QUARANTINE: Final = "quarantine"
@@ -45,17 +45,19 @@ class Lane:
         self.segments: deque[Segment] = deque()
         self.open_runs = OpenRuns()
         self._lock: int | None = lock
-        self._handle: int | None = None
+        self._current: Segment | None = None
+        self._handles: dict[int, int] = {}
         self._last_number = 0
         self._noted: list[str] = []
         self._leftovers: list[Path] = []
+        self._unsynced_since_s: dict[int, float] = {}
         self._is_directory_synced = True
-        self._unsynced_since_s: float | None = None
+        self.is_ever_synced = True
 
     @property
     def writing_to(self) -> Segment | None:
         """The segment that appended records go to; None until there is one."""
-        return self.segments[-1] if self._handle is not None else None
+        return self._current
 
     def begin_segment(self) -> None:
         """Let the next records go to a new file; raises one of FAILURES where none can be made."""
@@ -63,62 +65,79 @@ class Lane:
         number = self._last_number + 1
         path = self.path / f"{number:08d}{SEGMENT_SUFFIX}"
         self._last_number = number
-        self._handle = self._files.create(path)
-        self.segments.append(Segment(number, path, has_detail=False))
+        self._handles[number] = self._files.create(path)
+        self._current = Segment(number, path, has_detail=False)
+        self.segments.append(self._current)
         self._is_directory_synced = False
 
     def finish_segment(self, segment: Segment | None = None) -> None:
         """Append no more to the current segment; only if it is *segment*, when that is given."""
-        if segment is not None and self.writing_to is not segment:
+        current = self._current
+        if current is None or (segment is not None and current is not segment):
             return
-        handle, self._handle = self._handle, None
+        self._current = None
+        if current.number not in self._unsynced_since_s:
+            self._close(current.number)
+
+    def _close(self, number: int) -> None:
+        self._unsynced_since_s.pop(number, None)
+        handle = self._handles.pop(number, None)
         if handle is not None:
             attempt(self._files.close, handle)
-            self._unsynced_since_s = None
 
     def append(self, parcels: Sequence[Parcel], now_s: float) -> None:
         """Write *parcels* to the current segment; raises one of FAILURES where not all could be."""
-        segment, handle = self.segments[-1], self._handle
-        assert handle is not None
+        segment = self._current
+        assert segment is not None
         records = ((parcel.decisions, parcel.encoded) for parcel in parcels)
-        data = b"".join(encode_frames(segment.records + 1, records))
         try:
-            write_all(self._files, handle, data)
+            data = b"".join(encode_frames(segment.records + 1, records))
+            write_all(self._files, self._handles[segment.number], data)
         except FAILURES:
-            self._condemn(segment, handle)
+            self._condemn(segment)
             raise
         segment.note_append(parcels, len(data))
         segment.has_detail = segment.has_detail or any(parcel.decisions for parcel in parcels)
-        if self._unsynced_since_s is None:
-            self._unsynced_since_s = now_s
+        if self.is_ever_synced:
+            self._unsynced_since_s.setdefault(segment.number, now_s)
         for parcel in parcels:
             self.open_runs.read(parcel.encoded, segment.number)
 
-    def _condemn(self, segment: Segment, handle: int) -> None:
+    def _condemn(self, segment: Segment) -> None:
         """Half a record may stand at the end: cut it off if possible, and write there no more."""
-        attempt(self._files.truncate, handle, segment.size)
+        attempt(self._files.truncate, self._handles[segment.number], segment.size)
         self.finish_segment()
         if not segment.records:
             self.segments.pop()
+            self._close(segment.number)
             self._remove(segment.path)
 
-    def unsynced_age_s(self, now_s: float) -> float | None:
-        """How long the oldest bytes have waited that a loss of power would take; None: none."""
-        since_s = self._unsynced_since_s
-        return None if since_s is None else now_s - since_s
+    def unsynced_age_s(self, now_s: float) -> float:
+        """How long the oldest bytes have waited that a loss of power would take; 0: none do."""
+        return now_s - min(self._unsynced_since_s.values(), default=now_s)
 
-    def sync(self) -> None:
-        """Make what was appended survive a loss of power; raises one of FAILURES otherwise."""
-        if self._handle is None or self._unsynced_since_s is None:
-            return
-        # Whatever comes of it, the same bytes are not tried again: after a failure the system
-        # may have let go of them and would report success.
-        self._unsynced_since_s = None
-        self._files.sync(self._handle)
-        if not self._is_directory_synced:
-            self._files.sync_directory(self.path)
-            self._files.sync_directory(self.path.parent)
-            self._is_directory_synced = True
+    def sync(self) -> list[tuple[Segment, BaseException]]:
+        """Make what was appended survive a loss of power; returns where that failed, and why.
+
+        The same bytes are not tried again: after a failure the system may have let go of them,
+        and would report success.
+        """
+        failed: list[tuple[Segment, BaseException]] = []
+        waiting = [part for part in self.segments if part.number in self._unsynced_since_s]
+        for segment in waiting:
+            del self._unsynced_since_s[segment.number]
+            try:
+                self._files.sync(self._handles[segment.number])
+            except FAILURES as error:
+                self.finish_segment(segment)
+                failed.append((segment, error))
+            if segment is not self._current:
+                self._close(segment.number)
+        if waiting and not self._is_directory_synced:
+            self._is_directory_synced = attempt(
+                self._files.sync_directory, self.path.parent
+            ) and attempt(self._files.sync_directory, self.path)
+        return failed
 
     def read(self, segment: Segment) -> bytes:
         """What *segment* holds from the first record on that was not handed out."""
@@ -138,11 +157,13 @@ class Lane:
         except FAILURES:
             attempt(self._files.remove, draft)
             raise
+        self._close(segment.number)
         segment.start_over(parcels, size)
 
     def delete(self, segment: Segment) -> None:
         """Remove *segment*: nothing in it is wanted any more."""
         self.finish_segment(segment)
+        self._close(segment.number)
         self._keep_notes(segment)
         self.segments.remove(segment)
         self._remove(segment.path)
@@ -220,7 +241,8 @@ class Lane:
             content = self._files.read(self.path / _NOTES, 0, _MAX_NOTES_BYTES)
         except FAILURES:
             return []
-        return [frame.payload.decode("ascii", "replace") for frame in scan_segment(content).frames]
+        names = [frame.payload.decode("ascii", "replace") for frame in scan_segment(content).frames]
+        return [name for name in names if parse_uuid(name) == name]
 
     @property
     def is_owned(self) -> bool:
@@ -242,10 +264,12 @@ class Lane:
 
     def abandon(self) -> None:
         """Close what is open here and change nothing; in a child, the parent still owns it."""
-        handles, self._handle, self._lock = (self._handle, self._lock), None, None
-        for handle in handles:
-            if handle is not None:
-                attempt(self._files.close, handle)
+        lock, self._lock = self._lock, None
+        self._current = None
+        for number in list(self._handles):
+            self._close(number)
+        if lock is not None:
+            attempt(self._files.close, lock)
 
 
 def open_lane(files: Files, destinations: Sequence[Path]) -> Lane:

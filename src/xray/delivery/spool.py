@@ -131,6 +131,7 @@ class Spool:
         # A child that is forked meanwhile would hold the lock and not know of it.
         with hold_forks():
             lane = open_lane(self._files, self._destinations)
+            lane.is_ever_synced = self._settings.sync != "never"
             self._own = self._make_reader(lane)
         return self._own
 
@@ -232,28 +233,20 @@ class Spool:
 
     def _sync_if_due(self, own: LaneReader) -> None:
         age_s = own.lane.unsynced_age_s(self._clock.monotonic_s())
-        if age_s is None or self._settings.sync == "never":
-            return
         # The writer looks again in a moment, and waiting for that must not exceed the interval.
         is_due = age_s >= self._settings.sync_interval_s - 2 * self._settings.poll_interval_s
         if self._settings.sync == "always" or is_due:
-            segment = own.lane.writing_to
-            try:
-                own.lane.sync()
-            except FAILURES as error:
+            for segment, error in own.lane.sync():
                 self._mend_unsynced(own, segment, error)
 
-    def _mend_unsynced(
-        self, own: LaneReader, segment: Segment | None, error: BaseException
-    ) -> None:
-        """Nothing is appended to a file that could not be forced to disk; it is written anew."""
-        own.lane.finish_segment()
+    def _mend_unsynced(self, own: LaneReader, segment: Segment, error: BaseException) -> None:
+        """What could not be forced to disk is written anew; what is with the sender is as it is."""
         self._notices.warn(
             "sync",
             "X-Ray: the spool cannot be forced to disk (%s).",
             getattr(error, "strerror", None) or type(error).__name__,
         )
-        if segment is None or segment.in_flight or not segment.untaken.records:
+        if segment.in_flight or not segment.untaken.records:
             return
         parcels = own.book(segment)
         if parcels and segment in own.lane.segments:
