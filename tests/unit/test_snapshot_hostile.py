@@ -16,6 +16,8 @@ import numpy
 import pytest
 
 from xray.capture.redaction import Redactor
+from xray.capture.run import Run
+from xray.capture.settings import CaptureSettings
 from xray.capture.snapshot import (
     ATTRIBUTE_LIMITS,
     SnapshotLimits,
@@ -23,6 +25,7 @@ from xray.capture.snapshot import (
     snapshot,
 )
 from xray.model.values import MARK, open_value
+from xray.testing import MemorySink
 
 LIMITS = SnapshotLimits()
 DEEP = {"a": {"b": {"c": 1}}}
@@ -210,3 +213,40 @@ def iterate_frames() -> Iterator[types.FrameType]:
     while frame is not None:
         yield frame
         frame = frame.f_back
+
+
+class OddText(str):
+    """A key that counts how often it is hashed or compared."""
+
+    __slots__ = ("asked",)
+
+    def __new__(cls, text: str) -> OddText:
+        made = super().__new__(cls, text)
+        made.asked = 0
+        return made
+
+    def __hash__(self) -> int:
+        self.asked += 1
+        return str.__hash__(self)
+
+    def __eq__(self, other: object) -> bool:
+        self.asked += 1
+        return str.__eq__(self, other)
+
+
+@pytest.mark.parametrize("level", ["minimal", "sample", "full"])
+def test_verbs_ask_neither_keys_nor_classes(level: str) -> None:
+    sink = MemorySink()
+    odd = object.__new__(types.new_class("Odd", (), {"metaclass": HostileMeta}))
+    key = OddText("price")
+    mapping = {key: 1}
+    key.asked = 0
+    with Run("p", sink, CaptureSettings()) as run, run.step("f", "filter", capture=level) as step:
+        step.reject("a", "why", {"price": 1})
+        step.reject("b", "why", mapping)
+        step.reject("c", "why", {"price": odd})
+        step.reject("d", "why", {"price": odd}, None, odd, odd, odd, "<", odd, odd, odd, odd)
+        step.check("e", "rule", 1, "<", 2, field=odd)
+        step.log_sampled_candidates([mapping], [(mapping, 1.0)], [odd])
+        step.set_output(mapping)
+    assert key.asked == 0

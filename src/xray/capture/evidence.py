@@ -17,7 +17,7 @@ from xray.capture.snapshot import (
 )
 from xray.model.facts import Check, OriginRef, Score
 from xray.model.ids import canonical_id, identify, read_array_scalar, read_field
-from xray.model.kinds import is_a
+from xray.model.kinds import is_a, is_one_of
 from xray.model.values import open_value
 from xray.model.vocabulary import parse_operator
 
@@ -29,7 +29,7 @@ FindStep = Callable[[object], str | None]
 _MAX_REASON_LENGTH: Final = 256
 _MAX_ORIGINS_PER_CANDIDATE: Final = 64
 _MAX_NAMED_SCORES: Final = 64
-_SCALARS: Final = (bool, int, float, str, type(None))
+_NUMBERS: Final = (float, int, bool, type(None))
 
 
 def read_reason(reason: object, omissions: dict[str, int]) -> str | None:
@@ -137,7 +137,7 @@ def _read_operator(op: object, omissions: dict[str, int]) -> str | None:
 
 def _operand(value: object, key: str, redactor: Redactor, omissions: dict[str, int]) -> Any:
     fits = type(value) is not int or -(1 << 63) <= value < 1 << 63
-    if type(value) in (int, float, bool, type(None)) and redactor.hook is None and fits:
+    if is_one_of(value, _NUMBERS) and redactor.hook is None and fits:
         if not redactor.hides_key(key):
             return value
         count_omission(omissions, "redacted")

@@ -10,7 +10,7 @@ from typing import Final
 from xray.capture.redaction import Redactor
 from xray.capture.spelling import bounded_text, well_formed
 from xray.model.facts import ErrorInfo
-from xray.model.kinds import is_a, name_kind, read_class_field, read_member
+from xray.model.kinds import is_a, is_one_of, name_kind, read_class_field, read_member
 from xray.model.vocabulary import StepStatus
 
 _MAX_MESSAGE_LENGTH: Final = 2_000
@@ -81,7 +81,7 @@ def _message(error: BaseException) -> str:
         shown += [_read_file_name(error), _read_second_file_name(error)]
     elif is_a(error, SyntaxError):
         shown += [read_member(error, name) for name in _SYNTAX_FIELDS]
-    is_plain = all(type(one) in _PLAIN for one in shown)
+    is_plain = all(is_one_of(one, _PLAIN) for one in shown)
     # A `__str__` written in C (KeyError, OSError) runs no code of the pipeline's.
     speaks_for_itself = type(read_class_field(type(error), "__str__")) is WrapperDescriptorType
     if is_plain and speaks_for_itself and not any(_is_long_int(one) for one in shown):
