@@ -16,7 +16,7 @@ from tests.unit.small_runs import (
 from xray.forensics.evidence import RunEvidence
 from xray.forensics.findings import find
 from xray.forensics.why import explain
-from xray.model.facts import StepFinished
+from xray.model.facts import StepFinished, Tally
 
 
 def at(made: StepFinished, start_ms: int, duration_ms: float) -> StepFinished:
@@ -160,3 +160,18 @@ def test_branches_that_join_without_saying_so_invent_nothing() -> None:
     )
     assert codes(evidence) == []
     assert explain(evidence, "b_2").answer == "open rejected b_2: shut."
+
+
+def test_a_sample_is_not_completed_from_retrievers_one_of_which_recorded_nothing() -> None:
+    evidence = evidence_of(
+        step("by_text", "retrieve", accept("a", "b", "c")),
+        step("by_vector", "retrieve"),
+        step("rules", "filter", accept("a", "b"), tally=Tally(accepted=3)),
+    )
+    why = explain(evidence, "c")
+    assert (why.outcome, why.certainty) == ("unknown", "unknown")
+    alone = evidence_of(
+        step("by_text", "retrieve", accept("a", "b", "c")),
+        step("rules", "filter", accept("a", "b"), tally=Tally(accepted=3)),
+    )
+    assert (explain(alone, "c").outcome, explain(alone, "c").certainty) == ("survived", "inferred")

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Final, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from xray.forensics.attempts import number_attempts
 from xray.forensics.evidence import Key, Ledger, RunEvidence
@@ -27,11 +28,13 @@ class Edge(Struct, frozen=True):
         source: the step whose survivors are offered.
         through: steps between the two that recorded no candidates, nearest first.
         is_declared: `takes=` says so; otherwise it follows from the order of the steps.
+        is_partial: beside it, a step that recorded no candidates may have brought more.
     """
 
     source: Step
     through: tuple[Step, ...] = ()
     is_declared: bool = False
+    is_partial: bool = False
 
 
 class Outflow(Struct, frozen=True):
@@ -166,22 +169,27 @@ class Flow:
         found = self._edges.get(step.step_id)
         if found is None:
             self._edges[step.step_id] = ()  # a step that takes from itself takes nothing
-            found = self._edges[step.step_id] = tuple(self._find_edges(step))
+            found = self._edges[step.step_id] = self._find_edges(step)
         return found
 
-    def _find_edges(self, step: Step) -> Iterator[Edge]:
+    def _find_edges(self, step: Step) -> tuple[Edge, ...]:
         is_declared = step.takes is not None
         sources = (
             self._default_sources(step)
             if step.takes is None
             else [end for named in self._named_steps(step) for end in self._ends_of(named)]
         )
-        seen = {step.step_id}
+        edges: dict[str, Edge] = {}
         for source in sources:
             for edge in self._look_through(source, step, is_declared):
-                if edge.source.step_id not in seen and edge.source.ordinal < step.ordinal:
-                    seen.add(edge.source.step_id)
-                    yield edge
+                if edge.source.ordinal < step.ordinal and edge.source.step_id != step.step_id:
+                    first = edges.setdefault(edge.source.step_id, edge)
+                    if first is not edge and self._brings_more(edge):
+                        edges[edge.source.step_id] = replace(first, is_partial=True)
+        return tuple(edges.values())
+
+    def _brings_more(self, edge: Edge) -> bool:
+        return any(self.role(one) == "creates" for one in edge.through)
 
     def _look_through(self, source: Step, step: Step, is_declared: bool) -> list[Edge]:
         before = self.edges(source) if self.is_silent(source) else ()
@@ -338,10 +346,9 @@ class Flow:
         if not edges:
             return Outflow()
         flows = [self.outflow(edge.source) for edge in edges]
-        through = [one for edge in edges for one in edge.through]
         is_complete = (
             all(flow.is_complete for flow in flows)
-            and not any(self.role(one) == "creates" for one in through)
+            and not any(edge.is_partial or self._brings_more(edge) for edge in edges)
             and len(step.takes or ()) == sum(1 for _ in self._named_steps(step))
         )
         return Outflow(
