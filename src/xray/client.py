@@ -29,7 +29,7 @@ from xray.errors import (
 )
 from xray.model.answers import Finding, Why
 from xray.model.ids import parse_uuid
-from xray.model.records import Decision, Page, Run, RunDetail, Step
+from xray.model.records import Decision, Page, Run, RunDetail, Scan, Step
 from xray.wire.address import DEFAULT_URL, check_key, check_url
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class _List(Struct, frozen=True, kw_only=True):
     total: int | None = None
     total_is_exact: bool = False
     complete: bool = True
+    scan: Scan | None = None
 
 
 class _RunList(_List, frozen=True, kw_only=True):
@@ -353,6 +354,7 @@ def _page(items: list[_Record], part: _List) -> Page[_Record]:
         total=part.total,
         total_is_exact=part.total_is_exact,
         complete=part.complete,
+        scan=part.scan,
     )
 
 

@@ -21,8 +21,8 @@ from xray.query.cursor import decode_cursor
 from xray.query.plan import Comparison, FieldRef, Plan
 from xray.store.memory import MemoryStore
 from xray.store.opening import open_store
+from xray.store.scanning import ScanBudget
 from xray.store.sqlite.engine import SqliteStore
-from xray.store.sqlite.listing import ScanBudget
 
 
 @pytest.fixture

@@ -29,9 +29,10 @@ def displayed_status(status: RunStatus, started_at_us: int, now_us: int) -> RunS
     return status
 
 
-Coverage = Literal["all", "sampled", "logged", "none"]
-"""Which of a step's decided candidates have a stored decision: every one (`all`), a sample
-(`sampled`), only rows of `log_sampled_candidates` or of a body with counts (`logged`), or none."""
+Coverage = Literal["all", "named", "sampled", "logged", "none"]
+"""Which of a step's decided candidates are known: every one with its decision (`all`), every one
+but some by verdict, reason and origin alone (`named`), a sample (`sampled`), only rows of
+`log_sampled_candidates` or of a body with counts (`logged`), or none."""
 
 
 class Check(Struct, frozen=True, kw_only=True):
@@ -97,6 +98,8 @@ class Decision(Struct, frozen=True, kw_only=True):
         weight: how many candidates of its step this row stands for.
         is_logged: the row only illustrates (`log_sampled_candidates`) and counts nowhere.
         is_anonymous: the candidate had no id of its own.
+        has_detail: whether its row was kept. Where it is False the step's roster knows verdict,
+            reason, origin and `by`, and is mistaken about one stranger in 100,000.
     """
 
     candidate_id: str
@@ -118,6 +121,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     weight: float = 1.0
     is_logged: bool = False
     is_anonymous: bool = False
+    has_detail: bool = True
 
 
 class Rejection(Struct, frozen=True, kw_only=True):
@@ -230,6 +234,18 @@ class RunDetail(Run, frozen=True, kw_only=True):
 Record = TypeVar("Record")
 
 
+class Scan(Struct, frozen=True, kw_only=True):
+    """How far a search came that no index could answer.
+
+    Args:
+        rows: how many records it looked at for this page, at most.
+        back_to: the start of the oldest one it looked at; None when it looked at all.
+    """
+
+    rows: int
+    back_to: datetime | None = None
+
+
 class Page(Struct, Generic[Record], frozen=True, kw_only=True):
     """Part of a list, in the order of the question.
 
@@ -239,6 +255,7 @@ class Page(Struct, Generic[Record], frozen=True, kw_only=True):
         total: how many match, as far as counted.
         total_is_exact: whether `total` is all of them.
         complete: False when the search stopped at its budget before it had seen everything.
+        scan: how far the search came; None when an index led to the answer.
     """
 
     items: list[Record]
@@ -246,3 +263,4 @@ class Page(Struct, Generic[Record], frozen=True, kw_only=True):
     total: int | None = None
     total_is_exact: bool = False
     complete: bool = True
+    scan: Scan | None = None

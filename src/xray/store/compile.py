@@ -6,7 +6,7 @@ Under `not` every comparison is made two-valued, so that a missing value is fals
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -30,8 +30,10 @@ from xray.query.plan import (
     Scope,
 )
 from xray.store.tables import (
+    INDEXES,
     RUN_STATUS_WORDS,
     STORED_FIELDS,
+    UNIQUE_FIELDS,
     Stored,
     dim,
     number_words,
@@ -64,14 +66,16 @@ class Compiled(Struct, frozen=True):
     """A plan's condition in parts, all of which must hold.
 
     Args:
-        columns: over columns alone: cheap.
-        json: over JSON columns: a scan.
+        columns: what an index answers.
+        filters: what SQL must look at row by row; None when there is nothing.
+        has_json: the filters read JSON columns, which is slow.
         rest: what SQL cannot say; for `query.evaluate`.
         has_runs: the SQL of a step's condition reads the runs table, which must be joined.
     """
 
     columns: Clause
-    json: Clause | None
+    filters: Clause | None
+    has_json: bool
     rest: Condition | None
     has_runs: bool
 
@@ -89,25 +93,64 @@ def compile_plan(scope: Scope, where: Condition, now_us: int, dialect: Dialect) 
         now_us: the moment `abandoned` is judged by.
         dialect: the engine's spelling.
     """
-    plain: list[Clause] = []
-    json: list[Clause] = []
+    parts = _conjuncts(where)
+    covered = _choose_index(scope, parts)
+    columns: list[Clause] = []
+    filters: list[Clause] = []
     rest: list[Condition] = []
-    has_runs = False
-    for part in _conjuncts(where):
+    has_json = has_runs = False
+    for part in parts:
         compiler = _Compiler(scope, now_us, dialect)
         try:
             clause = compiler.clause(part, is_negated=False)
         except _NotInSqlError:
             rest.append(part)
             continue
-        (json if compiler.reads_json else plain).append(clause)
+        if covered is None or _reads_only(part, scope, covered):
+            columns.append(clause)
+        else:
+            filters.append(clause)
+            has_json = has_json or compiler.reads_json
         has_runs = has_runs or compiler.has_runs
     return Compiled(
-        columns=and_(true(), *plain),
-        json=and_(true(), *json) if json else None,
+        columns=and_(true(), *columns),
+        filters=and_(true(), *filters) if filters else None,
+        has_json=has_json,
         rest=AllOf(tuple(rest)) if rest else None,
         has_runs=has_runs,
     )
+
+
+def _choose_index(scope: Scope, parts: Sequence[Condition]) -> frozenset[str] | None:
+    """The fields of the index that answers most of *parts*; None when it leaves a handful of rows.
+
+    Time is always among them: rows are read newest first.
+    """
+    demanded = {
+        part.field.name
+        for part in parts
+        if isinstance(part, Comparison)
+        and (part.op, part.field.scope, part.field.path) == ("=", scope, ())
+    }
+    if demanded & UNIQUE_FIELDS[scope]:
+        return None
+    usable = [frozenset(fields) for fields in INDEXES[scope] if fields[0] in demanded]
+    return max(
+        (frozenset({"started_at"}), *usable),
+        key=lambda fields: sum(_reads_only(part, scope, fields) for part in parts),
+    )
+
+
+def _reads_only(condition: Condition, scope: Scope, names: frozenset[str]) -> bool:
+    """Whether *condition* reads nothing but fields of *scope* among *names*."""
+    if isinstance(condition, (AllOf, AnyOf)):
+        return all(_reads_only(part, scope, names) for part in condition.parts)
+    if isinstance(condition, Not):
+        return _reads_only(condition.part, scope, names)
+    if isinstance(condition, AnyRow):
+        return False
+    field = condition.field
+    return field.scope == scope and field.name in names and not field.path
 
 
 def _conjuncts(condition: Condition) -> list[Condition]:

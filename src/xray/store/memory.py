@@ -5,10 +5,12 @@ What it answers is by definition right; other engines are compared with it. Noth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from threading import RLock
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from xray.errors import StoreError
 from xray.model.clock import Clock, SystemClock, to_wall_us
@@ -23,10 +25,10 @@ from xray.model.facts import (
     StepRoster,
     StepRows,
 )
-from xray.model.records import Decision, Page, Run, Step
+from xray.model.records import Decision, Page, Run, Step, displayed_status
 from xray.query.cursor import encode_cursor
 from xray.query.evaluate import Record, meets
-from xray.query.plan import Plan, Position, Scope
+from xray.query.plan import AllOf, Plan, Position, Scope
 from xray.store.folding import (
     MAX_TOTAL,
     RunFold,
@@ -44,6 +46,7 @@ from xray.store.paging import (
     page_decisions,
     sort_keys,
 )
+from xray.store.scanning import Meter, ScanBudget
 
 _Listed = TypeVar("_Listed", Run, Step)
 
@@ -53,10 +56,12 @@ class MemoryStore:
 
     Args:
         clock: tells when a run without an end counts as abandoned.
+        budget: where scans stop.
     """
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(self, clock: Clock | None = None, budget: ScanBudget | None = None) -> None:
         self._clock = clock or SystemClock()
+        self._budget = budget or ScanBudget()
         self._lock = RLock()
         self._runs: dict[str, RunFold] = {}
         self._steps: dict[str, StepFinished] = {}
@@ -64,6 +69,7 @@ class MemoryStore:
         self._rosters: dict[str, dict[int, StepRoster]] = {}
         self._step_ids: dict[str, list[str]] = {}
         self._opened: dict[str, Step] = {}
+        self._opened_runs: dict[str, Run] = {}
         self._is_closed = False
 
     def submit(self, batch_id: str, facts: Sequence[Fact]) -> Future[Receipt]:
@@ -91,6 +97,7 @@ class MemoryStore:
 
     def _add(self, fact: Fact) -> bool:
         run = self._runs.setdefault(fact.run_id, RunFold())
+        self._opened_runs.pop(fact.run_id, None)
         if isinstance(fact, StepFinished):
             if fact.step_id in self._steps:
                 return False
@@ -118,8 +125,7 @@ class MemoryStore:
         """One run, or None."""
         with self._lock:
             self._require_open()
-            fold = self._runs.get(run_id)
-            return None if fold is None else fold.open(run_id, self._clock.wall_us())
+            return self._open_run(run_id, self._clock.wall_us()) if run_id in self._runs else None
 
     def step(self, step_id: str) -> Step | None:
         """One step with up to 50 samples a rejection reason, or None."""
@@ -148,35 +154,72 @@ class MemoryStore:
         with self._lock:
             self._require_open()
             now_us = plan.now_us or self._clock.wall_us()
-            opened = (fold.open(run_id, now_us) for run_id, fold in self._runs.items())
-            kept = [
-                run
-                for run in opened
-                if meets(plan.where, run, now_us=now_us, rows_below=self._rows_below)
+            ends = [
+                Position(fold.started_at_us(run_id), run_id) for run_id, fold in self._runs.items()
             ]
-            ends = {run.run_id: Position(to_wall_us(run.started_at), run.run_id) for run in kept}
-            return _page([shorten_output(run) for run in kept], ends, plan)
+
+            def find(run_id: str) -> Run | None:
+                run = self._open_run(run_id, now_us)
+                is_met = meets(plan.where, run, now_us=now_us, rows_below=self._rows_below)
+                return run if is_met else None
+
+            page = self._search(plan, ends, find)
+            return replace(page, items=[shorten_output(run) for run in page.items])
 
     def steps(self, plan: Plan) -> Page[Step]:
         """Steps that meet *plan*, newest first, with counts by reason but without samples."""
         with self._lock:
             self._require_open()
             now_us = plan.now_us or self._clock.wall_us()
-            kept = [
-                step
-                for step in map(self._open_step, self._steps)
-                if meets(
-                    plan.where,
-                    step,
-                    self._runs[step.run_id].open(step.run_id, now_us),
-                    now_us,
-                    rows_below=self._rows_below,
-                )
-            ]
-            ends = {
-                step.step_id: Position(to_wall_us(step.started_at), step.step_id) for step in kept
-            }
-            return _page(kept, ends, plan)
+            ends = [Position(fact.started_at_us, fact.step_id) for fact in self._steps.values()]
+
+            def find(step_id: str) -> Step | None:
+                step = self._open_step(step_id)
+                run = self._open_run(step.run_id, now_us)
+                is_met = meets(plan.where, step, run, now_us, rows_below=self._rows_below)
+                return step if is_met else None
+
+            return self._search(plan, ends, find)
+
+    def _search(
+        self, plan: Plan, ends: list[Position], find: Callable[[str], _Listed | None]
+    ) -> Page[_Listed]:
+        """One page of what *find* makes of the records at *ends*, newest first.
+
+        Nothing is indexed here: whatever asks for anything is a scan.
+        """
+        meter = self._meter()
+        ends.sort(key=_by_age, reverse=True)
+        after = None if plan.after is None else _by_age(plan.after)
+        found: list[tuple[Position, _Listed]] = []
+        total = 0
+        stopped: Position | None = None
+        for end in ends:
+            if not meter.left:
+                break
+            record = find(end.record_id)
+            is_before = after is not None and _by_age(end) >= after
+            if not is_before:
+                meter.spend(1)
+                stopped = end
+            if record is not None:
+                total += 1
+                if not is_before:
+                    found.append((end, record))
+        else:
+            stopped = None
+        has_more = len(found) > plan.limit
+        last = found[plan.limit - 1][0] if has_more else stopped
+        return Page(
+            items=[record for _, record in found[: plan.limit]],
+            next_cursor=None if last is None else encode_cursor(last, plan),
+            total=min(total, MAX_TOTAL) if stopped is None else None,
+            total_is_exact=stopped is None and total <= MAX_TOTAL,
+            complete=has_more or stopped is None,
+            scan=meter.report(None if stopped is None else stopped.sort_us)
+            if plan.where != AllOf()
+            else None,
+        )
 
     def decisions(self, plan: Plan) -> Page[Decision]:
         """Decisions that meet *plan*, which names a step, a run or a candidate."""
@@ -188,12 +231,17 @@ class MemoryStore:
                 step_ids = [anchor.step_id] if anchor.step_id in self._steps else []
             elif anchor.run_id is not None:
                 step_ids = self._step_ids.get(anchor.run_id, ())
+            keys = sort_keys(anchor, map(self._key, step_ids))
+            after = plan.after
+            if anchor.is_scan and after is not None:
+                last = (after.sort_us, after.record_id)
+                keys = [key for key in keys if key.by_age() <= last]
             source = DecisionSource(
                 table=lambda key: ListedDecisions(key.step_id, self._decisions(key.step_id)),
                 step=self._open_step,
                 run=self.run,
             )
-            return page_decisions(plan, sort_keys(anchor, map(self._key, step_ids)), source)
+            return page_decisions(plan, [(keys, None)], source, self._meter())
 
     def run_ids(self, prefix: str, limit: int = 10) -> list[str]:
         """Ids of runs that begin with *prefix*, newest first; all runs for the empty prefix."""
@@ -220,6 +268,16 @@ class MemoryStore:
     def _require_open(self) -> None:
         if self._is_closed:
             raise StoreError("The store is closed.", hint="Open it again with open_store.")
+
+    def _meter(self) -> Meter:
+        return Meter(self._budget.opened_rows, self._budget.duration_s, self._clock)
+
+    def _open_run(self, run_id: str, now_us: int) -> Run:
+        run = self._opened_runs.get(run_id)
+        if run is None:
+            run = self._opened_runs[run_id] = self._runs[run_id].open(run_id, 0)
+        status = displayed_status(run.status, to_wall_us(run.started_at), now_us)
+        return run if status == run.status else replace(run, status=status)
 
     def _whole_fact(self, step_id: str) -> StepFinished:
         return join_chunks(self._steps[step_id], self._chunks.get(step_id, {}))
@@ -251,29 +309,5 @@ class MemoryStore:
         return [row for step_id in step_ids for row in self._decisions(step_id)]
 
 
-def _page(kept: list[_Listed], ends: dict[str, Position], plan: Plan) -> Page[_Listed]:
-    """Cut one page out of everything that matches."""
-    end_of = {id(record): ends[_id(record)] for record in kept}
-    kept.sort(key=lambda record: _newest_first(end_of[id(record)]), reverse=True)
-    after = plan.after
-    rest = [
-        record
-        for record in kept
-        if after is None or _newest_first(end_of[id(record)]) < _newest_first(after)
-    ]
-    shown = rest[: plan.limit]
-    has_more = len(rest) > plan.limit
-    return Page(
-        items=shown,
-        next_cursor=encode_cursor(end_of[id(shown[-1])], plan) if has_more else None,
-        total=min(len(kept), MAX_TOTAL),
-        total_is_exact=len(kept) <= MAX_TOTAL,
-    )
-
-
-def _newest_first(position: Position) -> tuple[int, str]:
+def _by_age(position: Position) -> tuple[int, str]:
     return (position.sort_us, position.record_id)
-
-
-def _id(record: Run | Step) -> str:
-    return record.run_id if isinstance(record, Run) else record.step_id

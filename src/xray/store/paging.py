@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from msgspec import Struct
 
-from xray.errors import InvalidQueryError
 from xray.model.decisions import DecisionTable
 from xray.model.records import Decision, Page, Run, Step
 from xray.query.cursor import encode_cursor
 from xray.query.evaluate import meets, named_value, scopes_named
 from xray.query.plan import AllOf, Comparison, Condition, Plan, Position
 from xray.store.folding import MAX_TOTAL
+from xray.store.scanning import Meter
 
-UNBOUNDED: Final = 1 << 62
+_BEHIND_ALL: Final = 1 << 40
 
 
 class StepKey(Struct, frozen=True):
@@ -36,7 +36,7 @@ class StepKey(Struct, frozen=True):
 
 
 class Anchor(Struct, frozen=True):
-    """What a question about decisions starts from: exactly one of a step, a run, a candidate.
+    """What a question about decisions starts from; nothing when it asks about all of them.
 
     Args:
         step_id: the step, when it names one.
@@ -48,21 +48,20 @@ class Anchor(Struct, frozen=True):
     run_id: str | None
     candidate_id: str | None
 
+    @property
+    def is_scan(self) -> bool:
+        """Whether every step must be looked at, newest first."""
+        return self.step_id is None and self.run_id is None and self.candidate_id is None
+
 
 def find_anchor(plan: Plan) -> Anchor:
-    """What the decisions of *plan* are found by.
-
-    Raises:
-        InvalidQueryError: it demands neither a step nor a run nor a candidate.
-    """
+    """What the decisions of *plan* are found by."""
     names = ("step_id", "run_id", "candidate_id")
-    anchor = Anchor(*(named_value(plan.where, "decision", name) for name in names))
-    if anchor == Anchor(None, None, None):
-        raise InvalidQueryError(
-            "A question about decisions must name a step, a run or a candidate.",
-            hint="Add step_id=, run_id= or candidate_id=.",
-        )
-    return anchor
+    return Anchor(*(named_value(plan.where, "decision", name) for name in names))
+
+
+Portion = tuple[Iterable[StepKey], Position | None]
+"""Steps, and the last step that was looked at for them; None with the last portion of all."""
 
 
 class DecisionSource(Struct, frozen=True):
@@ -87,35 +86,38 @@ def sort_keys(anchor: Anchor, keys: Iterable[StepKey]) -> list[StepKey]:
 
 
 def page_decisions(
-    plan: Plan,
-    keys: Sequence[StepKey],
-    source: DecisionSource,
-    max_scanned: int = UNBOUNDED,
+    plan: Plan, portions: Iterable[Portion], source: DecisionSource, meter: Meter
 ) -> Page[Decision]:
-    """The decisions of *keys*, in that order, that meet *plan*.
+    """The decisions of the steps in *portions*, in that order, that meet *plan*.
 
     Args:
         plan: the question.
-        keys: the steps, as `sort_keys` gives them.
+        portions: the steps, as `sort_keys` gives them; of a scan, those from the cursor's step on.
         source: where their decisions come from.
-        max_scanned: rows to look at before the search gives up.
+        meter: how much may be looked at before the search gives up.
     """
-    walk = _Walk(plan, source, max_scanned)
-    for key in keys:
-        if not walk.visit(key):
-            break
+    walk = _Walk(plan, source, meter)
+    end: Position | None = None
+    for keys, reached in portions:
+        if not all(map(walk.visit, keys)):
+            return walk.page()
+        end = reached
+    if end is not None:
+        walk.stop(end)
     return walk.page()
 
 
 class _Walk:
-    def __init__(self, plan: Plan, source: DecisionSource, max_scanned: int) -> None:
+    def __init__(self, plan: Plan, source: DecisionSource, meter: Meter) -> None:
         self._plan = plan
         self._source = source
-        self._left = max_scanned
-        self._candidate_id = find_anchor(plan).candidate_id
+        self._meter = meter
+        anchor = find_anchor(plan)
+        self._candidate_id = anchor.candidate_id
+        self._is_scan = anchor.is_scan
         self._is_plain = _only_names(plan.where)
         self._scopes = scopes_named(plan.where)
-        self._is_past_cursor = plan.after is None
+        self._is_past_cursor = plan.after is None or anchor.is_scan
         self._found: list[tuple[Position, Decision]] = []
         self._total = 0
         self._last: Position | None = plan.after
@@ -125,21 +127,27 @@ class _Walk:
         """Go through one step; False when the search is over."""
         after = self._plan.after
         first = 0
-        if after is not None and not self._is_past_cursor and key.step_id == after.record_id:
+        if after is not None and key.step_id == after.record_id:
             self._is_past_cursor = True
             first = after.index + 1
         table = self._source.table(key)
-        self._left -= 1 + len(table) // 64
+        self._meter.spend(1 + len(table) // 64)
         is_before = not self._is_past_cursor
         for index, decision in self._matches(key, table, len(table) if is_before else first):
             if decision is None or len(self._found) > self._plan.limit:
                 continue
             self._last = Position(key.started_at_us, key.step_id, index)
             self._found.append((self._last, decision))
-        if self._left < 0 and self._is_past_cursor:
-            self._is_cut = True
-            self._last = Position(key.started_at_us, key.step_id, len(table))
+        if self._is_scan and len(self._found) > self._plan.limit:
+            return False
+        if not self._meter.left and self._is_past_cursor:
+            self.stop(Position(key.started_at_us, key.step_id))
         return not self._is_cut and self._total <= MAX_TOTAL
+
+    def stop(self, end: Position) -> None:
+        """End the search behind the step at *end*, before everything was looked at."""
+        self._is_cut = True
+        self._last = Position(end.sort_us, end.record_id, _BEHIND_ALL)
 
     def _matches(
         self, key: StepKey, table: DecisionTable, first: int
@@ -155,7 +163,7 @@ class _Walk:
                 self._total += 1
                 continue
             decision = table.row(index)
-            self._left -= 1
+            self._meter.spend(1)
             if not self._meets(key, decision):
                 continue
             self._total += 1
@@ -176,14 +184,25 @@ class _Walk:
         is_complete = not self._is_cut or last is not None
         if not is_complete:
             last = self._last
-        is_exact = not self._is_cut and self._total <= MAX_TOTAL
+        is_counted = not self._is_cut
+        if self._is_scan:
+            is_counted = is_complete and plan.after is None and last is None
+        is_searched = self._is_scan or not is_complete
+        back_to_us = None if last is None else last.sort_us
         return Page(
             items=[decision for _, decision in shown],
             next_cursor=None if last is None else encode_cursor(last, plan),
-            total=None if self._is_cut else min(self._total, MAX_TOTAL),
-            total_is_exact=is_exact,
+            total=min(self._total, MAX_TOTAL) if is_counted else None,
+            total_is_exact=is_counted and self._total <= MAX_TOTAL,
             complete=is_complete,
+            scan=self._meter.report(back_to_us) if is_searched else None,
         )
+
+
+def about_steps(condition: Condition) -> Condition:
+    """What *condition* demands of the steps whose decisions can meet it, and of their runs."""
+    parts = condition.parts if isinstance(condition, AllOf) else (condition,)
+    return AllOf(tuple(part for part in parts if scopes_named(part) <= {"step", "run"}))
 
 
 def _only_names(condition: Condition) -> bool:

@@ -159,3 +159,17 @@ STORED_FIELDS: Final[dict[Scope, dict[str, Stored]]] = {
     "decision": {},
 }
 """The fields that have a column; the others are in a body or a block."""
+
+UNIQUE_FIELDS: Final[dict[Scope, frozenset[str]]] = {
+    "run": frozenset({"run_id"}),
+    "step": frozenset({"step_id", "run_id"}),
+    "decision": frozenset(),
+}
+"""A question that demands one of these with `=` is about a handful of rows."""
+
+INDEXES: Final[dict[Scope, tuple[tuple[str, ...], ...]]] = {
+    "run": (("pipeline", "status", "started_at"), ("pipeline", "started_at")),
+    "step": (("step_type", "started_at", "rejection_rate"),),
+    "decision": (),
+}
+"""What can be asked of an index alone when its first field is demanded with `=`."""

@@ -8,7 +8,7 @@ import pytest
 from msgspec import Raw
 
 from tests.contract.store.worlds import DAY_US, NOW_US, RUN_IDS, STEP_IDS
-from xray.errors import InvalidQueryError, StoreError
+from xray.errors import StoreError
 from xray.model.facts import (
     ACCEPTED,
     EVIDENCE,
@@ -281,9 +281,22 @@ def test_decisions_can_be_narrowed_beside_what_they_are_found_by(store: Store) -
     assert candidates(store, other) == ["a", "c"]
 
 
-def test_decisions_of_everything_are_refused(store: Store) -> None:
-    with pytest.raises(InvalidQueryError, match="must name a step, a run or a candidate"):
-        store.decisions(Plan(scope="decision"))
+def test_decisions_of_everything_come_newest_step_first(store: Store) -> None:
+    old, new = (
+        finished_step(rejected("a"), rejected("b")),
+        finished_step(rejected("c"), rejected("d"), step_id=OTHER_STEP, started_at_us=NOW_US + 1),
+    )
+    put(store, old, new)
+    plan = Plan(scope="decision", limit=3)
+    page = store.decisions(plan)
+    assert [one.candidate_id for one in page.items] == ["c", "d", "a"]
+    assert page.next_cursor is not None
+    assert page.complete
+    after = decode_cursor(page.next_cursor, plan)
+    rest = store.decisions(Plan(scope="decision", limit=3, after=after))
+    assert [one.candidate_id for one in rest.items] == ["b"]
+    assert rest.next_cursor is None
+    assert page.scan is not None
 
 
 def test_a_step_is_found_by_its_run_and_its_run_by_its_steps_fields(store: Store) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,7 +15,7 @@ from xray.server.routes.lists import list_parameters, read_plan
 
 
 async def list_decisions(request: Request) -> Response:
-    """Decisions of a step, a run or a candidate."""
+    """Decisions that meet the parameters."""
     plan = read_plan(request, "decision")
     page = await context_of(request).read(lambda store: store.decisions(plan))
     return reply(
@@ -24,6 +25,7 @@ async def list_decisions(request: Request) -> Response:
             total=page.total,
             total_is_exact=page.total_is_exact,
             complete=page.complete,
+            scan=page.scan or msgspec.UNSET,
         )
     )
 
@@ -34,9 +36,9 @@ OPERATIONS: Final = (
         method="GET",
         path="/v1/decisions",
         handle=list_decisions,
-        summary="List decisions of a step, a run or a candidate",
-        about="One of step_id, run_id and candidate_id is required. Decisions of a step or run "
-        "come as recorded, those of a candidate newest first.",
+        summary="List decisions",
+        about="Decisions of one step or run come as recorded, all others newest step first. A "
+        "question that names no step_id, run_id or candidate_id is a scan.",
         parameters=list_parameters("decision"),
         answers={200: DecisionList},
         refusals=(400, 503),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
 from msgspec import structs
 from starlette.requests import Request
 from starlette.responses import Response
@@ -113,6 +114,7 @@ async def list_runs(request: Request) -> Response:
             total=page.total,
             total_is_exact=page.total_is_exact,
             complete=page.complete,
+            scan=page.scan or msgspec.UNSET,
         )
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -92,6 +93,7 @@ async def list_steps(request: Request) -> Response:
             total=page.total,
             total_is_exact=page.total_is_exact,
             complete=page.complete,
+            scan=page.scan or msgspec.UNSET,
         )
     )
 

@@ -13,9 +13,9 @@ from xray.model.decisions import DecisionTable
 from xray.model.facts import Fact, Receipt
 from xray.model.records import Decision, Page, Run, Step
 from xray.query.plan import Plan
+from xray.store.scanning import ScanBudget
 from xray.store.sqlite.connection import FileLock, connect_writer
 from xray.store.sqlite.frames import Decompressor
-from xray.store.sqlite.listing import ScanBudget
 from xray.store.sqlite.reader import Reader
 from xray.store.sqlite.writer import Writer
 

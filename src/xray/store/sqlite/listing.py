@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, TypeVar
+from uuid import UUID
 
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, and_, func, literal, or_, select
 from sqlalchemy.sql.expression import Select
 
+from xray.model.clock import Clock
 from xray.model.records import Page, Run, Step
 from xray.query.cursor import encode_cursor
 from xray.query.plan import Condition, Plan, Position, Scope
 from xray.store.compile import Compiled, Dialect, JsonQuestion, compile_plan
 from xray.store.folding import MAX_TOTAL
+from xray.store.scanning import Meter, ScanBudget
 from xray.store.sqlite.functions import encode_question
 from xray.store.sqlite.rows import id_text
 from xray.store.tables import runs, steps
@@ -21,6 +24,8 @@ from xray.store.tables import runs, steps
 _OPENED_BATCH: Final = 200
 _FIRST_WINDOW: Final = 2_000
 _WINDOW_GROWTH: Final = 10
+_MAX_WINDOW: Final = 100_000
+_MAX_COUNTED_ROWS: Final = 20_000
 
 _Listed = TypeVar("_Listed", Run, Step)
 
@@ -36,21 +41,23 @@ def _holds_text(column: ColumnElement[Any], wanted: str) -> ColumnElement[bool]:
 _DIALECT: Final = Dialect(holds_json=_holds_json, holds_text=_holds_text, uuid_text=func.xray_uuid)
 
 
-class ScanBudget(Struct, frozen=True):
-    """How many rows one page may look at before it is given back unfinished.
-
-    Args:
-        json_rows: rows whose JSON columns SQL reads.
-        opened_rows: records that are opened one by one.
-    """
-
-    json_rows: int = 250_000
-    opened_rows: int = 50_000
-
-
 class _Row(Struct, frozen=True):
     seq: int
     position: Position
+
+
+class _Searched(Struct, frozen=True):
+    """What a search found.
+
+    Args:
+        rows: matches, one more than the page holds when there are more.
+        end: where the search stopped; None when it came to the end of the table.
+        meter: what it cost.
+    """
+
+    rows: list[_Row]
+    end: Position | None
+    meter: Meter
 
 
 class Listing:
@@ -59,6 +66,7 @@ class Listing:
     Args:
         connection: a connection within a transaction.
         budget: where scans stop.
+        clock: tells how long they took.
         is_met: judges an opened record by a condition, at a moment in µs since 1970.
     """
 
@@ -66,10 +74,12 @@ class Listing:
         self,
         connection: Connection,
         budget: ScanBudget,
+        clock: Clock,
         is_met: Callable[[Condition, Run | Step, int], bool],
     ) -> None:
         self._connection = connection
         self._budget = budget
+        self._clock = clock
         self._is_met = is_met
 
     def page(
@@ -78,55 +88,69 @@ class Listing:
         """The records that meet *plan*, opened from their numbers by *open_records*."""
         compiled = compile_plan(plan.scope, plan.where, now_us, _DIALECT)
         if compiled.rest is not None:
-            return self._scan(plan, now_us, compiled, compiled.rest, open_records)
-        if compiled.json is not None:
-            return self._scan_json(plan, compiled, compiled.json, open_records)
+            return self._scan_records(plan, now_us, compiled, compiled.rest, open_records)
+        if compiled.filters is not None:
+            return self._scan_rows(plan, compiled, open_records)
         rows = self._rows(_newest(plan, compiled, plan.after).limit(plan.limit + 1))
-        shown = rows[: plan.limit]
-        counted = select(func.count()).select_from(
-            _newest(plan, compiled, None).order_by(None).limit(MAX_TOTAL + 1).subquery()
-        )
-        total = int(self._connection.execute(counted).scalar_one())
+        total = self._count(plan, compiled)
         return Page(
-            items=open_records([row.seq for row in shown]),
+            items=open_records([row.seq for row in rows[: plan.limit]]),
             next_cursor=_cursor(rows, plan),
             total=min(total, MAX_TOTAL),
             total_is_exact=total <= MAX_TOTAL,
         )
 
-    def _scan_json(
-        self,
-        plan: Plan,
-        compiled: Compiled,
-        json: ColumnElement[bool],
-        open_records: Callable[[Sequence[int]], list[_Listed]],
+    def walk(
+        self, where: Condition, after: Position | None, now_us: int, meter: Meter
+    ) -> Iterator[tuple[list[int], Position | None]]:
+        """The numbers of steps that may meet *where*, newest first, with where each portion ends.
+
+        Args:
+            where: a condition about steps; what SQL cannot judge of it is left to the caller.
+            after: begin with this step.
+            now_us: the moment `abandoned` is judged by.
+            meter: notes how many steps were looked at.
+        """
+        compiled = compile_plan("step", where, now_us, _DIALECT)
+        plan = Plan(scope="step", after=None if after is None else _just_before(after))
+        own = self._meter(compiled)
+        seen = 0
+        for rows, end in self._windows(plan, compiled, own, _OPENED_BATCH):
+            meter.note(own.rows - seen)
+            seen = own.rows
+            yield [row.seq for row in rows], end
+
+    def _count(self, plan: Plan, compiled: Compiled) -> int:
+        query = _newest(plan, compiled, None).order_by(None)
+        if compiled.filters is not None:
+            query = query.where(compiled.filters)
+        counted = select(func.count()).select_from(query.limit(MAX_TOTAL + 1).subquery())
+        return int(self._connection.execute(counted).scalar_one())
+
+    def _count_small(self, plan: Plan, compiled: Compiled) -> int | None:
+        """How many rows match, where the table is so small that counting costs nothing."""
+        seq, _, _ = _sort_columns(plan.scope)
+        last = self._connection.execute(select(func.max(seq))).scalar() or 0
+        return self._count(plan, compiled) if last <= _MAX_COUNTED_ROWS else None
+
+    def _scan_rows(
+        self, plan: Plan, compiled: Compiled, open_records: Callable[[Sequence[int]], list[_Listed]]
     ) -> Page[_Listed]:
-        """A page whose JSON conditions are judged in growing windows, up to the budget."""
+        """A page whose conditions SQL judges row by row, newest first."""
+        meter = self._meter(compiled)
         found: list[_Row] = []
-        after, end = plan.after, plan.after
-        left, window = self._budget.json_rows, _FIRST_WINDOW
-        while left > 0 and len(found) <= plan.limit:
-            window = min(window, left)
-            end = self._window_end(plan, compiled, after, window)
-            query = _newest(plan, compiled, after).where(json)
-            if end is not None:
-                query = query.where(_is_not_behind(plan.scope, end))
-            found += self._rows(query.limit(plan.limit + 1 - len(found)))
-            if end is None:
+        end = plan.after
+        for rows, reached in self._windows(plan, compiled, meter, _FIRST_WINDOW):
+            found += rows
+            end = reached
+            if len(found) > plan.limit:
                 break
-            left -= window
-            after, window = end, window * _WINDOW_GROWTH
-        is_full = len(found) > plan.limit
-        return self._unfinished(plan, found, None if is_full else end, open_records)
+        is_stopped = end is not None and len(found) <= plan.limit
+        is_cheap = not compiled.has_json and not is_stopped
+        total = self._count_small(plan, compiled) if is_cheap else None
+        return _scanned(plan, _Searched(found, end, meter), open_records, total)
 
-    def _window_end(
-        self, plan: Plan, compiled: Compiled, after: Position | None, window: int
-    ) -> Position | None:
-        """The last of the next *window* rows; None when the table ends with them or before."""
-        rows = self._rows(_newest(plan, compiled, after).offset(window - 1).limit(2))
-        return rows[0].position if len(rows) > 1 else None
-
-    def _scan(
+    def _scan_records(
         self,
         plan: Plan,
         now_us: int,
@@ -135,48 +159,97 @@ class Listing:
         open_records: Callable[[Sequence[int]], list[_Listed]],
     ) -> Page[_Listed]:
         """A page whose conditions are judged on opened records, newest first."""
+        opened = Meter(self._budget.opened_rows, self._budget.duration_s, self._clock)
+        meter = opened if compiled.filters is None else self._meter(compiled)
         found: list[_Row] = []
-        kept: list[_Listed] = []
-        after = plan.after
-        left = self._budget.opened_rows
-        is_over = False
-        while left > 0 and not is_over and len(found) <= plan.limit:
-            query = _newest(plan, compiled, after)
-            if compiled.json is not None:
-                query = query.where(compiled.json)
-            rows = self._rows(query.limit(min(_OPENED_BATCH, left)))
-            is_over = len(rows) < min(_OPENED_BATCH, left)
-            left -= len(rows)
-            for row, record in zip(rows, open_records([row.seq for row in rows]), strict=True):
-                after = row.position
-                if self._is_met(rest, record, now_us):
-                    found.append(row)
-                    kept.append(record)
-        if is_over or len(found) > plan.limit:
-            return self._unfinished(plan, found, None, lambda _: kept[: plan.limit])
-        return self._unfinished(plan, found, after, lambda _: kept)
-
-    def _unfinished(
-        self,
-        plan: Plan,
-        rows: list[_Row],
-        end: Position | None,
-        open_records: Callable[[Sequence[int]], list[_Listed]],
-    ) -> Page[_Listed]:
-        """A page of a scan: *end* is where its budget ran out, None when it did not."""
-        shown = rows[: plan.limit]
-        is_all = end is None and len(rows) <= plan.limit and plan.after is None
-        return Page(
-            items=open_records([row.seq for row in shown]),
-            next_cursor=_cursor(rows, plan) if end is None else encode_cursor(end, plan),
-            total=len(rows) if is_all else None,
-            total_is_exact=is_all,
-            complete=end is None,
+        kept: dict[int, _Listed] = {}
+        end = plan.after
+        for rows, end in self._windows(plan, compiled, meter, _OPENED_BATCH):
+            for start in range(0, len(rows), _OPENED_BATCH):
+                batch = rows[start : start + _OPENED_BATCH]
+                records = open_records([row.seq for row in batch])
+                for row, record in zip(batch, records, strict=True):
+                    if self._is_met(rest, record, now_us):
+                        found.append(row)
+                        kept[row.seq] = record
+                if meter is not opened:
+                    opened.spend(len(batch))
+                is_last = start + len(batch) == len(rows)
+                if len(found) > plan.limit or (not opened.left and not is_last):
+                    end = batch[-1].position
+                    break
+            if len(found) > plan.limit or not opened.left:
+                break
+        return _scanned(
+            plan, _Searched(found, end, meter), lambda seqs: [kept[seq] for seq in seqs], None
         )
+
+    def _meter(self, compiled: Compiled) -> Meter:
+        budget = self._budget
+        rows = budget.json_rows if compiled.has_json else budget.column_rows
+        return Meter(rows, budget.duration_s, self._clock)
+
+    def _windows(
+        self, plan: Plan, compiled: Compiled, meter: Meter, size: int
+    ) -> Iterator[tuple[list[_Row], Position | None]]:
+        """What meets the SQL of each window, and where the window ends; None with the table.
+
+        Windows grow where SQL filters them, as long as *meter* lets them.
+        """
+        after = plan.after
+        while meter.left:
+            window = min(size, meter.left)
+            query = _newest(plan, compiled, after)
+            if compiled.filters is None:
+                rows = self._rows(query.limit(window + 1))
+                end = rows[window - 1].position if len(rows) > window else None
+                rows = rows[:window]
+            else:
+                query = query.where(compiled.filters)
+                end = self._window_end(plan, compiled, after, window)
+                if end is not None:
+                    query = query.where(_is_not_behind(plan.scope, end))
+                rows = self._rows(query)
+                size = min(size * _WINDOW_GROWTH, _MAX_WINDOW)
+            meter.spend(window)
+            yield rows, end
+            if end is None:
+                return
+            after = end
+
+    def _window_end(
+        self, plan: Plan, compiled: Compiled, after: Position | None, window: int
+    ) -> Position | None:
+        """The last of the next *window* rows; None when the table ends with them or before."""
+        rows = self._rows(_newest(plan, compiled, after).offset(window - 1).limit(2))
+        return rows[0].position if len(rows) > 1 else None
 
     def _rows(self, query: Select[Any]) -> list[_Row]:
         rows: Iterable[Any] = self._connection.execute(query)
         return [_Row(row[0], Position(row[1], id_text(row[2]))) for row in rows]
+
+
+def _scanned(
+    plan: Plan,
+    found: _Searched,
+    open_records: Callable[[Sequence[int]], list[_Listed]],
+    total: int | None,
+) -> Page[_Listed]:
+    """The page of a search; *total* is how many match where they were counted."""
+    rows = found.rows
+    has_more = len(rows) > plan.limit
+    end = None if has_more else found.end
+    if total is None and end is None and not has_more and plan.after is None:
+        total = len(rows)
+    back_to = rows[plan.limit].position if has_more else end
+    return Page(
+        items=open_records([row.seq for row in rows[: plan.limit]]),
+        next_cursor=_cursor(rows, plan) if end is None else encode_cursor(end, plan),
+        total=None if total is None else min(total, MAX_TOTAL),
+        total_is_exact=total is not None and total <= MAX_TOTAL,
+        complete=end is None,
+        scan=found.meter.report(None if back_to is None else back_to.sort_us),
+    )
 
 
 def _sort_columns(scope: Scope) -> tuple[Any, Any, Any]:
@@ -223,6 +296,12 @@ def _is_not_behind(scope: Scope, end: Position) -> ColumnElement[bool]:
 def _cursor(rows: Sequence[_Row], plan: Plan) -> str | None:
     has_more = len(rows) > plan.limit
     return encode_cursor(rows[plan.limit - 1].position, plan) if has_more else None
+
+
+def _just_before(position: Position) -> Position:
+    """The place in the order of a list right before the record at *position*."""
+    number = min(UUID(position.record_id).int + 1, (1 << 128) - 1)
+    return Position(position.sort_us, str(UUID(int=number)))
 
 
 def raw_id(text: str) -> bytes:

@@ -23,21 +23,25 @@ from xray.model.decisions import DecisionTable, ListedDecisions
 from xray.model.ids import hash64
 from xray.model.records import Decision, Page, Run, Step
 from xray.query.evaluate import Record, meets
-from xray.query.plan import Condition, Plan, Scope
+from xray.query.plan import Condition, Plan, Position, Scope
 from xray.store.folding import RunFold, sample_rejections, shorten_output
 from xray.store.paging import (
+    Anchor,
     DecisionSource,
+    Portion,
     StepKey,
+    about_steps,
     find_anchor,
     page_decisions,
     sort_keys,
 )
+from xray.store.scanning import Meter, ScanBudget
 from xray.store.sqlite.blocks import load_blocks
 from xray.store.sqlite.bodies import decode_run, decode_step, open_body, unpack
 from xray.store.sqlite.connection import connect_reader, translate_error
 from xray.store.sqlite.decision_table import open_table
 from xray.store.sqlite.frames import Decompressor
-from xray.store.sqlite.listing import Listing, ScanBudget, raw_id
+from xray.store.sqlite.listing import Listing, raw_id
 from xray.store.sqlite.postings import find_steps
 
 _POOL_SIZE: Final = 4
@@ -118,7 +122,7 @@ class Snapshot:
         self._decompressor = decompressor
         self._clock = clock
         self._budget = budget
-        self._listing = Listing(connection, budget, self._meets)
+        self._listing = Listing(connection, budget, clock, self._meets)
 
     def run(self, run_id: str) -> Run | None:
         """One run, or None."""
@@ -162,6 +166,7 @@ class Snapshot:
             total=page.total,
             total_is_exact=page.total_is_exact,
             complete=page.complete,
+            scan=page.scan,
         )
 
     def steps(self, plan: Plan) -> Page[Step]:
@@ -171,25 +176,49 @@ class Snapshot:
     def decisions(self, plan: Plan) -> Page[Decision]:
         """Decisions that meet *plan*."""
         anchor = find_anchor(plan)
-        if anchor.step_id is not None:
-            found = self._step_keys("steps.step_id = ?", [raw_id(anchor.step_id)])
-        elif anchor.run_id is not None:
-            found = self._step_keys("runs.run_id = ?", [raw_id(anchor.run_id)])
+        meter = Meter(self._budget.opened_rows, self._budget.duration_s, self._clock)
+        seqs: dict[str, int] = {}
+
+        def number(found: dict[int, StepKey]) -> Iterable[StepKey]:
+            seqs.update({key.step_id: seq for seq, key in found.items()})
+            return found.values()
+
+        portions: Iterable[Portion]
+        if anchor.is_scan:
+            portions = ((number(keys), end) for keys, end in self._steps_from(plan, meter))
         else:
-            assert anchor.candidate_id is not None
-            found = {}
-            seqs = find_steps(self._driver, hash64(anchor.candidate_id))
-            for some in _portions(seqs):
-                marks = ", ".join("?" * len(some))
-                found.update(self._step_keys(f"steps.seq in ({marks})", some))
-        by_id = {key.step_id: seq for seq, key in found.items()}
+            portions = [(sort_keys(anchor, number(self._anchored_steps(anchor))), None)]
         source = DecisionSource(
-            table=lambda key: self._table(by_id[key.step_id], key.step_id, key.run_id),
-            step=lambda step_id: self._open_steps([by_id[step_id]])[0],
+            table=lambda key: self._table(seqs[key.step_id], key.step_id, key.run_id),
+            step=lambda step_id: self._open_steps([seqs[step_id]])[0],
             run=self.run,
         )
-        keys = sort_keys(anchor, found.values())
-        return page_decisions(plan, keys, source, self._budget.opened_rows)
+        return page_decisions(plan, portions, source, meter)
+
+    def _anchored_steps(self, anchor: Anchor) -> dict[int, StepKey]:
+        if anchor.step_id is not None:
+            return self._step_keys("steps.step_id = ?", [raw_id(anchor.step_id)])
+        if anchor.run_id is not None:
+            return self._step_keys("runs.run_id = ?", [raw_id(anchor.run_id)])
+        assert anchor.candidate_id is not None
+        found: dict[int, StepKey] = {}
+        for some in _portions(find_steps(self._driver, hash64(anchor.candidate_id))):
+            marks = ", ".join("?" * len(some))
+            found.update(self._step_keys(f"steps.seq in ({marks})", some))
+        return found
+
+    def _steps_from(
+        self, plan: Plan, meter: Meter
+    ) -> Iterator[tuple[dict[int, StepKey], Position | None]]:
+        """The steps that can hold what *plan* asks, newest first, from its cursor's step on."""
+        now_us = plan.now_us or self._now_us()
+        for seqs, end in self._listing.walk(about_steps(plan.where), plan.after, now_us, meter):
+            keys: dict[int, StepKey] = {}
+            for some in _portions(seqs):
+                marks = ", ".join("?" * len(some))
+                found = self._step_keys(f"steps.seq in ({marks})", some)
+                keys.update((seq, found[seq]) for seq in some)
+            yield keys, end
 
     def run_ids(self, prefix: str, limit: int) -> list[str]:
         """Ids of runs that begin with *prefix*, newest first."""
