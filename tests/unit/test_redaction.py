@@ -12,7 +12,7 @@ import pytest
 import xray
 from xray.capture import guard
 from xray.capture.failures import describe_error
-from xray.capture.redaction import REDACTED, Redactor
+from xray.capture.redaction import DEFAULT_REDACTED_KEYS, REDACTED, Redactor
 from xray.capture.run import Run
 from xray.capture.settings import CaptureSettings
 from xray.capture.snapshot import SnapshotLimits, snapshot
@@ -62,6 +62,17 @@ def test_a_telling_key_hides_its_value(key: str) -> None:
 @pytest.mark.parametrize("key", HARMLESS_WORDS.split())
 def test_a_harmless_neighbour_of_a_telling_key_stays_visible(key: str) -> None:
     assert Redactor().apply(key, "kept") == "kept"
+
+
+@pytest.mark.parametrize("words", DEFAULT_REDACTED_KEYS)
+@pytest.mark.parametrize("between", ["", "_", "-", " "])
+def test_every_built_in_word_hides_however_it_is_written(words: str, between: str) -> None:
+    redactor = Redactor()
+    spelled = words.replace(" ", between)
+    assert redactor.hides_key(spelled)
+    assert redactor.hides_key(spelled.upper())
+    assert redactor.hides_key(f"my{between or '_'}{spelled}s")
+    assert redactor.hides_key("".join(map(str.title, words.split())))
 
 
 # Keys of the pipeline's own

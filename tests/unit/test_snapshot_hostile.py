@@ -21,6 +21,7 @@ from xray.capture.settings import CaptureSettings
 from xray.capture.snapshot import (
     ATTRIBUTE_LIMITS,
     SnapshotLimits,
+    merge_fields,
     scalar_attributes,
     snapshot,
 )
@@ -232,6 +233,17 @@ class OddText(str):
     def __eq__(self, other: object) -> bool:
         self.asked += 1
         return str.__eq__(self, other)
+
+
+def test_merging_what_is_given_asks_neither_mapping_nor_keys() -> None:
+    key = OddText("price")
+    mapping = {key: 1, 2: 3}
+    key.asked = 0
+    given = hostile(dict, {"price": 1})
+    assert merge_fields(mapping, {"b": 2}) == {"price": 1, "2": 3, "b": 2}
+    assert merge_fields(given, {"b": 2}) == {"price": 1, "b": 2}
+    assert merge_fields(given, {}) is given
+    assert key.asked == 0
 
 
 @pytest.mark.parametrize("level", ["minimal", "sample", "full"])

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from xray.capture.spelling import count_omission
+from xray.capture.spelling import count_omission, spell_key
 from xray.model.ids import read_field
 from xray.model.kinds import is_a, is_one_of, read_class_field, read_member
 
@@ -24,15 +24,19 @@ def merge_fields(given: object, named: dict[str, Any]) -> dict[Any, Any]:
     """One mapping of what a call was given and what it named; what it named counts more.
 
     The fields of a record stand for it; what is neither mapping nor record is kept under `value`,
-    so that nothing given is dropped.
+    so that nothing given is dropped. Where nothing was named, it may be the mapping itself, whose
+    class may be the pipeline's: read it with `dict.items`.
     """
-    merged: dict[Any, Any]
     if given is None:
         return named
     if is_a(given, dict):
-        if type(given) is dict and not named:
+        if not named:
             return given
-        merged = dict.copy(given)
+        # Neither a copy nor an update by a class of the pipeline's, nor a hash by a key of its.
+        entries = list(dict.items(given))
+        merged: dict[Any, Any] = {
+            key if type(key) is str else spell_key(key): value for key, value in entries
+        }
     else:
         fields = read_record(given)
         merged = {"value": given} if fields is None else dict(fields)

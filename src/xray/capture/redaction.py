@@ -59,7 +59,10 @@ _TELLING_ANYWHERE: Final = (
 )
 # A token is a credential or a piece of text. The plural, and what measures tokens, is text.
 # Every telling key holds one of these, which is quickly seen.
-_HINTS: Final = ("passw", "passphrase", "cred", "auth", "token", "session")
+_HINTS: Final = (
+    *("auth", "bearer", "card", "connection", "cookie", "cred", "csrf", "cvc", "cvv", "dsn"),
+    *("jwt", "key", "otp", "pass", "pwd", "secret", "session", "social", "ssn", "token", "xsrf"),
+)
 _TOKEN: Final = re.compile(r"token(?![a-z])")
 _OF_CREDENTIALS: Final = re.compile(
     r"(?<![a-z])(?:access|api|auth|bearer|bot|csrf|deploy|device|login|oauth_?\d*|personal|push"
@@ -109,7 +112,6 @@ class Redactor:
         self._own = _compile_words(own) if own else None
         default = [_match_words(key) for key in DEFAULT_REDACTED_KEYS]
         self._telling = _compile_words(default, _TELLING_ANYWHERE)
-        self._hints = {*_HINTS, *(key.split()[0] for key in DEFAULT_REDACTED_KEYS)}
 
     def hides_key(self, key: str) -> bool:
         """Whether values under *key* are redacted."""
@@ -135,7 +137,7 @@ class Redactor:
     def _judge(self, key: str) -> bool:
         if self._own is None and key.isascii():
             lower = key.lower()
-            for hint in self._hints:
+            for hint in _HINTS:
                 if hint in lower:
                     break
             else:
