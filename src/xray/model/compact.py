@@ -1,0 +1,272 @@
+"""A set of hashes in under three bytes each, every one with a small code (EF16).
+
+A *universe* maps 64-bit hashes to numbers of 16 bits more than it has *buckets*, 1.6 buckets for
+each hash it was made for: a hash that was never put in is then taken for one that was with a
+probability below 1e-5. This is Elias-Fano coding with the low part fixed at 16 bits: how many
+hashes each bucket holds stands in a unary bitmap, the low parts follow as they are, then the codes.
+Everything is aligned to bytes, so that a lookup counts bits and cuts slices and decodes no more.
+
+A universe is cut into *parts* of 16,384 buckets, about 10,000 hashes: one is built in a few
+milliseconds, and a lookup needs no other.
+"""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import accumulate
+from typing import Final, Literal
+
+from msgspec import Struct
+
+HASH_BITS: Final = 64
+CODE_BITS: Final = 32
+"""An entry is one whole number: a hash, shifted by this many bits, plus its code."""
+
+_PART_BITS: Final = 14
+PART_BUCKETS: Final = 1 << _PART_BITS
+_LOW_BITS: Final = 16
+_LOW_MASK: Final = (1 << _LOW_BITS) - 1
+_CODE_MASK: Final = (1 << CODE_BITS) - 1
+_NIBBLES: Final = 0
+_CODE_TYPES: Final[tuple[Literal["B", "H", "I"], ...]] = ("B", "H", "I")
+_DEFLATED: Final = 1 << 7
+_RAW_DEFLATE: Final = -15
+_STRETCH_BYTES: Final = 64
+
+
+class Universe(Struct, frozen=True):
+    """The numbers that the hashes of one set are mapped to, in the order of the hashes.
+
+    Args:
+        total: how many hashes the set was made for.
+    """
+
+    total: int
+
+    @property
+    def bucket_count(self) -> int:
+        """How many buckets there are."""
+        return max(1, -(-8 * self.total // 5))
+
+    @property
+    def part_count(self) -> int:
+        """How many parts there are."""
+        return -(-self.bucket_count // PART_BUCKETS)
+
+    @property
+    def size(self) -> int:
+        """How many numbers there are."""
+        return self.bucket_count << _LOW_BITS
+
+    def buckets_in(self, part: int) -> int:
+        """How many buckets *part* has."""
+        return min(PART_BUCKETS, self.bucket_count - part * PART_BUCKETS)
+
+    def place(self, hashed: int) -> tuple[int, int]:
+        """The part that a hash belongs to, and its number within it."""
+        number = hashed * self.size >> HASH_BITS
+        return number >> _PART_BITS + _LOW_BITS, number & (PART_BUCKETS << _LOW_BITS) - 1
+
+    def span(self, part: int, number: int) -> tuple[int, int]:
+        """The first and the last hash that stand at *number* in *part*."""
+        number += part * PART_BUCKETS << _LOW_BITS
+        return self._first(number), self._first(number + 1) - 1
+
+    def part_start(self, part: int) -> int:
+        """The first hash of *part*; that of the part behind the last is beyond all hashes."""
+        return self._first(min(part * PART_BUCKETS, self.bucket_count) << _LOW_BITS)
+
+    def _first(self, number: int) -> int:
+        return -(-(number << HASH_BITS) // self.size)
+
+
+def encode_part(universe: Universe, part: int, entries: Sequence[int], code_count: int) -> bytes:
+    """The bytes of one part.
+
+    Args:
+        universe: what the set is in.
+        part: which part.
+        entries: hashes and codes of this part, as `CODE_BITS` says, ascending.
+        code_count: how many different codes the set uses.
+    """
+    size = universe.size
+    numbers = [(entry >> CODE_BITS) * size >> HASH_BITS for entry in entries]
+    bitmap = bytearray(-(-(len(entries) + universe.buckets_in(part)) // 8))
+    first_bucket = part * PART_BUCKETS
+    for index, number in enumerate(numbers):
+        bit = index + (number >> _LOW_BITS) - first_bucket
+        bitmap[bit >> 3] |= 1 << (bit & 7)
+    lows = array("H", [number & _LOW_MASK for number in numbers])
+    kind, codes = _encode_codes([entry & _CODE_MASK for entry in entries], code_count)
+    deflated = _deflate(codes)
+    if len(deflated) < len(codes):
+        kind, codes = kind | _DEFLATED, deflated
+    head = bytes((kind,)) + len(entries).to_bytes(3, "little")
+    return b"".join((head, bitmap, to_bytes(lows), codes))
+
+
+def _encode_codes(codes: list[int], code_count: int) -> tuple[int, bytes]:
+    if code_count <= 16:
+        if len(codes) % 2:
+            codes.append(0)
+        return _NIBBLES, bytes([a | b << 4 for a, b in zip(codes[::2], codes[1::2], strict=True)])
+    kind = 1 if code_count <= 1 << 8 else 2 if code_count <= 1 << 16 else 3
+    return kind, to_bytes(array(_CODE_TYPES[kind - 1], codes))
+
+
+def _deflate(data: bytes) -> bytes:
+    packer = zlib.compressobj(6, zlib.DEFLATED, _RAW_DEFLATE)
+    return packer.compress(data) + packer.flush()
+
+
+class Part:
+    """One part, opened as far as it is asked.
+
+    Args:
+        universe: what the set is in.
+        part: which part.
+        data: the bytes that `encode_part` made.
+    """
+
+    def __init__(self, universe: Universe, part: int, data: bytes) -> None:
+        self._universe = universe
+        self._part = part
+        self._data = data
+        self._kind = data[0]
+        self._count = int.from_bytes(data[1:4], "little")
+        self._lows_at = 4 + -(-(self._count + universe.buckets_in(part)) // 8)
+        self._codes_at = self._lows_at + 2 * self._count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def find(self, number: int) -> list[int]:
+        """The codes of whatever stands at *number*; none when nothing does."""
+        bucket, low = number >> _LOW_BITS, number & _LOW_MASK
+        bitmap = self._bitmap
+        bit = self._skip_zeros(bucket)
+        index = bit - bucket
+        found: list[int] = []
+        while bit >> 3 < len(bitmap) and bitmap[bit >> 3] >> (bit & 7) & 1:
+            at = self._lows_at + 2 * index
+            if int.from_bytes(self._data[at : at + 2], "little") == low:
+                found.append(index)
+            bit, index = bit + 1, index + 1
+        return list(map(self._code, found))
+
+    def spans(self) -> Iterator[tuple[int, int, int]]:
+        """For every entry, in order, the first and last hash it can stand for, and its code."""
+        size, half = self._universe.size, self._universe.size - 1
+        base = self._part * PART_BUCKETS
+        runs = bin(int.from_bytes(self._bitmap, "little"))[:1:-1].split("0")
+        lows = from_bytes("H", self._data[self._lows_at : self._codes_at])
+        codes = self._all_codes()
+        ends = accumulate(map(len, runs))
+        index = 0
+        for bucket, end in enumerate(ends, start=base):
+            while index < end:
+                number = bucket << _LOW_BITS | lows[index]
+                first = ((number << HASH_BITS) + half) // size
+                last = ((number + 1 << HASH_BITS) + half) // size - 1
+                yield first, last, codes[index]
+                index += 1
+
+    @cached_property
+    def _bitmap(self) -> bytes:
+        return self._data[4 : self._lows_at]
+
+    @cached_property
+    def _zeros_before(self) -> list[int]:
+        """How many zero bits lie before each stretch of the bitmap."""
+        starts = range(0, len(self._bitmap), _STRETCH_BYTES)
+        stretches = (self._bitmap[start : start + _STRETCH_BYTES] for start in starts)
+        return list(accumulate(map(_count_zeros, stretches), initial=0))
+
+    def _skip_zeros(self, zeros: int) -> int:
+        """The place right behind the first *zeros* zero bits."""
+        if not zeros:
+            return 0
+        stretch = bisect_left(self._zeros_before, zeros) - 1
+        seen = self._zeros_before[stretch]
+        at = stretch * _STRETCH_BYTES
+        step = _STRETCH_BYTES
+        while step > 1:
+            step //= 2
+            skipped = seen + _count_zeros(self._bitmap[at : at + step])
+            if skipped < zeros:
+                at, seen = at + step, skipped
+        bit = 8 * at
+        while seen < zeros:
+            seen += not self._bitmap[bit >> 3] >> (bit & 7) & 1
+            bit += 1
+        return bit
+
+    def _code(self, index: int) -> int:
+        codes = self._codes
+        if self._is_in_nibbles:
+            return codes[index >> 1] >> ((index & 1) << 2) & 15
+        return codes[index]
+
+    def _all_codes(self) -> Sequence[int]:
+        if self._is_in_nibbles:
+            return [code for pair in self._codes for code in (pair & 15, pair >> 4)]
+        return self._codes
+
+    @cached_property
+    def _codes(self) -> Sequence[int]:
+        data = self._data[self._codes_at :]
+        if self._kind & _DEFLATED:
+            data = zlib.decompress(data, _RAW_DEFLATE)
+        kind = self._kind & ~_DEFLATED
+        return data if kind == _NIBBLES else from_bytes(_CODE_TYPES[kind - 1], data)
+
+    @property
+    def _is_in_nibbles(self) -> bool:
+        return self._kind & ~_DEFLATED == _NIBBLES
+
+
+def _count_zeros(bitmap: bytes) -> int:
+    return 8 * len(bitmap) - int.from_bytes(bitmap, "little").bit_count()
+
+
+def encode_parts(
+    universe: Universe, entries: Sequence[int], code_count: int
+) -> Iterator[tuple[int, bytes]]:
+    """The parts of a whole set, those without an entry left out.
+
+    Args:
+        universe: what the set is in.
+        entries: hashes and codes, as `CODE_BITS` says, ascending.
+        code_count: how many different codes there are.
+    """
+    start = 0
+    for part in range(universe.part_count):
+        end = bisect_left(entries, universe.part_start(part + 1) << CODE_BITS, start)
+        if end > start:
+            yield part, encode_part(universe, part, entries[start:end], code_count)
+        start = end
+
+
+ArrayType = Literal["B", "H", "I", "Q"]
+
+
+def to_bytes(numbers: array[int]) -> bytes:
+    """*numbers* in little-endian order."""
+    if sys.byteorder == "big":
+        numbers = numbers[:]
+        numbers.byteswap()
+    return numbers.tobytes()
+
+
+def from_bytes(kind: ArrayType, data: bytes) -> array[int]:
+    """The numbers that `to_bytes` wrote."""
+    numbers = array(kind)
+    numbers.frombytes(data)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers

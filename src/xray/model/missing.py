@@ -1,0 +1,126 @@
+"""Which candidates of one set are not in another, where either may know some only by hash.
+
+A candidate that is in both is never called missing. One that is missing may be overlooked where
+it looks like another; `Missing.overlooked` says how likely that is.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Sequence
+from heapq import merge
+from itertools import chain
+from typing import Final
+
+from msgspec import Struct
+
+from xray.model.compact import HASH_BITS
+from xray.model.ids import hash64
+from xray.model.roster import Roster
+
+_BEYOND: Final = 1 << HASH_BITS
+
+
+class Candidates(Struct, frozen=True):
+    """A set of candidates.
+
+    Args:
+        ids: those known by id.
+        rosters: those known by hash; one may be in several, and among the ids as well.
+    """
+
+    ids: Collection[str] = ()
+    rosters: Sequence[Roster] = ()
+
+
+class Missing(Struct, frozen=True):
+    """The candidates of one set that are not in another.
+
+    Args:
+        count: how many there are at least, each counted once.
+        ids: those of them whose ids are known.
+        compared: how many candidates were looked for.
+        overlooked: the chance that a candidate which is missing was taken for another and is not
+            counted.
+    """
+
+    count: int
+    ids: list[str]
+    compared: int
+    overlooked: float
+
+    @property
+    def shared(self) -> int:
+        """How many of the candidates were found."""
+        return self.compared - self.count
+
+
+def find_missing(offered: Candidates, decided: Candidates) -> Missing:
+    """Which of *offered* are not in *decided*; each roster is walked once, in order of hashes."""
+    decided_ids = frozenset(decided.ids)
+    offered_ids = dict.fromkeys(offered.ids)
+    gone = [
+        candidate_id
+        for candidate_id in offered_ids
+        if candidate_id not in decided_ids
+        and not any(candidate_id in roster for roster in decided.rosters)
+    ]
+    hashes = sorted(map(hash64, offered_ids))
+    known = _Known(decided_ids, decided.rosters)
+    compared, unmatched, widest = _Distinct(), _Distinct(), 0
+    for first, last in merge(*(roster.spans() for roster in offered.rosters), key=_last):
+        if _lies_between(hashes, first, last):
+            continue
+        widest = max(widest, last - first + 1)
+        compared.add(first, last)
+        if not known.overlaps(first, last):
+            unmatched.add(first, last)
+    lookalikes = len(offered_ids) + len(decided_ids) + sum(one.held for one in decided.rosters)
+    chance = sum(roster.mistaken for roster in decided.rosters) + lookalikes * widest / _BEYOND
+    return Missing(
+        count=len(gone) + unmatched.count,
+        ids=gone,
+        compared=len(offered_ids) + compared.count,
+        overlooked=min(1.0, chance),
+    )
+
+
+def _last(span: tuple[int, int]) -> int:
+    return span[1]
+
+
+def _lies_between(hashes: Sequence[int], first: int, last: int) -> bool:
+    at = bisect_left(hashes, first)
+    return at < len(hashes) and hashes[at] <= last
+
+
+class _Known:
+    """Spans that are asked about by ascending last hash, read only as far as they are needed."""
+
+    def __init__(self, ids: Iterable[str], rosters: Iterable[Roster]) -> None:
+        exact = ((hashed, hashed) for hashed in sorted(map(hash64, ids)))
+        spans = merge(exact, *(roster.spans() for roster in rosters))
+        self._spans = chain(spans, [(_BEYOND, _BEYOND)])
+        self._next = next(self._spans)
+        self._furthest = -1
+
+    def overlaps(self, first: int, last: int) -> bool:
+        """Whether some span has a hash in common with this one."""
+        while self._next[0] <= last:
+            self._furthest = max(self._furthest, self._next[1])
+            self._next = next(self._spans)
+        return self._furthest >= first
+
+
+class _Distinct:
+    """Counts spans that come by ascending last hash; those that may be one candidate, once."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._reached = -1
+
+    def add(self, first: int, last: int) -> None:
+        """Count one span."""
+        if first > self._reached:
+            self.count += 1
+            self._reached = last
