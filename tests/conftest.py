@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 
 import pytest
 from hypothesis import settings
@@ -13,10 +14,21 @@ from xray.capture.guard import raising
 settings.register_profile("xray", deadline=None)
 settings.load_profile("xray")
 
+_states = count()
+
 
 @pytest.fixture
 def swallowing() -> None:
     """The guard swallows in this test, as it does around a pipeline."""
+
+
+@pytest.fixture(autouse=True)
+def _keep_spools_apart(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """No test finds what another left undelivered, and none writes to the user's own directory."""
+    place = tmp_path_factory.getbasetemp() / "state" / str(next(_states))
+    monkeypatch.setenv("XDG_STATE_HOME", str(place))
 
 
 @pytest.fixture(autouse=True)

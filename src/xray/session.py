@@ -13,12 +13,12 @@ from xray.capture.current import current_run
 from xray.capture.guard import caught, logger, warn
 from xray.capture.headers import Handover, Headers, names_run, read_headers
 from xray.capture.noop import NoopStep
-from xray.capture.redaction import Redactor
 from xray.capture.run import NoopRun, Run
-from xray.capture.settings import CaptureSettings
+from xray.capture.settings import CaptureSettings, find_redactor
 from xray.capture.sink import Sink
 from xray.capture.step import Step, current_step
 from xray.capture.wrapping import drive, drive_async, record_calls
+from xray.delivery.places import list_places
 from xray.delivery.settings import DeliverySettings
 from xray.destinations import find_destination
 from xray.settings import ClientSettings, apply_settings, read_settings
@@ -212,7 +212,7 @@ def _nothing_of(pipeline: str, renew: Callable[[], Run] | None = None) -> NoopRu
 def _capture_settings(settings: ClientSettings) -> CaptureSettings:
     return CaptureSettings(
         level=settings.capture,
-        redactor=Redactor(settings.redact_keys, settings.redact, settings.allow_keys),
+        redactor=find_redactor(settings.redact_keys, settings.redact, settings.allow_keys),
         environment=settings.environment,
         repository=settings.repository,
         version=settings.version,
@@ -222,7 +222,14 @@ def _capture_settings(settings: ClientSettings) -> CaptureSettings:
 def _find_destination(settings: ClientSettings) -> Sink:
     return find_destination(
         DeliverySettings(
-            url=settings.url, api_key=settings.api_key, offline_mode=settings.offline_mode
+            url=settings.url,
+            api_key=settings.api_key,
+            offline_mode=settings.offline_mode,
+            spool_places=tuple(list_places(settings.spool_dir, os.environ)),
+            max_spool_bytes=settings.max_spool_bytes,
+            sync=settings.spool_sync,
+            on_full=settings.on_full,
+            durable_exit=settings.durable_exit,
         )
     )
 

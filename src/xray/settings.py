@@ -20,7 +20,7 @@ from typing import Any, Final, Literal, get_args
 
 from xray.capture.guard import warn
 from xray.capture.redaction import RedactionHook
-from xray.delivery.settings import OfflineMode
+from xray.delivery.settings import OfflineMode, OnFull, SyncPolicy
 from xray.errors import ConfigurationError
 from xray.model.vocabulary import CAPTURE_LEVELS, CaptureLevel, parse_capture_level
 from xray.wire.address import DEFAULT_URL, check_url
@@ -28,10 +28,14 @@ from xray.wire.address import DEFAULT_URL, check_url
 LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 
 OFFLINE_MODES: Final[tuple[OfflineMode, ...]] = ("buffer", "silent", "fail")
+ON_FULL: Final[tuple[OnFull, ...]] = get_args(OnFull)
+SYNC_POLICIES: Final[tuple[SyncPolicy, ...]] = get_args(SyncPolicy)
 LOG_LEVELS: Final[tuple[LogLevel, ...]] = get_args(LogLevel)
 _MAX_TEXT_LENGTH: Final = 256
 _MAX_FILE_BYTES: Final = 65_536
-_DESTINATION: Final = ("url", "api_key")
+_MAX_PATH_LENGTH: Final = 4_096
+_MIN_SPOOL_BYTES: Final = 1 << 20
+_DESTINATION: Final = ("url", "api_key", "spool_dir")
 _TRUE: Final = ("1", "true", "yes", "on")
 _FALSE: Final = ("0", "false", "no", "off", "")
 
@@ -50,6 +54,13 @@ class ClientSettings:
         version: the version of that code.
         disabled: True records nothing at all.
         log: the level of the logger `xray`; untouched when None.
+        spool_dir: where records wait on disk while no server takes them; the user's state
+            directory when None.
+        max_spool_bytes: how much of the disk they may take.
+        spool_sync: when they are forced to disk: `interval` (within a second), `always`, `never`.
+        on_full: with no room left, `drop` records and count them, or let the pipeline `wait`.
+        durable_exit: write each run to disk before it ends; None: where processes may be frozen
+            or killed without notice.
         redact: called with each key and value before anything is kept.
         redact_keys: words that make a key telling, besides the built-in ones.
         allow_keys: whole keys whose values are kept although their words are telling.
@@ -64,6 +75,11 @@ class ClientSettings:
     version: str | None = None
     disabled: bool = False
     log: LogLevel | None = None
+    spool_dir: str | None = None
+    max_spool_bytes: int = 256 << 20
+    spool_sync: SyncPolicy = "interval"
+    on_full: OnFull = "drop"
+    durable_exit: bool | None = None
     redact: RedactionHook | None = None
     redact_keys: tuple[str, ...] = ()
     allow_keys: tuple[str, ...] = ()
@@ -80,6 +96,11 @@ VARIABLES: Final[dict[str, str]] = {
     "version": "XRAY_VERSION",
     "disabled": "XRAY_DISABLED",
     "log": "XRAY_LOG",
+    "spool_dir": "XRAY_SPOOL_DIR",
+    "max_spool_bytes": "XRAY_MAX_SPOOL_BYTES",
+    "spool_sync": "XRAY_SPOOL_SYNC",
+    "on_full": "XRAY_ON_FULL",
+    "durable_exit": "XRAY_DURABLE_EXIT",
 }
 
 
@@ -134,6 +155,36 @@ def _read_flag(value: object) -> bool:
     raise ConfigurationError("It must be 1 or 0.")
 
 
+def _read_path(value: object) -> str | None:
+    if isinstance(value, Path):
+        value = str(value)
+    if isinstance(value, str) and value.isprintable() and len(value) <= _MAX_PATH_LENGTH:
+        return value or None
+    raise ConfigurationError("It must be the path of a directory.")
+
+
+def _read_spool_size(value: object) -> int:
+    if isinstance(value, str) and value.strip().isdecimal() and value.isascii():
+        value = int(value[:20])
+    if isinstance(value, int) and not isinstance(value, bool) and value >= _MIN_SPOOL_BYTES:
+        return value
+    raise ConfigurationError(f"It must be a number of bytes, at least {_MIN_SPOOL_BYTES}.")
+
+
+def _read_sync(value: object) -> SyncPolicy:
+    for policy in SYNC_POLICIES:
+        if isinstance(value, str) and value.strip().lower() == policy:
+            return policy
+    raise ConfigurationError(f"It must be one of {', '.join(SYNC_POLICIES)}.")
+
+
+def _read_on_full(value: object) -> OnFull:
+    for choice in ON_FULL:
+        if isinstance(value, str) and value.strip().lower() == choice:
+            return choice
+    raise ConfigurationError(f"It must be one of {', '.join(ON_FULL)}.")
+
+
 def _read_hook(value: object) -> RedactionHook | None:
     if value is None or callable(value):
         return value
@@ -158,6 +209,11 @@ _READERS: Final[dict[str, Callable[[object], Any]]] = {
     "version": _read_text,
     "disabled": _read_flag,
     "log": _read_log_level,
+    "spool_dir": _read_path,
+    "max_spool_bytes": _read_spool_size,
+    "spool_sync": _read_sync,
+    "on_full": _read_on_full,
+    "durable_exit": _read_flag,
     "redact": _read_hook,
     "redact_keys": _read_words,
     "allow_keys": _read_words,

@@ -27,6 +27,11 @@ GARBAGE = {
     "XRAY_VERSION": "1\x1b[31m",
     "XRAY_DISABLED": "perhaps",
     "XRAY_LOG": "shouting",
+    "XRAY_SPOOL_DIR": "\x1b[31m",
+    "XRAY_MAX_SPOOL_BYTES": "plenty",
+    "XRAY_SPOOL_SYNC": "sometimes",
+    "XRAY_ON_FULL": "panic",
+    "XRAY_DURABLE_EXIT": "perhaps",
 }
 PROGRAM = """
 import logging, sys

@@ -150,7 +150,7 @@ class Delivery:
         road = self._road()
         road.stop()
         _living.discard(self)
-        return self._result(road, is_complete=True)
+        return self._result(road, is_complete=not road.ledger.read().pending)
 
     def stats(self) -> DeliveryStats:
         """What became of everything that was offered in this process."""

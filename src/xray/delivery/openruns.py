@@ -12,6 +12,8 @@ _HEAD_BYTES: Final = 32
 _STARTED: Final = b"run_started"
 _FINISHED: Final = b"run_finished"
 _NOTED: Final = 0
+# A program that never ends its runs must not grow for it.
+_MAX_OPEN_RUNS: Final = 10_000
 
 
 class OpenRuns:
@@ -29,6 +31,8 @@ class OpenRuns:
             run_id = _run_id(encoded)
             if run_id and run_id not in self._finished:
                 self._segment_of.setdefault(run_id, segment)
+                if len(self._segment_of) > _MAX_OPEN_RUNS:
+                    del self._segment_of[next(iter(self._segment_of))]
         elif _FINISHED in head and (run_id := _run_id(encoded)):
             self._segment_of.pop(run_id, None)
             if self._is_dead:
@@ -38,6 +42,11 @@ class OpenRuns:
         """Begin with the notes of a dead process, whose segments may be read in any order."""
         self._is_dead = True
         self._segment_of = dict.fromkeys(run_ids, _NOTED)
+
+    def forget(self, segment: int) -> None:
+        """*segment* is dropped, and with it the word that its runs began."""
+        for run_id in [run_id for run_id, place in self._segment_of.items() if place == segment]:
+            del self._segment_of[run_id]
 
     def note(self, segment: int) -> list[str]:
         """The runs that no segment tells of any more once *segment* is gone."""

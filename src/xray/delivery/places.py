@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -35,7 +34,8 @@ def list_places(spool_dir: str | None, environ: Mapping[str, str]) -> list[Path]
         below = "Library/Application Support" if sys.platform == "darwin" else ".local/state"
         places.append(Path(home) / below / "xray" / "spool")
     uid = os.geteuid() if hasattr(os, "geteuid") else 0
-    places.append(Path(tempfile.gettempdir()) / f"xray-spool-{uid}")
+    # tempfile would try out where it may write, and nothing is to be written here.
+    places.append(Path(environ.get("TMPDIR") or "/tmp") / f"xray-spool-{uid}")  # noqa: S108
     return places
 
 

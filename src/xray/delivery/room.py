@@ -22,12 +22,18 @@ _FREE_SHARE: Final = 10
 Lose = Callable[[str, Volume], None]
 
 
-def measure_room(files: Files, destination: Path, max_bytes: int) -> int:
-    """How much may still be written in *destination*: its bound, or a tenth of a small disk."""
+def measure_excess(files: Files, destination: Path, wanted: int, max_bytes: int) -> int:
+    """How much has to go from *destination* before *wanted* bytes more may be written there.
+
+    The bound is *max_bytes* or, on a nearly full disk, a tenth of what is free. What others do to
+    a disk costs no more records than are coming in.
+    """
     used = measure_lanes(files, destination)
+    excess = used + wanted - max_bytes
     with suppress(*FAILURES):
-        max_bytes = min(max_bytes, (files.count_free_bytes(destination) + used) // _FREE_SHARE)
-    return max_bytes - used
+        share = (files.count_free_bytes(destination) + used) // _FREE_SHARE
+        excess = max(excess, min(wanted, used + wanted - share))
+    return excess
 
 
 def drop_something(readers: Sequence[LaneReader], lose: Lose) -> int:
@@ -56,6 +62,7 @@ def drop_something(readers: Sequence[LaneReader], lose: Lose) -> int:
             continue
         if segment in reader.lane.segments:
             lose(FULL, segment.untaken)
+            reader.lane.open_runs.forget(segment.number)
             reader.lane.delete(segment)
         return size
     return 0

@@ -25,7 +25,7 @@ from xray.delivery.places import name_destination
 from xray.delivery.quarantine import Quarantine
 from xray.delivery.queue import Parcel, measure_parcels
 from xray.delivery.reading import LaneReader
-from xray.delivery.room import drop_something, measure_room
+from xray.delivery.room import drop_something, measure_excess
 from xray.delivery.segments import Segment
 from xray.delivery.settings import DeliverySettings
 from xray.model.facts import RunPatched
@@ -294,13 +294,14 @@ class Spool:
     def _make_room(self, own: Lane) -> bool:
         """Whether another segment may be begun; what counts least is dropped for it."""
         settings = self._settings
-        wanted = settings.segment_bytes
-        missing = wanted - measure_room(self._files, own.path.parent, settings.max_spool_bytes)
-        while missing > 0:
+        excess = measure_excess(
+            self._files, own.path.parent, settings.segment_bytes, settings.max_spool_bytes
+        )
+        while excess > 0:
             freed = 0 if settings.on_full == "wait" else drop_something(self._readers, self._lose)
             if not freed:
                 return False
-            missing -= freed
+            excess -= freed
         return True
 
     def _lose(self, cause: str, lost: Volume) -> None:
