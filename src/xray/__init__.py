@@ -1,4 +1,30 @@
-"""X-Ray: decision forensics for pipelines that generate, retrieve, filter, rank and select."""
+"""X-Ray: decision forensics for pipelines that generate, retrieve, filter, rank and select.
+
+Record what your pipeline decides, and why:
+
+    from xray import XRay
+
+    x = XRay("search")
+    with x.run(input=query) as run:
+        with run.step("filter", step_type="filter") as step:
+            for item in items:
+                if step.check(item, "price_too_high", item.price, "<=", 100):
+                    step.accept(item)
+                else:
+                    step.reject(item)
+        run.set_output(best)
+
+or with `xray_run` and `xray_step`, which need no client at hand. Both are context managers, plain
+and async, and decorators of functions, coroutines and generators.
+
+- `XRay`, `xray_run`, `xray_step` make a `Run` and its `Step`s.
+- `wrap` carries the current run into threads and executors, `attach` into other processes.
+- `configure` sets what counts for every client; so do variables such as `XRAY_URL`.
+- `flush`, `close` and `stats` deliver what waits and keep the books.
+- `XRayDeliveryError`, an `XRayError`, is raised in `offline_mode="fail"` only; otherwise nothing
+  here ever breaks the pipeline.
+- `REDACTED` is what a redaction hook returns in place of a value.
+"""
 
 from xray.capture.redaction import REDACTED
 from xray.capture.run import Run

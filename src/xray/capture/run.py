@@ -44,7 +44,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Run:
     """A run of a pipeline; `XRay(...).run(...)` makes one.
 
-    Use it as a context manager, plain or async, or with `start()` and `finish()`.
+    Use it as a context manager, plain or async, as a decorator, or with `start()` and `finish()`.
+    It has failed when an exception leaves it, and is cancelled when Ctrl-C, the cancellation of
+    its task or the closing of its generator does; the exception goes on as it was.
     """
 
     def __init__(

@@ -5,13 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from xray.capture.redaction import Redactor
+from xray.capture.redaction import RedactionHook, Redactor
 from xray.model.clock import Clock, SystemClock
 from xray.model.vocabulary import CaptureLevel
 
 CENSUS_ROWS: Final = 1_024
 CENSUS_BYTES: Final = 65_536
 FULL_BYTES_PER_RUN: Final = 8 << 20
+_MAX_REDACTORS: Final = 16
+
+_Redaction = tuple[tuple[str, ...], RedactionHook | None, tuple[str, ...]]
+_redactors: Final[list[tuple[_Redaction, Redactor]]] = []
+
+
+def find_redactor(
+    keys: tuple[str, ...] = (), hook: RedactionHook | None = None, allowed: tuple[str, ...] = ()
+) -> Redactor:
+    """The redactor of these keys and that hook; making one takes longer than recording a run."""
+    for (known_keys, known_hook, known_allowed), redactor in _redactors:
+        # The hook by identity: comparing it could run code of the pipeline's.
+        if known_hook is hook and known_keys == keys and known_allowed == allowed:
+            return redactor
+    redactor = Redactor(keys, hook, allowed)
+    # Hooks that are made anew for each run would pile up.
+    _redactors[:] = [*_redactors[1 - _MAX_REDACTORS :], ((keys, hook, allowed), redactor)]
+    return redactor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +46,7 @@ class CaptureSettings:
     """
 
     level: CaptureLevel = "sample"
-    redactor: Redactor = field(default_factory=Redactor)
+    redactor: Redactor = field(default_factory=find_redactor)
     environment: str | None = None
     repository: str | None = None
     version: str | None = None

@@ -119,7 +119,8 @@ def _find_code(function: Callable[..., Any]) -> Callable[..., Any]:
     """What runs when *function* is called: itself, or the `__call__` of an object's class."""
     if inspect.isroutine(function) or isinstance(function, (type, functools.partial)):
         return function
-    return cast("Callable[..., Any]", type(function).__call__)
+    own: Callable[..., Any] = type(function).__call__
+    return own
 
 
 class _Active:
