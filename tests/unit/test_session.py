@@ -97,9 +97,18 @@ def test_what_was_delivered_still_counts_after_close(server: FaultServer) -> Non
     assert xray.flush().acknowledged.records == 3
 
 
-def test_what_close_could_not_deliver_is_counted_as_lost() -> None:
+def test_what_close_could_not_deliver_stays_in_the_spool() -> None:
     record(xray.XRay("p", url=DEAD))
-    assert xray.close(timeout_s=0).lost.records == 3
+    assert xray.close(timeout_s=0).pending.records == 3
+    assert xray.stats().total_lost.records == 0
+    assert books_balance()
+
+
+@pytest.mark.parametrize("mode", ["silent", "fail"])
+def test_what_close_could_not_deliver_is_lost_where_there_is_no_spool(mode: str) -> None:
+    client = xray.XRay("p", url=DEAD, offline_mode=mode)
+    client.start()
+    assert xray.close(timeout_s=0).lost.records == 1
     assert xray.stats().pending.records == 0
     assert books_balance()
 
@@ -231,11 +240,11 @@ def test_a_closed_client_that_is_away_from_its_server_goes_on_when_it_is_back(
     client = xray.XRay("p", url=server.url)
     server.refuse()
     record(client)
-    assert xray.close(timeout_s=0).lost.records == 3
+    closed = xray.close(timeout_s=0)
+    assert (closed.is_complete, closed.pending.records) == (False, 3)
     server.listen()
     record(client)
-    assert xray.flush(timeout_s=10).is_complete
-    assert len(server.facts) == 3
+    assert server.wait_for(6)
     assert books_balance()
 
 
