@@ -161,3 +161,25 @@ def test_a_retriever_that_could_have_brought_a_candidate_is_named_in_its_journey
         step("best", "select", select("c"), reject("b")),
     )
     assert explain(expanded, "c").journey[0].name == "seeds"
+
+
+def test_a_loop_that_queries_and_fetches_keeps_queries_out_of_the_journey_of_a_find() -> None:
+    rounds = [
+        made
+        for turn in (1, 2)
+        for made in (
+            step("ask", "generate", accept(f"q{turn}")),
+            step("fetch", "retrieve", accept(f"a{turn}", f"b{turn}", origin=f"q{turn}")),
+            step("check", "filter", accept(f"a{turn}"), reject(f"b{turn}", reason="dull")),
+        )
+    ]
+    evidence = evidence_of(*rounds)
+    found = [(stop.name, stop.kind) for stop in explain(evidence, "a2").journey]
+    assert found == [
+        ("fetch", "not_recorded"),
+        ("check", "not_reached"),
+        ("fetch", "accepted"),
+        ("check", "accepted"),
+    ]
+    asked = [(stop.name, stop.kind) for stop in explain(evidence, "q1").journey]
+    assert asked == [("ask", "accepted"), ("ask", "not_recorded")]

@@ -63,8 +63,8 @@ class Generations:
         return ids
 
     @cached_property
-    def _relatives(self) -> dict[int, set[int]]:
-        """For each generation those it was made from, those made from it, and so on."""
+    def _ancestors(self) -> dict[int, set[int]]:
+        """For each generation those it was made from, and what those were made from, and so on."""
         parents: dict[int, set[int]] = {number: set() for number in self._numbers.values()}
         for step in self._flow.deciding_steps:
             own = self._numbers[step.step_id]
@@ -72,11 +72,12 @@ class Generations:
                 other = self._numbers.get(source.step_id, own)
                 if other != own and self._ids[other].isdisjoint(self._ids[own]):
                     parents[own].add(other)
-        relatives = {number: _climb(number, parents) for number in parents}
-        for number, above in list(relatives.items()):
-            for other in above:
-                relatives[other] = relatives[other] | {number}
-        return relatives
+        return {number: _climb(number, parents) for number in parents}
+
+    @cached_property
+    def _makers(self) -> set[int]:
+        """The generations that others were made from."""
+        return set().union(*self._ancestors.values())
 
     def _sources(self, step: Step) -> list[Step]:
         """The steps that the origins named at *step* come from."""
@@ -92,9 +93,21 @@ class Generations:
         """The generation of a deciding step."""
         return self._numbers[step.step_id]
 
-    def are_related(self, one: int, other: int) -> bool:
-        """Whether the candidates of one generation were made from those of the other."""
-        return other in self._relatives[one]
+    def are_other_kinds(self, one: int, other: int) -> bool:
+        """Whether the candidates of the two generations are different kinds of thing.
+
+        One was made from the other; or one is the last of its line and the other the first of
+        its own, as in a loop that makes a query and fetches for it, round after round.
+        """
+        if one in self._ancestors[other] or other in self._ancestors[one]:
+            return True
+        return any(
+            first in self._makers
+            and not self._ancestors[first]
+            and last not in self._makers
+            and bool(self._ancestors[last])
+            for first, last in ((one, other), (other, one))
+        )
 
 
 def _climb(number: int, parents: dict[int, set[int]]) -> set[int]:

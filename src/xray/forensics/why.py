@@ -241,7 +241,7 @@ def write_stops(case: Case, journey: Journey) -> list[Stop]:
 
 
 def _leave_out_other_kinds(case: Case, journey: Journey) -> list[Passage]:
-    """The passages without the steps that only work on what the candidate's kind was made from."""
+    """The passages without the steps that work on another kind of candidate altogether."""
     generations = case.generations
     own = {generations.of(passage.step) for passage in journey.passages if passage.is_present}
     return [
@@ -249,7 +249,7 @@ def _leave_out_other_kinds(case: Case, journey: Journey) -> list[Passage]:
         for passage in journey.passages
         if passage.is_present
         or generations.of(passage.step) in own
-        or not any(generations.are_related(generations.of(passage.step), one) for one in own)
+        or not any(generations.are_other_kinds(generations.of(passage.step), one) for one in own)
     ]
 
 
