@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from xray.delivery.forks import hold_forks
@@ -70,15 +71,18 @@ class Destination:
             if closing is None:
                 return True
             if self._closed is not None:
-                self._past = add_up((self._past, self._closed.stats()))
+                self._past = _carry_on(self._past, self._closed.stats())
             self._closed = closing
         return closing.close(timeout_s).is_complete
 
     def stats(self) -> DeliveryStats:
         """What became of everything that was recorded to this server."""
         with self._turn:
-            kept = [one.stats() for one in (self._open, self._closed) if one is not None]
-            return add_up((*kept, self._past))
+            books = self._past
+            for delivery in (self._closed, self._open):
+                if delivery is not None:
+                    books = _carry_on(books, delivery.stats())
+            return books
 
     def leave_parent_behind(self) -> None:
         """Begin books of its own, in a process that was just forked."""
@@ -196,11 +200,30 @@ def add_up(books: Iterable[DeliveryStats]) -> DeliveryStats:
         acknowledged=sum((one.acknowledged for one in found), Volume()),
         pending=sum((one.pending for one in found), Volume()),
         lost=lost,
+        adopted=sum((one.adopted for one in found), Volume()),
         held_bytes=sum(one.held_bytes for one in found),
         batches=sum(one.batches for one in found),
         failed_attempts=sum(one.failed_attempts for one in found),
         state=next((one.state for one in found if one.state != "idle"), "idle"),
         last_problem=next((one.last_problem for one in found if one.last_problem), None),
+    )
+
+
+def _carry_on(before: DeliveryStats, after: DeliveryStats) -> DeliveryStats:
+    """The books of a delivery that was closed and of the one that follows it.
+
+    What the first left in the spool and the second took up from there is still the same.
+    """
+    handed_on = Volume(
+        min(before.pending.records, after.adopted.records),
+        min(before.pending.decisions, after.adopted.decisions),
+    )
+    both = add_up((after, before))
+    return replace(
+        both,
+        offered=both.offered - handed_on,
+        pending=both.pending - handed_on,
+        adopted=both.adopted - handed_on,
     )
 
 
