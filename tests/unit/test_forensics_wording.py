@@ -9,6 +9,7 @@ import pytest
 from xray.forensics.grounds import describe_check, describe_rejection
 from xray.forensics.wording import (
     count_things,
+    end_sentence,
     list_items,
     name_product,
     quote_text,
@@ -124,3 +125,16 @@ def test_lists_counts_and_quotes_are_short() -> None:
     assert count_things(5000) == "5,000 candidates"
     assert quote_text("two\n lines") == '"two lines"'
     assert len(quote_text("x" * 999)) == 202
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("f kept a", "f kept a."),
+        ("Really?", "Really?"),
+        ('f rejected a: "It is a lamp."', 'f rejected a: "It is a lamp."'),
+        ('f rejected a: "a lamp"', 'f rejected a: "a lamp".'),
+    ],
+)
+def test_a_sentence_ends_once(words: str, sentence: str) -> None:
+    assert end_sentence(words) == sentence

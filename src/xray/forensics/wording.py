@@ -116,4 +116,6 @@ def name_kept(step: Step) -> str:
 
 def end_sentence(sentence: str) -> str:
     """*sentence* with a full stop, once."""
-    return sentence if sentence.endswith((".", "…", "?", "!")) else f"{sentence}."
+    # A quoted sentence that ends in its own mark ends this one too.
+    is_ended = sentence.removesuffix('"').endswith((".", "…", "?", "!"))
+    return sentence if is_ended else f"{sentence}."
