@@ -220,6 +220,20 @@ def take_facts(desk: SpoolDesk) -> list[object]:
     return facts
 
 
+def test_a_process_with_nothing_to_keep_leaves_no_directory_and_can_go_on(
+    desk: SpoolDesk,
+) -> None:
+    run = run_started()
+    desk.offer(run, run_finished(run.run_id))
+    desk.spool.vacate()
+    assert desk.segments
+    desk.deliver()
+    desk.spool.vacate()
+    assert desk.disk.files == {}
+    names = desk.offer_runs(2)
+    assert desk.deliver()[2:] == names
+
+
 def test_closing_leaves_undelivered_records_to_the_next_process(desk: SpoolDesk) -> None:
     names = desk.offer_runs(7)
     desk.take(3)

@@ -45,6 +45,10 @@ class Backlog(Protocol):
         """Let go of everything; returns what does not outlive the process."""
         ...
 
+    def vacate(self) -> None:
+        """Leave no trace outside this process as long as nothing is kept."""
+        ...
+
     def abandon(self) -> None:
         """In a child: let go of what the parent has open, and touch nothing of it."""
         ...
@@ -132,6 +136,9 @@ class MemoryBacklog:
     def tend(self) -> bool:
         """Nothing is ever due."""
         return False
+
+    def vacate(self) -> None:
+        """There is no trace."""
 
     def abandon(self) -> None:
         """Nothing is open."""

@@ -29,6 +29,7 @@ BacklogFactory = Callable[[DeliverySettings, Ledger], Backlog]
 _FAIL_ATTEMPTS: Final = 3
 _EXIT_ATTEMPTS: Final = 1
 _DURABLE_EXIT_S: Final = 0.005
+_LAST_WRITE_S: Final = 0.2
 # Where processes are frozen or killed between two pieces of work.
 _SERVERLESS: Final = (
     "AWS_LAMBDA_FUNCTION_NAME",
@@ -86,6 +87,10 @@ class Delivery:
         self._roads: dict[int, Road] = {}
         self._reported = Volume()
 
+    def start(self) -> None:
+        """Begin to deliver what earlier processes left, without waiting for a fact."""
+        self._road().start()
+
     def put(self, fact: Fact) -> None:
         """Take *fact* to be sent; what cannot be taken is counted as a loss."""
         road = self._road()
@@ -98,8 +103,9 @@ class Delivery:
         except Exception:  # noqa: BLE001  (the pipeline must not fail for what it records)
             road.ledger.turn_away("unencodable", Volume(1, decisions))
             return
-        road.put(encoded, decisions)
+        road.put(encoded, decisions, may_wait=not _exit.has_begun)
         if _exit.has_begun:
+            road.write_through(_LAST_WRITE_S)
             road.wait_until_settled(_exit.deadline_s, _EXIT_ATTEMPTS)
         elif road.is_started:
             road.revive_if_suspicious()
@@ -207,12 +213,15 @@ class Delivery:
         self._reported = Volume()
 
     def deliver_at_exit(self, deadline_s: float) -> None:
-        """Deliver what can be until *deadline_s*; say what could not."""
+        """Deliver what can be until *deadline_s*; say what is lost."""
         road = self._roads.get(os.getpid())
-        if road is None or not road.ledger.read().pending.records:
+        if road is None:
             return
-        road.wait_until_settled(deadline_s, _EXIT_ATTEMPTS)
-        road.report_undelivered()
+        road.write_through(_LAST_WRITE_S)
+        if road.ledger.read().pending.records:
+            road.wait_until_settled(deadline_s, _EXIT_ATTEMPTS)
+            road.report_undelivered()
+        road.backlog.vacate()
 
 
 class _Exit:

@@ -298,8 +298,7 @@ def _make_directories(files: Files, path: Path) -> None:
         if path.parent == path:
             raise
         _make_directories(files, path.parent)
-        _make_directories(files, path)
-        return
+        files.make_directory(path)
     attempt(files.sync_directory, path.parent)
 
 

@@ -91,7 +91,7 @@ class Spool:
                 if self._settings.on_full == "wait":
                     return 0
                 self._memory.append(parcels)
-            except (*FAILURES, ValueError) as error:
+            except Exception as error:  # noqa: BLE001  (whatever a disk does, records are kept)
                 self._retreat(error)
                 self._memory.append(parcels)
             self._take_stock()
@@ -325,6 +325,14 @@ class Spool:
                     reader.lane.release()
                 self._take_stock()
             return lost
+
+    def vacate(self) -> None:
+        """Give up the directory as long as nothing is in it; the next record makes another."""
+        with self._lock:
+            own = self._own
+            if own is not None and not own.lane.segments:
+                self._own = None
+                own.lane.release()
 
     def abandon(self) -> None:
         """Close what the process this one was forked from has open, and leave its files alone."""
