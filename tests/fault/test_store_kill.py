@@ -19,9 +19,11 @@ from xray.model.facts import (
     DecisionRow,
     Fact,
     Receipt,
+    RosterGroup,
     RunFinished,
     RunStarted,
     StepFinished,
+    StepRoster,
     StepRows,
 )
 from xray.query.plan import Comparison, FieldRef, Plan
@@ -41,16 +43,28 @@ def _id(*parts: object) -> str:
 
 
 def _batch(life: int, number: int) -> list[Fact]:
-    """One run with two steps; the second has its rows in two facts."""
+    """One run with two steps; the second has its rows in two facts, and its roster in two."""
     run_id, first, second = (_id(life, number, part) for part in ("run", "first", "second"))
     at_us = _START_US + number
     rows = [DecisionRow(REJECTED, f"c{each}", "price") for each in range(number % 30)]
     only = DecisionRow(SELECTED, f"only-{life}-{number}", score=0.5)
+    names = [f"named-{each}" for each in range(2 * (number % 30) + 2)]
+    rosters = [
+        StepRoster(
+            run_id=run_id,
+            step_id=second,
+            chunk=chunk + 1,
+            total=len(names),
+            groups=[RosterGroup(REJECTED, "price", None, None, names[chunk::2])],
+        )
+        for chunk in range(2)
+    ]
     step = partial(StepFinished, run_id=run_id, pipeline="p", step_type="filter")
     return [
         RunStarted(run_id=run_id, pipeline="p", started_at_us=at_us),
         step(step_id=first, name="first", ordinal=0, started_at_us=at_us, rows=[*rows, only]),
         StepRows(run_id=run_id, step_id=second, chunk=1, rows=rows),
+        *rosters,
         step(step_id=second, name="second", ordinal=1, started_at_us=at_us, rows=[only], chunks=1),
         RunFinished(run_id=run_id, status="completed", duration_ms=1.0),
     ]
@@ -68,7 +82,7 @@ def _ingest(path: str, life: int, acknowledged: Connection) -> None:
 
 
 def _tell(acknowledged: Connection, number: int, future: Future[Receipt]) -> None:
-    assert future.result().accepted == 5
+    assert future.result().accepted == len(_batch(0, 0))
     acknowledged.send(number)
 
 
@@ -104,6 +118,11 @@ def _assert_whole(store: Store, life: int, number: int) -> None:
         assert len(names) == number % 30 + 1
         assert len(set(names)) == len(names)
         assert step.counts.rejected == number % 30
+    roster = store.roster_of_step(steps[1].step_id)
+    assert roster is not None
+    assert roster.is_complete
+    for each in (0, roster.total - 1):
+        assert [one.reason for one in roster.find(f"named-{each}")] == ["price"]
     named = Comparison(FieldRef("decision", "candidate_id"), "=", f"only-{life}-{number}")
     assert store.decisions(Plan(scope="decision", where=named)).total == 2
 
@@ -131,7 +150,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_doubled_over_kills(
         for number in dice.sample(stored, min(8, len(stored))) + stored[-2:]:
             _assert_whole(store, life, number)
             receipt = store.submit("again", _batch(life, number)).result()
-            assert (receipt.accepted, receipt.duplicate) == (0, 5)
+            assert (receipt.accepted, receipt.duplicate) == (0, len(_batch(0, 0)))
             _assert_whole(store, life, number)
         store.close()
     assert total > kills

@@ -11,22 +11,22 @@ from hypothesis import strategies as st
 
 from xray.model.compact import CODE_BITS, Part, Universe, encode_part, encode_parts
 from xray.model.facts import OriginRef, RosterGroup, StepRoster
-from xray.model.ids import hash64
-from xray.model.missing import Candidates, find_missing
-from xray.model.roster import (
+from xray.model.holdings import (
     CompactEntries,
     Fate,
     FateTable,
     HashedEntries,
     Holding,
     NamedEntries,
-    Roster,
     compact_entries,
     decode_fates,
     encode_fates,
     hash_entries,
     name_entries,
 )
+from xray.model.ids import hash64
+from xray.model.missing import Candidates, find_missing
+from xray.model.roster import Roster
 
 _QUICK_PROBES = 200_000
 _PROVEN_PROBES = 3_000_000

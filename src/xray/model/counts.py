@@ -48,6 +48,7 @@ class StepSummary(Struct, frozen=True, kw_only=True):
         counts: distinct candidates by verdict.
         reasons: rejected candidates by reason.
         selected: ids of the selected, in rank order.
+        census: how many candidates were decided by a row that counts one by one.
         declared_input_count: set by hand or by `stats.input_count`.
         declared_output_count: set by hand or by `stats.output_count`.
     """
@@ -65,6 +66,7 @@ class StepSummary(Struct, frozen=True, kw_only=True):
     rejection_rate: float | None
     rate_basis: RateBasis | None
     coverage: Coverage
+    census: int
     incomplete: list[str]
     stats: dict[str, Any]
 
@@ -303,6 +305,7 @@ def summarize_step(fact: StepFinished) -> StepSummary:
     scores = [value for row in chosen if (value := score_value(row.score)) is not None]
     has_counts = declared_in is not None and declared_out is not None
     counted_in, counted_out = _counted(fact, tally)
+    census = sum(row.verdict != EVIDENCE for row in rows)
     return StepSummary(
         rows=rows,
         counts=Counts(
@@ -331,7 +334,8 @@ def summarize_step(fact: StepFinished) -> StepSummary:
         declared_output_count=declared_out,
         rejection_rate=rate,
         rate_basis=basis,
-        coverage=_coverage(fact, rows, tally),
+        coverage=_coverage(fact, census, tally),
+        census=census,
         incomplete=missing_requirements(fact, tally, has_counts),
         stats=stats,
     )
@@ -359,10 +363,22 @@ def _counted(fact: StepFinished, tally: Tally) -> tuple[int | None, int | None]:
     return tally.decided, survivors
 
 
-def _coverage(fact: StepFinished, rows: Sequence[DecisionRow], tally: Tally) -> Coverage:
-    kept = sum(row.verdict != EVIDENCE for row in rows)
-    if tally.decided and kept == tally.decided and not fact.reservoirs:
+def _coverage(fact: StepFinished, census: int, tally: Tally) -> Coverage:
+    if tally.decided and census == tally.decided and not fact.reservoirs:
         return "all"
-    if kept or fact.reservoirs:
+    if census or fact.reservoirs:
         return "sampled"
     return "logged" if fact.logged else "none"
+
+
+def cover_with_roster(summary: StepSummary, named: int | None) -> Coverage:
+    """Which of a step's decided candidates are known, given its roster.
+
+    Args:
+        summary: what follows from the step without it.
+        named: how many candidates the roster names; None when it is not there or not complete.
+    """
+    counts = summary.counts
+    decided = counts.rejected + counts.accepted + counts.selected
+    is_named = bool(named) and summary.census + (named or 0) == decided
+    return "named" if is_named and summary.coverage != "all" else summary.coverage

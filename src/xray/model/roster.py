@@ -7,79 +7,14 @@ candidates, but two rosters can be compared (`model.missing`).
 
 from __future__ import annotations
 
-from array import array
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from heapq import merge
-from typing import Final, Protocol
 
-import msgspec
-from msgspec import Struct
-
-from xray.model.compact import (
-    CODE_BITS,
-    HASH_BITS,
-    Part,
-    Universe,
-    encode_parts,
-    from_bytes,
-    to_bytes,
-)
-from xray.model.facts import REJECTED, OriginRef, StepRoster
-from xray.model.ids import hash64
+from xray.model.decisions import DecisionTable, ListedDecisions
+from xray.model.facts import REJECTED
+from xray.model.holdings import Fate, Holding
 from xray.model.records import Decision, Origin
-from xray.model.vocabulary import UNNAMED_REASON, VERDICTS, Verdict
-
-_CODE_MASK: Final = (1 << CODE_BITS) - 1
-
-Span = tuple[int, int, int]
-"""The first and the last hash an entry can stand for (one and the same where the hash is known),
-and its code."""
-
-
-class Fate(Struct, array_like=True, frozen=True):
-    """What became of some candidates of a step, by what they have in common.
-
-    Args:
-        verdict: `REJECTED`, `ACCEPTED` or `SELECTED`.
-        reason: a short code to group by.
-        origin: what brought them.
-        by: the query or left record they were decided for.
-    """
-
-    verdict: int
-    reason: str | None = None
-    origin: tuple[OriginRef, ...] = ()
-    by: str | None = None
-
-    @property
-    def decision(self) -> Verdict:
-        """The verdict as a word."""
-        return VERDICTS[self.verdict]
-
-
-class Holding(Protocol):
-    """Some entries of a roster, each a candidate and a code: the place of its fate in a table."""
-
-    @property
-    def fates(self) -> Sequence[Fate]:
-        """The table that codes point into."""
-        ...
-
-    @property
-    def mistaken(self) -> float:
-        """The chance that a candidate which is not in it is found."""
-        ...
-
-    def __len__(self) -> int: ...
-
-    def find(self, candidate_id: str) -> Sequence[int]:
-        """The codes of *candidate_id*."""
-        ...
-
-    def spans(self) -> Iterator[Span]:
-        """Every entry, by ascending hash."""
-        ...
+from xray.model.vocabulary import UNNAMED_REASON
 
 
 class Roster:
@@ -186,208 +121,19 @@ class Roster:
         )  # fmt: skip
 
 
-class NamedEntries:
-    """A holding that knows its candidates by id, and so is never wrong.
+def decisions_about(
+    candidate_id: str, table: DecisionTable, roster: Roster | None
+) -> DecisionTable:
+    """What a step decided about one candidate: its rows, and where there is none the roster's word.
 
     Args:
-        fates: the table that codes point into.
-        entries: candidates and codes.
+        candidate_id: the candidate.
+        table: every decision with detail.
+        roster: the step's roster.
     """
-
-    def __init__(self, fates: Sequence[Fate], entries: Iterable[tuple[str, int]]) -> None:
-        self.fates = fates
-        self._codes: dict[str, list[int]] = {}
-        for candidate_id, code in entries:
-            self._codes.setdefault(candidate_id, []).append(code)
-
-    @property
-    def mistaken(self) -> float:
-        """None is found that is not in it."""
-        return 0.0
-
-    def __len__(self) -> int:
-        return sum(map(len, self._codes.values()))
-
-    def find(self, candidate_id: str) -> Sequence[int]:
-        """The codes of *candidate_id*."""
-        return self._codes.get(candidate_id, ())
-
-    def spans(self) -> Iterator[Span]:
-        """Every entry, by ascending hash."""
-        hashed = ((hash64(name), code) for name, codes in self._codes.items() for code in codes)
-        return ((first, first, code) for first, code in sorted(hashed))
-
-
-class HashedEntries:
-    """A holding that knows its candidates by their whole hashes: one chunk that waits for others.
-
-    Args:
-        fates: the table that codes point into.
-        hashes: ascending.
-        codes: in the same order.
-    """
-
-    def __init__(self, fates: Sequence[Fate], hashes: array[int], codes: array[int]) -> None:
-        self.fates = fates
-        self.hashes = hashes
-        self.codes = codes
-
-    @property
-    def mistaken(self) -> float:
-        """The chance that a candidate which is not in it is found."""
-        return len(self.hashes) / (1 << HASH_BITS)
-
-    def __len__(self) -> int:
-        return len(self.hashes)
-
-    def find(self, candidate_id: str) -> Sequence[int]:
-        """The codes of *candidate_id*."""
-        hashed = hash64(candidate_id)
-        start = end = bisect_left(self.hashes, hashed)
-        while end < len(self.hashes) and self.hashes[end] == hashed:
-            end += 1
-        return self.codes[start:end]
-
-    def spans(self) -> Iterator[Span]:
-        """Every entry, by ascending hash."""
-        return zip(self.hashes, self.hashes, self.codes, strict=True)
-
-    def between(self, first: int, beyond: int, fate_codes: Sequence[int]) -> list[int]:
-        """Its entries from hash *first* on and before *beyond*, under the codes of another table.
-
-        Args:
-            first: the first hash wanted.
-            beyond: the first hash no longer wanted.
-            fate_codes: the code in the other table of each of its own fates.
-        """
-        start = bisect_left(self.hashes, first)
-        end = bisect_left(self.hashes, beyond, start)
-        return [
-            hashed << CODE_BITS | fate_codes[code]
-            for hashed, code in zip(self.hashes[start:end], self.codes[start:end], strict=True)
-        ]
-
-    def encode(self) -> bytes:
-        """Its hashes and codes, without the table."""
-        return to_bytes(self.hashes) + to_bytes(self.codes)
-
-    @classmethod
-    def decode(cls, fates: Sequence[Fate], data: bytes) -> HashedEntries:
-        """The holding that `encode` wrote."""
-        at = len(data) // 10 * 8
-        return cls(fates, from_bytes("Q", data[:at]), from_bytes("H", data[at:]))
-
-
-class CompactEntries:
-    """A holding at rest: a compact set, cut into parts that are opened when they are needed.
-
-    Args:
-        fates: the table that codes point into.
-        universe: what the set is in.
-        parts: the bytes of each part that has an entry.
-        count: how many entries there are in all parts.
-    """
-
-    def __init__(
-        self, fates: Sequence[Fate], universe: Universe, parts: Mapping[int, bytes], count: int
-    ) -> None:
-        self.fates = fates
-        self._universe = universe
-        self._parts = parts
-        self._opened: dict[int, Part] = {}
-        self._count = count
-
-    @property
-    def mistaken(self) -> float:
-        """The chance that a candidate which is not in it is found."""
-        return self._count / self._universe.size
-
-    def __len__(self) -> int:
-        return self._count
-
-    def find(self, candidate_id: str) -> Sequence[int]:
-        """The codes of *candidate_id*, or, once in 100,000 times, of one that looks like it."""
-        part, number = self._universe.place(hash64(candidate_id))
-        opened = self._part(part)
-        return () if opened is None else opened.find(number)
-
-    def spans(self) -> Iterator[Span]:
-        """Every entry, by ascending hash."""
-        for part in sorted(self._parts):
-            yield from Part(self._universe, part, self._parts[part]).spans()
-
-    def _part(self, part: int) -> Part | None:
-        opened = self._opened.get(part)
-        if opened is None and part in self._parts:
-            opened = self._opened[part] = Part(self._universe, part, self._parts[part])
-        return opened
-
-
-class FateTable:
-    """Numbers the different fates of a roster while it is put together."""
-
-    def __init__(self) -> None:
-        self._codes: dict[Fate, int] = {}
-
-    @property
-    def fates(self) -> list[Fate]:
-        """The fates so far, by code."""
-        return list(self._codes)
-
-    def code(self, fate: Fate) -> int:
-        """The code of *fate*."""
-        return self._codes.setdefault(fate, len(self._codes))
-
-
-def name_entries(chunks: Iterable[StepRoster]) -> NamedEntries:
-    """The candidates that *chunks* name, by id."""
-    table = FateTable()
-    coded = [
-        (candidate_id, code)
-        for chunk in chunks
-        for code, ids in _coded_groups(chunk, table)
-        for candidate_id in ids
-    ]
-    return NamedEntries(table.fates, coded)
-
-
-def hash_entries(chunk: StepRoster) -> HashedEntries:
-    """The candidates that *chunk* names, by hash."""
-    table = FateTable()
-    entries = sorted(
-        [
-            hash64(candidate_id) << CODE_BITS | code
-            for code, ids in _coded_groups(chunk, table)
-            for candidate_id in ids
-        ]
-    )
-    return HashedEntries(
-        table.fates,
-        array("Q", [entry >> CODE_BITS for entry in entries]),
-        array("H", [entry & _CODE_MASK for entry in entries]),
-    )
-
-
-def compact_entries(holding: HashedEntries) -> Iterator[tuple[int, bytes]]:
-    """The parts of the compact set that holds what *holding* holds."""
-    everything = holding.between(0, 1 << HASH_BITS, range(len(holding.fates)))
-    return encode_parts(Universe(len(holding)), everything, len(holding.fates))
-
-
-def _coded_groups(chunk: StepRoster, table: FateTable) -> Iterator[tuple[int, Sequence[str]]]:
-    for group in chunk.groups:
-        fate = Fate(group.verdict, group.reason, tuple(group.origin or ()), group.by)
-        yield table.code(fate), group.ids
-
-
-_fates_decoder: Final = msgspec.msgpack.Decoder(list[Fate])
-
-
-def encode_fates(fates: Sequence[Fate]) -> bytes:
-    """The table of a roster's fates as bytes."""
-    return msgspec.msgpack.encode(fates)
-
-
-def decode_fates(payload: bytes) -> list[Fate]:
-    """The table that `encode_fates` wrote."""
-    return _fates_decoder.decode(payload)
+    if roster is None:
+        return table
+    rows = table.find(candidate_id)
+    detailed = {row.by for row in rows if row.decision is not None and not row.is_logged}
+    named = [row for row in roster.find(candidate_id) if row.by not in detailed]
+    return ListedDecisions(table.step_id, [*rows, *named])

@@ -11,8 +11,15 @@ from uuid import UUID
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
+from xray.errors import InvalidRecordError
 from xray.model.clock import from_wall_us
-from xray.model.counts import OTHER_REASON, StepSummary, reason_of, summarize_step
+from xray.model.counts import (
+    OTHER_REASON,
+    StepSummary,
+    cover_with_roster,
+    reason_of,
+    summarize_step,
+)
 from xray.model.decisions import open_decision, weigh_rows
 from xray.model.facts import (
     MAX_ROSTER_CHUNK,
@@ -241,6 +248,25 @@ def _refuse_roster(fact: StepRoster) -> Refusal | None:
     return Refusal(fact_id(fact), "invalid_record", detail)
 
 
+def check_roster_chunk(chunk: StepRoster, total: int, held: int) -> None:
+    """Raise unless *chunk* fits what is known of its roster.
+
+    Args:
+        chunk: a chunk that is not stored yet.
+        total: how many candidates the chunks before it said there are.
+        held: how many of them came.
+
+    Raises:
+        InvalidRecordError: it counts otherwise, or there is no room for its candidates.
+    """
+    if chunk.total != total or held + chunk.size > total:
+        raise InvalidRecordError(
+            f"The roster has {total} candidates, of which {held} came; this chunk names "
+            f"{chunk.size} of {chunk.total}.",
+            hint="Name each candidate once, and give every chunk the same total.",
+        )
+
+
 def _refuse_named_steps(fact: StepFinished) -> Refusal | None:
     if fact.parent_step_id is not None and not _is_canonical_uuid(fact.parent_step_id):
         return _refuse_id(fact, "parent_step_id", fact.parent_step_id)
@@ -288,12 +314,15 @@ def count_reasons(fact: StepFinished, summary: StepSummary) -> dict[str, int]:
     return reasons
 
 
-def open_step(fact: StepFinished, summary: StepSummary | None = None) -> Step:
+def open_step(
+    fact: StepFinished, summary: StepSummary | None = None, named: int | None = None
+) -> Step:
     """The step that *fact* tells of, with counts by reason but without samples.
 
     Args:
         fact: the step, with all its rows.
         summary: what `summarize_step` says about it, when that is at hand.
+        named: how many candidates its roster names, once all of it came.
     """
     summary = summary or summarize_step(fact)
     return Step(
@@ -312,7 +341,7 @@ def open_step(fact: StepFinished, summary: StepSummary | None = None) -> Step:
         started_at=from_wall_us(fact.started_at_us),
         duration_ms=fact.duration_ms,
         capture=fact.capture,
-        coverage=summary.coverage,
+        coverage=cover_with_roster(summary, named),
         input_count=summary.input_count,
         output_count=summary.output_count,
         declared_input_count=summary.declared_input_count,

@@ -5,14 +5,14 @@ What it answers is by definition right; other engines are compared with it. Noth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future
 from threading import RLock
 from typing import TypeVar
 
 from msgspec.structs import replace
 
-from xray.errors import StoreError
+from xray.errors import InvalidRecordError, StoreError
 from xray.model.clock import Clock, SystemClock, to_wall_us
 from xray.model.counts import resolve_rows
 from xray.model.decisions import DecisionTable, ListedDecisions
@@ -24,14 +24,18 @@ from xray.model.facts import (
     StepFinished,
     StepRoster,
     StepRows,
+    fact_id,
 )
+from xray.model.holdings import name_entries
 from xray.model.records import Decision, Page, Run, Step, displayed_status
+from xray.model.roster import Roster, decisions_about
 from xray.query.cursor import encode_cursor
 from xray.query.evaluate import Record, meets
 from xray.query.plan import AllOf, Plan, Position, Scope
 from xray.store.folding import (
     MAX_TOTAL,
     RunFold,
+    check_roster_chunk,
     join_chunks,
     open_decisions,
     open_step,
@@ -82,8 +86,11 @@ class MemoryStore:
                 refusal = refuse_fact(fact)
                 if refusal is not None:
                     refused.append(refusal)
-                else:
+                    continue
+                try:
                     accepted += self._add(fact)
+                except InvalidRecordError as error:
+                    refused.append(Refusal(fact_id(fact), error.code, str(error)))
         done: Future[Receipt] = Future()
         done.set_result(
             Receipt(
@@ -96,6 +103,8 @@ class MemoryStore:
         return done
 
     def _add(self, fact: Fact) -> bool:
+        if isinstance(fact, StepRoster):
+            return self._add_roster(fact)
         run = self._runs.setdefault(fact.run_id, RunFold())
         self._opened_runs.pop(fact.run_id, None)
         if isinstance(fact, StepFinished):
@@ -112,14 +121,18 @@ class MemoryStore:
             chunks[fact.chunk] = fact.rows
             self._opened.pop(fact.step_id, None)
             return True
-        if isinstance(fact, StepRoster):
-            rosters = self._rosters.setdefault(fact.step_id, {})
-            if fact.chunk in rosters:
-                return False
-            rosters[fact.chunk] = fact
-            self._opened.pop(fact.step_id, None)
-            return True
         return run.add(fact)
+
+    def _add_roster(self, fact: StepRoster) -> bool:
+        chunks = self._rosters.get(fact.step_id, {})
+        total, held = _measure(chunks.values()) or (fact.total, 0)
+        if fact.chunk in chunks:
+            return False
+        check_roster_chunk(fact, total, held)
+        self._runs.setdefault(fact.run_id, RunFold())
+        self._opened.pop(fact.step_id, None)
+        self._rosters[fact.step_id] = {**chunks, fact.chunk: fact}
+        return True
 
     def run(self, run_id: str) -> Run | None:
         """One run, or None."""
@@ -148,6 +161,12 @@ class MemoryStore:
         with self._lock:
             self._require_open()
             return ListedDecisions(step_id, self._decisions(step_id))
+
+    def roster_of_step(self, step_id: str) -> Roster | None:
+        """The candidates a step decided after its census, detail or not; None without any."""
+        with self._lock:
+            self._require_open()
+            return self._roster(step_id) if step_id in self._steps else None
 
     def runs(self, plan: Plan) -> Page[Run]:
         """Runs that meet *plan*, newest first."""
@@ -236,8 +255,15 @@ class MemoryStore:
             if anchor.is_scan and after is not None:
                 last = (after.sort_us, after.record_id)
                 keys = [key for key in keys if key.by_age() <= last]
+
+            def open_table(key: StepKey) -> DecisionTable:
+                table = ListedDecisions(key.step_id, self._decisions(key.step_id))
+                if anchor.named_candidate is None:
+                    return table
+                return decisions_about(anchor.named_candidate, table, self._roster(key.step_id))
+
             source = DecisionSource(
-                table=lambda key: ListedDecisions(key.step_id, self._decisions(key.step_id)),
+                table=open_table,
                 step=self._open_step,
                 run=self.run,
             )
@@ -285,8 +311,19 @@ class MemoryStore:
     def _open_step(self, step_id: str) -> Step:
         step = self._opened.get(step_id)
         if step is None:
-            step = self._opened[step_id] = open_step(self._whole_fact(step_id))
+            roster = self._roster(step_id)
+            named = roster.total if roster is not None and roster.is_complete else None
+            step = open_step(self._whole_fact(step_id), named=named)
+            self._opened[step_id] = step
         return step
+
+    def _roster(self, step_id: str) -> Roster | None:
+        chunks = self._rosters.get(step_id, {}).values()
+        measures = _measure(chunks)
+        if measures is None:
+            return None
+        run_id = self._steps[step_id].run_id
+        return Roster(step_id, run_id, measures[0], [name_entries(chunks)])
 
     def _decisions(self, step_id: str) -> list[Decision]:
         if step_id not in self._steps:
@@ -307,6 +344,13 @@ class MemoryStore:
         if scope == "step":
             return [self._open_step(step_id) for step_id in step_ids]
         return [row for step_id in step_ids for row in self._decisions(step_id)]
+
+
+def _measure(chunks: Collection[StepRoster]) -> tuple[int, int] | None:
+    """How many candidates a roster has and how many of them came; None when nothing did."""
+    for first in chunks:
+        return first.total, sum(chunk.size for chunk in chunks)
+    return None
 
 
 def _by_age(position: Position) -> tuple[int, str]:

@@ -53,6 +53,12 @@ class Anchor(Struct, frozen=True):
         """Whether every step must be looked at, newest first."""
         return self.step_id is None and self.run_id is None and self.candidate_id is None
 
+    @property
+    def named_candidate(self) -> str | None:
+        """The candidate, where it names so few steps that the roster of each can be asked."""
+        is_bounded = self.step_id is not None or self.run_id is not None
+        return self.candidate_id if is_bounded else None
+
 
 def find_anchor(plan: Plan) -> Anchor:
     """What the decisions of *plan* are found by."""

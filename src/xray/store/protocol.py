@@ -9,6 +9,7 @@ from typing import Protocol
 from xray.model.decisions import DecisionTable
 from xray.model.facts import Fact, Receipt
 from xray.model.records import Decision, Page, Run, Step
+from xray.model.roster import Roster
 from xray.query.plan import Plan
 
 
@@ -44,6 +45,10 @@ class Store(Protocol):
 
     def decisions_of_step(self, step_id: str) -> DecisionTable:
         """Every stored decision of a step; empty for an unknown one."""
+        ...
+
+    def roster_of_step(self, step_id: str) -> Roster | None:
+        """The candidates a step decided after its census, detail or not; None without any."""
         ...
 
     def runs(self, plan: Plan) -> Page[Run]:

@@ -17,14 +17,17 @@ from xray.model.facts import (
     Fact,
     OriginRef,
     Reservoir,
+    RosterGroup,
     RunFinished,
     RunPatched,
     RunStarted,
     StepFinished,
+    StepRoster,
     StepRows,
     Tally,
 )
-from xray.query.plan import Comparison, FieldRef, Plan
+from xray.model.holdings import Fate
+from xray.query.plan import AllOf, Comparison, FieldRef, Plan
 from xray.store.protocol import Store
 
 NOW_US = 1_767_225_600_000_000
@@ -35,6 +38,13 @@ CANDIDATES = ("a", "b", "B", "ä", "\x00nul", "a\x00", "", "c" * 512)
 TEXTS = ("", "a", "b", "B", "filter", "ä", "𝕏", "a\x00b", "a\x00", 'quote"', "1", "true", "null")
 
 _decoder = msgspec.msgpack.Decoder(Fact)
+
+_ROSTER_CHUNKS = {
+    (STEP_IDS[0], 1): (CANDIDATES[:4], 3, 5),
+    (STEP_IDS[0], 2): (CANDIDATES[4:], 2, 5),
+    (STEP_IDS[1], 1): (CANDIDATES, 4, 4),
+}
+"""By step and chunk: which candidates it may name, how many of them, and the roster's total."""
 
 times = st.sampled_from(
     [0, NOW_US - 2 * DAY_US, NOW_US - DAY_US, NOW_US - DAY_US - 1, NOW_US - 5, NOW_US]
@@ -197,6 +207,22 @@ def chunks_of(step_id: str, chunk: int) -> st.SearchStrategy[Fact]:
 
 
 @st.composite
+def rosters_of(draw: st.DrawFn, step_id: str, chunk: int) -> Fact:
+    """A chunk of a step's roster; all chunks of a step agree about its total."""
+    names, size, total = _ROSTER_CHUNKS[step_id, chunk]
+    ids = draw(st.lists(st.sampled_from(names), min_size=size, max_size=size, unique=True))
+    fates = st.tuples(
+        st.integers(0, 2),
+        optional_texts,
+        st.none() | st.lists(st.builds(OriginRef, st.sampled_from(CANDIDATES)), max_size=2),
+        st.none() | st.sampled_from(["q1", "q2"]),
+    )
+    groups = [RosterGroup(*draw(fates), ids=[name]) for name in ids]
+    run_id = draw(st.sampled_from(RUN_IDS))
+    return StepRoster(run_id=run_id, step_id=step_id, chunk=chunk, total=total, groups=groups)
+
+
+@st.composite
 def worlds(draw: st.DrawFn) -> list[Fact]:
     """Facts about a few runs and steps, each at most once, as a decoder gives them."""
     kinds = [
@@ -204,6 +230,7 @@ def worlds(draw: st.DrawFn) -> list[Fact]:
         *(runs_patched(run_id) for run_id in RUN_IDS),
         *(steps_finished(step_id) for step_id in STEP_IDS),
         *(chunks_of(step_id, chunk) for step_id in STEP_IDS[:2] for chunk in (1, 2)),
+        *(rosters_of(step_id, chunk) for step_id, chunk in _ROSTER_CHUNKS),
     ]
     chosen = draw(st.lists(st.sampled_from(kinds), max_size=12, unique_by=id))
     return as_received([draw(kind) for kind in chosen])
@@ -229,11 +256,33 @@ def everything(store: Store) -> dict[str, object]:
             [table.candidate_ids, table.verdicts, table.logged, table.partitions, table.wholes]
         )
         told[f"decisions {step_id}"] = _decisions(store, "step_id", step_id)
+        told[f"roster {step_id}"] = _roster(store, step_id)
+        for candidate_id in CANDIDATES:
+            named = AllOf(
+                (
+                    Comparison(FieldRef("decision", "step_id"), "=", step_id),
+                    Comparison(FieldRef("decision", "candidate_id"), "=", candidate_id),
+                )
+            )
+            page = store.decisions(Plan(scope="decision", where=named))
+            told[f"fate of {candidate_id} in {step_id}"] = sorted(map(repr, page.items))
     for candidate_id in CANDIDATES:
         told[f"candidate {candidate_id}"] = _decisions(store, "candidate_id", candidate_id)
     told["runs"] = repr(store.runs(Plan(scope="run", now_us=NOW_US)))
     told["steps"] = repr(store.steps(Plan(scope="step", now_us=NOW_US)))
     return told
+
+
+def _roster(store: Store, step_id: str) -> object:
+    roster = store.roster_of_step(step_id)
+    if roster is None:
+        return None
+    found = {name: sorted(map(repr, roster.find(name))) for name in CANDIDATES}
+    return roster.total, roster.held, roster.is_complete, found, repr(_sorted(roster.counts()))
+
+
+def _sorted(counts: dict[Fate, int]) -> list[tuple[str, int]]:
+    return sorted((repr(fate), count) for fate, count in counts.items())
 
 
 def _decisions(store: Store, name: str, value: str) -> str:

@@ -40,6 +40,7 @@ class _Summary(Struct, array_like=True, frozen=True):
     rate_basis: RateBasis | None
     coverage: Coverage
     incomplete: list[str]
+    census: int
 
 
 class StepBody(Struct, array_like=True, frozen=True):
@@ -101,15 +102,20 @@ def decode_step(payload: bytes) -> StepBody:
     return _step_decoder.decode(payload)
 
 
-def open_body(body: StepBody) -> Step:
-    """The step as a list shows it."""
+def open_body(body: StepBody, named: int | None = None) -> Step:
+    """The step as a list shows it.
+
+    Args:
+        body: the step.
+        named: how many candidates its roster names, once all of it came.
+    """
     reasons = {**body.summary.reasons, **dict.fromkeys(body.shown_reasons, 0)}
     summary = StepSummary(
         rows=[],
         stats=open_map(body.fact.stats),
         **dict(zip(_SUMMARY_FIELDS, _read_summary(body.summary), strict=True)),
     )
-    return open_step(body.fact, msgspec.structs.replace(summary, reasons=reasons))
+    return open_step(body.fact, msgspec.structs.replace(summary, reasons=reasons), named)
 
 
 def encode_run(fold: RunFold) -> dict[int, bytes]:

@@ -12,6 +12,7 @@ from xray.model.clock import Clock, SystemClock
 from xray.model.decisions import DecisionTable
 from xray.model.facts import Fact, Receipt
 from xray.model.records import Decision, Page, Run, Step
+from xray.model.roster import Roster
 from xray.query.plan import Plan
 from xray.store.scanning import ScanBudget
 from xray.store.sqlite.connection import FileLock, connect_writer
@@ -99,6 +100,11 @@ class SqliteStore:
         """Every stored decision of a step; empty for an unknown one."""
         with self._open_reader().snapshot() as snapshot:
             return snapshot.decisions_of_step(step_id)
+
+    def roster_of_step(self, step_id: str) -> Roster | None:
+        """The candidates a step decided after its census, detail or not; None without any."""
+        with self._open_reader().snapshot() as snapshot:
+            return snapshot.roster_of_step(step_id)
 
     def runs(self, plan: Plan) -> Page[Run]:
         """Runs that meet *plan*, newest first; a long `output` is cut to 2 KB with a mark."""

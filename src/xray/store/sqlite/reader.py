@@ -22,6 +22,7 @@ from xray.model.clock import Clock
 from xray.model.decisions import DecisionTable, ListedDecisions
 from xray.model.ids import hash64
 from xray.model.records import Decision, Page, Run, Step
+from xray.model.roster import Roster, decisions_about
 from xray.query.evaluate import Record, meets
 from xray.query.plan import Condition, Plan, Position, Scope
 from xray.store.folding import RunFold, sample_rejections, shorten_output
@@ -43,6 +44,7 @@ from xray.store.sqlite.decision_table import open_table
 from xray.store.sqlite.frames import Decompressor
 from xray.store.sqlite.listing import Listing, raw_id
 from xray.store.sqlite.postings import find_steps
+from xray.store.sqlite.rosters import count_named, load_roster
 
 _POOL_SIZE: Final = 4
 _POOL_OVERFLOW: Final = 12
@@ -151,6 +153,11 @@ class Snapshot:
             return ListedDecisions(step_id, [])
         return self._table(seq, step_id, self._open_steps([seq])[0].run_id)
 
+    def roster_of_step(self, step_id: str) -> Roster | None:
+        """The candidates a step decided after its census; None without any."""
+        found = self._step_keys("steps.step_id = ?", [raw_id(step_id)])
+        return next((self._roster(seq, key) for seq, key in found.items()), None)
+
     def runs(self, plan: Plan) -> Page[Run]:
         """Runs that meet *plan*, newest first."""
         now_us = plan.now_us or self._now_us()
@@ -188,8 +195,16 @@ class Snapshot:
             portions = ((number(keys), end) for keys, end in self._steps_from(plan, meter))
         else:
             portions = [(sort_keys(anchor, number(self._anchored_steps(anchor))), None)]
+
+        def open_table(key: StepKey) -> DecisionTable:
+            seq = seqs[key.step_id]
+            table = self._table(seq, key.step_id, key.run_id)
+            if anchor.named_candidate is None:
+                return table
+            return decisions_about(anchor.named_candidate, table, self._roster(seq, key))
+
         source = DecisionSource(
-            table=lambda key: self._table(seqs[key.step_id], key.step_id, key.run_id),
+            table=open_table,
             step=lambda step_id: self._open_steps([seqs[step_id]])[0],
             run=self.run,
         )
@@ -255,6 +270,11 @@ class Snapshot:
         blocks = load_blocks(self._driver, seq, self._decompressor)
         return open_table(step_id, run_id, blocks)
 
+    def _roster(self, seq: int, key: StepKey) -> Roster | None:
+        return load_roster(
+            self._driver, seq, self._decompressor, step_id=key.step_id, run_id=key.run_id
+        )
+
     def _sampled(self, seq: int) -> Step:
         step = self._open_steps([seq])[0]
         if not step.rejections:
@@ -278,12 +298,14 @@ class Snapshot:
 
     def _open_steps(self, seqs: Sequence[int]) -> list[Step]:
         found: dict[int, bytes] = {}
+        named: dict[int, int] = {}
         for some in _portions(seqs):
             marks = ", ".join("?" * len(some))
             query = f"select seq, data from step_bodies where seq in ({marks})"  # noqa: S608
             found.update(self._driver.execute(query, some).fetchall())
-        payloads = (unpack(found[seq], self._decompressor) for seq in seqs)
-        return [open_body(decode_step(payload)) for payload in payloads]
+            named.update(count_named(self._driver, some))
+        bodies = (decode_step(unpack(found[seq], self._decompressor)) for seq in seqs)
+        return [open_body(body, named.get(seq)) for seq, body in zip(seqs, bodies, strict=True)]
 
     def _meets(self, rest: Condition, record: Run | Step, now_us: int) -> bool:
         run = record if isinstance(record, Run) else self.run(record.run_id)

@@ -48,6 +48,7 @@ from xray.store.sqlite.bodies import (
 from xray.store.sqlite.dims import Dims
 from xray.store.sqlite.frames import Compressor, Decompressor, Samples
 from xray.store.sqlite.postings import Postings
+from xray.store.sqlite.rosters import Rosters
 from xray.store.sqlite.rows import PUT_RUN, PUT_STEP, id_bytes, run_row, step_row
 
 _IDS_PER_LOOKUP: Final = 500
@@ -94,6 +95,7 @@ class Recorder:
         self._connection = connection
         self._dims = dims
         self._postings = postings
+        self.rosters = Rosters(connection, decompressor, lambda: self.compressor)
         self.compressor = compressor
         self.samples = samples
         self._decompressor = decompressor
@@ -124,6 +126,7 @@ class Recorder:
         self._chunks: dict[int, set[int]] = {}
         self._entries: list[tuple[int, int]] = []
         self._incomplete: set[int] = set()
+        self._arrived: list[tuple[int]] = []
 
     def record(self, batches: Sequence[Submitted]) -> list[Receipt]:
         """Write *batches*; the caller's transaction makes them durable.
@@ -162,7 +165,7 @@ class Recorder:
         step_ids: dict[str, bytes] = {}
         for fact in facts:
             run_ids[fact.run_id] = id_bytes(fact.run_id)
-            if isinstance(fact, (StepFinished, StepRows)):
+            if isinstance(fact, (StepFinished, StepRows, StepRoster)):
                 step_ids[fact.step_id] = id_bytes(fact.step_id)
         for run_id, seq, known in self._select("runs", "run_id, seq, known", "run_id", run_ids):
             self._runs[run_id] = _KnownRun(seq, known)
@@ -189,7 +192,7 @@ class Recorder:
         if isinstance(fact, StepRows):
             return self._add_chunk(fact)
         if isinstance(fact, StepRoster):
-            raise InvalidRecordError("Rosters are not kept by this store.")
+            return self._add_roster(fact)
         return self._add_run_fact(fact)
 
     def _run(self, run_id: str) -> _KnownRun:
@@ -230,8 +233,10 @@ class Recorder:
             seq = self._next_step
             self._next_step += 1
         else:
-            self._new_early.pop(fact.step_id, None)
-            self._incomplete.add(seq)
+            if self._new_early.pop(fact.step_id, None) is None:
+                self._arrived.append((seq,))
+            if self._chunks_of(seq):
+                self._incomplete.add(seq)
         self._steps[fact.step_id] = seq
         self._put_step(seq, run.seq, fact, summarize_step(fact))
         self._put_blocks(seq, 0, fact.rows)
@@ -243,12 +248,7 @@ class Recorder:
 
     def _add_chunk(self, fact: StepRows) -> bool:
         self._run(fact.run_id)
-        seq = self._steps.get(fact.step_id)
-        if seq is None:
-            seq = self._early.get(fact.step_id)
-            if seq is None:
-                seq = self._early[fact.step_id] = self._new_early[fact.step_id] = self._next_step
-                self._next_step += 1
+        seq = self._seq(fact.step_id)
         if fact.chunk in self._chunks_of(seq):
             return False
         if fact.step_id in self._steps:
@@ -258,6 +258,20 @@ class Recorder:
         if not fact.rows:
             self._put_block(seq, fact.chunk, 0, [])
         return True
+
+    def _add_roster(self, fact: StepRoster) -> bool:
+        self._run(fact.run_id)
+        return self.rosters.add(self._seq(fact.step_id), fact)
+
+    def _seq(self, step_id: str) -> int:
+        """The number of a step, also of one that has not arrived yet."""
+        seq = self._steps.get(step_id)
+        if seq is None:
+            seq = self._early.get(step_id)
+        if seq is None:
+            seq = self._early[step_id] = self._new_early[step_id] = self._next_step
+            self._next_step += 1
+        return seq
 
     def _chunks_of(self, seq: int) -> set[int]:
         chunks = self._chunks.get(seq)
@@ -330,6 +344,7 @@ class Recorder:
         if self._new_early:
             early = [(id_bytes(step_id), seq) for step_id, seq in self._new_early.items()]
             execute_many("insert into early_steps (step_id, seq) values (?, ?)", early)
+        execute_many("delete from early_steps where seq = ?", self._arrived)
         self._postings.add(self._entries)
         if self._incomplete:
             self._count_again(sorted(self._incomplete))
@@ -346,6 +361,5 @@ class Recorder:
             blocks = load_blocks(self._connection, seq, self._decompressor)
             fact = restore_rows(body.fact, blocks)
             self._put_step(seq, run, fact, summarize_step(fact))
-            self._connection.execute("delete from early_steps where seq = ?", (seq,))
         self._connection.executemany(PUT_STEP, self._step_rows)
         self._connection.executemany(_PUT_BODY, self._bodies)

@@ -139,6 +139,7 @@ class Writer:
 
     def _run(self) -> None:
         try:
+            self._tidy()
             while group := self._next_group():
                 self._commit_group(group)
                 self._tidy()
@@ -217,10 +218,11 @@ class Writer:
         try:
             self._merge_segments()
             self._train_dictionaries()
+            self._merge_rosters()
         except Exception as error:  # noqa: BLE001  (tidying is optional, the writer must go on)
             with contextlib.suppress(sqlite3.Error):
                 self._connection.rollback()
-            _log.warning("The candidate index could not be merged and is left as it is: %s", error)
+            _log.warning("What is stored could not be tidied and is left as it is: %s", error)
 
     def _merge_segments(self) -> None:
         is_due = True
@@ -228,6 +230,16 @@ class Writer:
             self._connection.execute("begin immediate")
             is_due = self._postings.merge_due()
             self._connection.execute("commit")
+
+    def _merge_rosters(self) -> None:
+        """A slice after every group, so that they come to an end; the rest while nobody waits."""
+        rosters = self._recorder.rosters
+        while rosters.is_due:
+            self._connection.execute("begin immediate")
+            rosters.merge_slice()
+            self._connection.execute("commit")
+            if self._queue or self._is_closing:
+                return
 
     def _train_dictionaries(self) -> None:
         samples = self._recorder.samples

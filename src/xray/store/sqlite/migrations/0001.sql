@@ -103,3 +103,28 @@ create table cand_post (
     id integer primary key,
     data blob not null
 );
+
+-- state: 0 chunks are missing, 1 to be merged, 2 merged, its chunks to be deleted, 3 done;
+-- received = a bit for each chunk that came; fates = what the codes in the parts stand for
+create table rosters (
+    seq integer primary key,
+    total integer not null,
+    held integer not null,
+    state integer not null,
+    received blob not null,
+    fates blob not null
+);
+create index roster_by_work on rosters (state) where state in (1, 2);
+
+-- id = step << 12 | chunk; data = sorted little-endian u64 hashes, then their u16 codes
+create table roster_chunks (
+    id integer primary key,
+    fates blob not null,
+    data blob not null
+);
+
+-- id = step << 12 | part of the universe of hashes
+create table roster_parts (
+    id integer primary key,
+    data blob not null
+);

@@ -1,0 +1,240 @@
+"""Rosters in the database: chunks as they come, one compact set once all of them came.
+
+A roster that comes in one chunk is a compact set at once. Of several, each chunk waits under its
+whole hashes, where lookups find it, until the last has come; then they are merged, a bounded piece
+of work at a time between two commits. Until the merged set is complete nobody reads it, so a stop
+in between costs no more than to begin again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from xray.model.compact import Universe, encode_part
+from xray.model.facts import StepRoster
+from xray.model.holdings import (
+    CompactEntries,
+    Fate,
+    FateTable,
+    HashedEntries,
+    compact_entries,
+    decode_fates,
+    encode_fates,
+    hash_entries,
+)
+from xray.model.roster import Roster
+from xray.store.folding import check_roster_chunk
+from xray.store.sqlite.bodies import pack, unpack
+from xray.store.sqlite.frames import Compressor, Decompressor
+
+ID_BITS: Final = 12
+"""The id of a chunk or a part is its step's number shifted by this many bits, plus its own."""
+
+_WAITING: Final = 0
+_DUE: Final = 1
+_MERGED: Final = 2
+_DONE: Final = 3
+_CHUNKS_PER_SLICE: Final = 16
+_PARTS_PER_PASS: Final = 32
+_PUT_ROSTER: Final = (
+    "insert or replace into rosters (seq, total, held, state, received, fates)"
+    " values (?, ?, ?, ?, ?, ?)"
+)
+_PUT_PART: Final = "insert or replace into roster_parts (id, data) values (?, ?)"
+_PUT_CHUNK: Final = "insert into roster_chunks (id, fates, data) values (?, ?, ?)"
+
+
+class Rosters:
+    """Writes rosters; used by the writer alone.
+
+    Args:
+        connection: the writer's connection.
+        decompressor: opens the tables of fates.
+        compressor: gives what compresses them at the time.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        decompressor: Decompressor,
+        compressor: Callable[[], Compressor],
+    ) -> None:
+        self._connection = connection
+        self._decompressor = decompressor
+        self._compressor = compressor
+        query = "select seq from rosters where state in (?, ?) order by seq"
+        due = connection.execute(query, (_DUE, _MERGED)).fetchall()
+        self._due = deque([seq for (seq,) in due])
+        self._work: Iterator[None] | None = None
+
+    def add(self, seq: int, fact: StepRoster) -> bool:
+        """Keep a chunk of the roster of step number *seq*; False when it is kept already.
+
+        Raises:
+            InvalidRecordError: it contradicts the chunks before it.
+        """
+        total, held, received = self._known(seq) or (fact.total, 0, 0)
+        if received >> fact.chunk & 1:
+            return False
+        check_roster_chunk(fact, total, held)
+        holding = hash_entries(fact)
+        held += fact.size
+        received |= 1 << fact.chunk
+        state, fates = _WAITING, b""
+        if fact.size == total:
+            self._put_parts(seq, compact_entries(holding))
+            state, fates = _DONE, self._pack(holding.fates)
+        else:
+            chunk_id = seq << ID_BITS | fact.chunk
+            row = (chunk_id, self._pack(holding.fates), holding.encode())
+            self._connection.execute(_PUT_CHUNK, row)
+            if held == total:
+                state = _DUE
+                self._due.append(seq)
+        mask = received.to_bytes(-(-received.bit_length() // 8), "little")
+        self._connection.execute(_PUT_ROSTER, (seq, total, held, state, mask, fates))
+        return True
+
+    def _known(self, seq: int) -> tuple[int, int, int] | None:
+        query = "select total, held, received from rosters where seq = ?"
+        found = self._connection.execute(query, (seq,)).fetchone()
+        return found and (found[0], found[1], int.from_bytes(found[2], "little"))
+
+    def _pack(self, fates: Sequence[Fate]) -> bytes:
+        return pack(encode_fates(fates), self._compressor())
+
+    def _put_parts(self, seq: int, parts: Iterator[tuple[int, bytes]]) -> None:
+        rows = [(seq << ID_BITS | part, data) for part, data in parts]
+        self._connection.executemany(_PUT_PART, rows)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether there is something to merge."""
+        return self._work is not None or bool(self._due)
+
+    def merge_slice(self) -> None:
+        """Do a piece of the merging that is due, within a transaction."""
+        if self._work is None:
+            self._work = self._merge(self._due.popleft())
+        for _ in self._work:
+            return
+        self._work = None
+
+    def _merge(self, seq: int) -> Iterator[None]:
+        """Merge the chunks of one roster; between two steps of it the transaction may end."""
+        query = "select total, state from rosters where seq = ?"
+        total, state = self._connection.execute(query, (seq,)).fetchone() or (0, _DONE)
+        chunk_ids = [
+            row[0]
+            for row in self._connection.execute(
+                "select id from roster_chunks where id between ? and ?", id_range(seq)
+            )
+        ]
+        if state == _DUE:
+            table = FateTable()
+            codes: dict[int, list[int]] = {}
+            for some in _slices(chunk_ids):
+                for chunk_id, data in self._read("fates", some):
+                    fates = decode_fates(unpack(data, self._decompressor))
+                    codes[chunk_id] = [table.code(fate) for fate in fates]
+                yield
+            universe = Universe(total)
+            for first in range(0, universe.part_count, _PARTS_PER_PASS):
+                parts = range(first, min(first + _PARTS_PER_PASS, universe.part_count))
+                yield from self._merge_parts(seq, universe, parts, codes, len(table.fates))
+            self._connection.execute(
+                "update rosters set state = ?, fates = ? where seq = ?",
+                (_MERGED, self._pack(table.fates), seq),
+            )
+            state = _MERGED
+            yield
+        if state == _MERGED:
+            for some in _slices(chunk_ids):
+                marks = ", ".join("?" * len(some))
+                query = f"delete from roster_chunks where id in ({marks})"  # noqa: S608
+                self._connection.execute(query, some)
+                yield
+            query = "update rosters set state = ? where seq = ?"
+            self._connection.execute(query, (_DONE, seq))
+
+    def _merge_parts(
+        self,
+        seq: int,
+        universe: Universe,
+        parts: Sequence[int],
+        codes: dict[int, list[int]],
+        code_count: int,
+    ) -> Iterator[None]:
+        bounds = [(universe.part_start(part), universe.part_start(part + 1)) for part in parts]
+        gathered: list[list[int]] = [[] for _ in parts]
+        for some in _slices(list(codes)):
+            for chunk_id, data in self._read("data", some):
+                holding = HashedEntries.decode((), data)
+                for entries, (start, beyond) in zip(gathered, bounds, strict=True):
+                    entries += holding.between(start, beyond, codes[chunk_id])
+            yield
+        for part, entries in zip(parts, gathered, strict=True):
+            if entries:
+                entries.sort()
+                data = encode_part(universe, part, entries, code_count)
+                self._put_parts(seq, iter([(part, data)]))
+                yield
+
+    def _read(self, column: str, chunk_ids: Sequence[int]) -> list[tuple[int, bytes]]:
+        marks = ", ".join("?" * len(chunk_ids))
+        query = f"select id, {column} from roster_chunks where id in ({marks})"  # noqa: S608
+        return self._connection.execute(query, chunk_ids).fetchall()
+
+
+def _slices(chunk_ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(chunk_ids), _CHUNKS_PER_SLICE):
+        yield chunk_ids[start : start + _CHUNKS_PER_SLICE]
+
+
+def id_range(seq: int) -> tuple[int, int]:
+    """The first and last id that a chunk or part of step number *seq* can have."""
+    return seq << ID_BITS, (seq + 1 << ID_BITS) - 1
+
+
+def load_roster(
+    connection: sqlite3.Connection,
+    seq: int,
+    decompressor: Decompressor,
+    *,
+    step_id: str,
+    run_id: str,
+) -> Roster | None:
+    """The roster of step number *seq*, or None when nothing of it came."""
+    query = "select total, held, state, fates from rosters where seq = ?"
+    found = connection.execute(query, (seq,)).fetchone()
+    if found is None:
+        return None
+    total, held, state, fates = found
+    if state in (_MERGED, _DONE):
+        query = "select id, data from roster_parts where id between ? and ?"
+        parts = connection.execute(query, id_range(seq))
+        first = seq << ID_BITS
+        compact = CompactEntries(
+            decode_fates(unpack(fates, decompressor)),
+            Universe(total),
+            {part - first: data for part, data in parts},
+            held,
+        )
+        return Roster(step_id, run_id, total, [compact])
+    query = "select fates, data from roster_chunks where id between ? and ?"
+    chunks = connection.execute(query, id_range(seq))
+    waiting = [
+        HashedEntries.decode(decode_fates(unpack(fates, decompressor)), data)
+        for fates, data in chunks
+    ]
+    return Roster(step_id, run_id, total, waiting)
+
+
+def count_named(connection: sqlite3.Connection, seqs: Sequence[int]) -> dict[int, int]:
+    """How many candidates the roster of each of *seqs* names, where all of it came."""
+    marks = ", ".join("?" * len(seqs))
+    query = f"select seq, total from rosters where held = total and seq in ({marks})"  # noqa: S608
+    return dict(connection.execute(query, seqs).fetchall())
