@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
+from random import Random
 
 import msgspec
 import pytest
-from msgspec import Raw
 
 from xray import XRay
-from xray.capture.ledger import SAMPLES_PER_REASON, Ledger
+from xray.capture.draw import SAMPLES_PER_REASON, Combination, Draw
 from xray.capture.rows import MAX_CHECKS_PER_CANDIDATE, MAX_PENDING_CANDIDATES
 from xray.capture.settings import CENSUS_BYTES, CENSUS_ROWS
 from xray.capture.step import Step
-from xray.model.facts import REJECTED, DecisionRow, StepFinished
+from xray.model.facts import REJECTED, StepFinished
 from xray.testing import MemorySink
-
-decode_row = msgspec.msgpack.Decoder(DecisionRow).decode
 
 TRIALS = 2_000
 POPULATION = 1_000
@@ -33,6 +30,10 @@ def record(work: Callable[[Step], object], *, level: str = "sample") -> StepFini
 def reject_many(step: Step, count: int, reason: str = "dear", start: int = 0) -> None:
     for number in range(start, start + count):
         step.reject(f"id_{number:05}", reason)
+
+
+def combination(draw: Draw) -> Combination:
+    return Combination(draw, (), is_named=True, failed_check=None)
 
 
 def test_the_census_ends_after_its_last_row_and_not_before() -> None:
@@ -79,13 +80,22 @@ def test_each_reason_and_verdict_keeps_fifty_rows_however_rare_it_is() -> None:
 def test_a_draw_after_the_census_favours_no_position() -> None:
     drawn = [0] * POPULATION
     for trial in range(TRIALS):
-        ledger = Ledger(f"trial {trial}")
+        draw = Draw(REJECTED, "dear", Random(f"trial {trial}").random)
+        # Two call sites, one of them with more to a decision than its reason.
+        watched, apart = combination(draw), combination(draw)
+        draw.watch(watched)
         for position in range(POPULATION):
-            wanted = ledger.enter_plain(str(position), REJECTED, "dear")
-            if wanted is not None:
-                ledger.keep(str(position), wanted, DecisionRow(REJECTED, str(position), "dear"))
-        for row in cast("list[Raw]", ledger.seal([], 0).reservoirs[0].rows):
-            drawn[int(decode_row(row).candidate_id)] += 1
+            if position % 5:
+                watched.ids.append(position)
+                if len(watched.ids) >= watched.next_length:
+                    draw.ask(watched, str(position).encode)
+            else:
+                apart.ids.append(position)
+                draw.count_apart()
+                draw.ask(apart, str(position).encode)
+        for one in draw.sample:
+            drawn[int(one.row)] += 1
+            assert one.combination.ids[one.index] == int(one.row)
     share = SAMPLES_PER_REASON / POPULATION
     expected = TRIALS * share
     # Drawn without replacement, a count varies by `1 - share` less than a multinomial one.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 FindStep = Callable[[object], str | None]
 
-_MAX_REASON_LENGTH: Final = 256
+MAX_REASON_LENGTH: Final = 256
 _MAX_ORIGINS_PER_CANDIDATE: Final = 64
 _MAX_NAMED_SCORES: Final = 64
 _NUMBERS: Final = (float, int, bool, type(None))
@@ -34,7 +34,7 @@ _NUMBERS: Final = (float, int, bool, type(None))
 
 def read_reason(reason: object, omissions: dict[str, int]) -> str | None:
     """A reason as a short text; None for none."""
-    text = bounded_text(reason, omissions, _MAX_REASON_LENGTH)
+    text = bounded_text(reason, omissions, MAX_REASON_LENGTH)
     return text or None
 
 
@@ -64,7 +64,7 @@ def read_score(score: object) -> Score | None:
         for name, value in dict.items(score):
             number = read_number(value)
             if is_a(name, str) and number is not None and len(named) < _MAX_NAMED_SCORES:
-                named[well_formed(str.__str__(name)[:_MAX_REASON_LENGTH])] = number
+                named[well_formed(str.__str__(name)[:MAX_REASON_LENGTH])] = number
         return named or None
     return read_number(score)
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import Raw
-
 from xray.capture.evidence import read_origins, read_reason
 from xray.capture.guard import caught
+from xray.capture.settlement import SealedRows
 from xray.capture.step import Step
 from xray.model.counts import add_origin, add_reason, derive_reason
 from xray.model.facts import (
@@ -16,7 +15,6 @@ from xray.model.facts import (
     SELECTED,
     OriginCount,
     OriginRef,
-    Reservoir,
     Tally,
 )
 from xray.model.kinds import is_a
@@ -128,17 +126,15 @@ class MinimalStep(Step):
         for ref in read_origins(origin, self.run.find_step) or ():
             add_origin(self._origins, OriginRef(ref.candidate_id, ref.step_id), verdict)
 
-    def _seal(self) -> tuple[list[Raw], list[Reservoir], Tally | None]:
+    def _seal(self) -> SealedRows:
         reasons: dict[str, int] = {}
         for reason, count in self._reasons[REJECTED].items():
             # Cut and made well-formed here, once a reason, rather than at each call.
             named = read_reason(reason, self._omissions)
             add_reason(reasons, named or UNNAMED_REASON, count)
         rejected, accepted, selected = (sum(counts.values()) for counts in self._reasons)
-        return (
-            [],
-            [],
-            Tally(
+        return SealedRows(
+            tally=Tally(
                 rejected=rejected,
                 accepted=accepted,
                 selected=selected,

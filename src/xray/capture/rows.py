@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
+
 from xray.capture.comparison import is_missing
 from xray.capture.evidence import (
+    MAX_REASON_LENGTH,
     FindStep,
     read_check,
     read_number,
@@ -21,10 +24,15 @@ from xray.model.ids import MAX_CANDIDATE_ID_LENGTH, identify
 from xray.model.kinds import is_a
 from xray.model.vocabulary import MISSING_PREFIX
 
+MAX_PLAIN_ROW_BYTES: Final = 2_048
 MAX_LOGGED_ROWS: Final = 1_024
 MAX_PENDING_CANDIDATES: Final = 4_096
 MAX_CHECKS_PER_CANDIDATE: Final = 64
 MAX_UNNAMED_CANDIDATES: Final = 1_024
+_MAX_PLAIN_FIELDS: Final = 16
+_MAX_PLAIN_TEXT_LENGTH: Final = 1_024
+
+_encode: Final = msgspec.msgpack.Encoder().encode
 
 
 class RowMaker:
@@ -109,6 +117,48 @@ class RowMaker:
         """The first failed check about *candidate*, which its verdict settles."""
         found = self.pending.pop(self._identify_decided(candidate)[0], None)
         return found if isinstance(found, str) else None
+
+    def are_plain(self, attributes: object) -> bool:
+        """Whether *attributes* can be encoded as they are: small, flat, and nothing to redact."""
+        if type(attributes) is not dict or len(attributes) > _MAX_PLAIN_FIELDS:
+            return False
+        harmless = self._redactor.harmless
+        for name, value in attributes.items():
+            # By identity: a set would ask keys and classes of the pipeline's for their hash.
+            if type(name) is not str or name not in harmless:
+                return False
+            kind = type(value)
+            if kind is str:
+                if len(value) > _MAX_PLAIN_TEXT_LENGTH:
+                    return False
+            elif not (kind is int or kind is float or kind is bool or value is None):
+                return False
+        return True
+
+    def encode(
+        self,
+        verdict: int,
+        candidate: object,
+        reason: object = None,
+        attributes: object = None,
+        *more: object,
+    ) -> bytes:
+        """The encoded row of one verdict; arguments as for `make_row`."""
+        if (
+            type(candidate) is str
+            and 0 < len(candidate) <= MAX_CANDIDATE_ID_LENGTH
+            and (reason is None or (type(reason) is str and len(reason) <= MAX_REASON_LENGTH))
+            and (attributes is None or self.are_plain(attributes))
+            and not self.pending
+            and all(one is None for one in more)
+        ):
+            try:
+                row = _encode((verdict, candidate, reason, attributes))
+            except (UnicodeEncodeError, OverflowError):
+                row = b""
+            if 0 < len(row) <= MAX_PLAIN_ROW_BYTES:
+                return row
+        return _encode(self.make_row(verdict, candidate, reason, attributes, *more))
 
     def make_row(
         self,

@@ -1,41 +1,28 @@
-"""Steps that keep detail: all of it, or a census and then a sample a reason."""
+"""Steps that keep every decision: all of them, or the first as a census."""
 
 from __future__ import annotations
 
-import threading
-from typing import Any, Final
+from typing import Any
 
-import msgspec
-from msgspec import Raw
-
+from xray.capture.drawn import DrawnStep
+from xray.capture.evidence import MAX_REASON_LENGTH
 from xray.capture.guard import caught
-from xray.capture.ledger import Ledger
+from xray.capture.ledger import encode_row
+from xray.capture.rows import MAX_PLAIN_ROW_BYTES
 from xray.capture.settings import CENSUS_BYTES, CENSUS_ROWS
-from xray.capture.step import MAX_CHUNK_BYTES, Step
-from xray.model.facts import ACCEPTED, REJECTED, SELECTED, DecisionRow, Reservoir, Tally
+from xray.capture.settlement import SealedRows
+from xray.model.facts import ACCEPTED, REJECTED, SELECTED, DecisionRow
 from xray.model.ids import MAX_CANDIDATE_ID_LENGTH
 from xray.model.vocabulary import CaptureLevel
 
-_MAX_PLAIN_ROW_BYTES: Final = 2_048
-_MAX_PLAIN_FIELDS: Final = 16
-_MAX_PLAIN_TEXT_LENGTH: Final = 1_024
 
-_encode: Final = msgspec.msgpack.Encoder().encode
-
-
-class SampledStep(Step):
-    """Keeps every decision up to the census limit, then exact counts and a sample a reason."""
-
-    level: CaptureLevel = "sample"
+class SampledStep(DrawnStep):
+    """Keeps every decision up to the census limit, and goes on as a `DrawnStep`."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._encoded: list[bytes] = []
         self._rows_left: float = CENSUS_ROWS
         self._bytes_left = CENSUS_BYTES
-        self._entered_rows = 0
-        self._ledger: Ledger | None = None
-        self._switch = threading.Lock()
 
     def reject(
         self,
@@ -58,11 +45,29 @@ class SampledStep(Step):
                 # One chain of identity tests is the cheapest way to see that nothing else is given.
                 reasoning is score is observed is limit is op is origin is rank is by is part_of
                 and part_of is None
+                and self._ledger is None
                 and type(candidate_id) is str
-                and (reason is None or type(reason) is str)
+                and 0 < len(candidate_id) <= MAX_CANDIDATE_ID_LENGTH
+                and (reason is None or (type(reason) is str and len(reason) <= MAX_REASON_LENGTH))
+                and (attributes is None or self._are_plain(attributes))
                 and not self._pending_checks
-                and self._enter_plain(REJECTED, candidate_id, reason, attributes)
             ):
+                try:
+                    row = encode_row((REJECTED, candidate_id, reason, attributes))
+                except (UnicodeEncodeError, OverflowError):
+                    row = b""
+                if 0 < len(row) <= MAX_PLAIN_ROW_BYTES:
+                    self._encoded.append(row)
+                    self._rows_left -= 1
+                    self._bytes_left -= len(row)
+                    if self._rows_left <= 0 or self._bytes_left <= 0:
+                        self._end_census()
+                    return
+            if self._ledger is not None:
+                self.reject(
+                    candidate_id, reason, attributes, reasoning, score, observed, limit,
+                    op, origin, rank, by, part_of,
+                )  # fmt: skip
                 return
             self._enter(
                 self._rows.make_row(
@@ -91,14 +96,22 @@ class SampledStep(Step):
         """Record that a candidate survives this step."""
         try:
             if (
-                # One chain of identity tests is the cheapest way to see that nothing else is given.
-                reasoning is score is observed is limit is op is origin is rank is by is part_of
+                reasoning is reason is observed is limit is op is origin is rank is by is part_of
                 and part_of is None
+                and self._ledger is None
                 and type(candidate_id) is str
-                and reason is None
+                and 0 < len(candidate_id) <= MAX_CANDIDATE_ID_LENGTH
+                and (score is None or (type(score) is float and -1e308 < score < 1e308))
+                and (attributes is None or self._are_plain(attributes))
                 and not self._pending_checks
-                and self._enter_plain(ACCEPTED, candidate_id, None, attributes)
+                and self._keep_plain((ACCEPTED, candidate_id, None, attributes, score))
             ):
+                return
+            if self._ledger is not None:
+                self.accept(
+                    candidate_id, score, attributes, reasoning, observed, limit,
+                    op, origin, rank, by, part_of, reason,
+                )  # fmt: skip
                 return
             self._enter(
                 self._rows.make_row(
@@ -127,14 +140,22 @@ class SampledStep(Step):
         """Record that a candidate is in the answer."""
         try:
             if (
-                # One chain of identity tests is the cheapest way to see that nothing else is given.
-                reasoning is score is observed is limit is op is origin is rank is by is part_of
+                reasoning is reason is observed is limit is op is origin is rank is by is part_of
                 and part_of is None
+                and self._ledger is None
                 and type(candidate_id) is str
-                and reason is None
+                and 0 < len(candidate_id) <= MAX_CANDIDATE_ID_LENGTH
+                and (score is None or (type(score) is float and -1e308 < score < 1e308))
+                and (attributes is None or self._are_plain(attributes))
                 and not self._pending_checks
-                and self._enter_plain(SELECTED, candidate_id, None, attributes)
+                and self._keep_plain((SELECTED, candidate_id, None, attributes, score))
             ):
+                return
+            if self._ledger is not None:
+                self.select(
+                    candidate_id, score, attributes, reasoning, observed, limit,
+                    op, origin, rank, by, part_of, reason,
+                )  # fmt: skip
                 return
             self._enter(
                 self._rows.make_row(
@@ -145,49 +166,14 @@ class SampledStep(Step):
         except Exception as error:  # noqa: BLE001
             caught("Step.select", error)
 
-    def _enter_plain(
-        self, verdict: int, candidate_id: str, reason: str | None, attributes: object
-    ) -> bool:
-        """Enter a decision that needs no walk over what it holds; False when it does need one."""
-        ledger = self._ledger
-        if ledger is not None:
-            if not 0 < len(candidate_id) <= MAX_CANDIDATE_ID_LENGTH or not candidate_id.isascii():
-                return False
-            if reason is not None and (len(reason) > 256 or not reason.isascii()):
-                return False
-            wanted = ledger.enter_plain(candidate_id, verdict, reason)
-            if wanted is not None:
-                row = self._rows.make_row(verdict, candidate_id, reason, attributes)
-                ledger.keep(candidate_id, wanted, row)
-            return True
-        if attributes is not None and not self._is_plain(attributes):
-            return False
-        if len(candidate_id) > MAX_CANDIDATE_ID_LENGTH or not candidate_id:
-            return False
+    def _keep_plain(self, parts: tuple[object, ...]) -> bool:
         try:
-            encoded = _encode((verdict, candidate_id, reason, attributes))
+            row = encode_row(parts)
         except (UnicodeEncodeError, OverflowError):
             return False
-        if len(encoded) > _MAX_PLAIN_ROW_BYTES:
+        if len(row) > MAX_PLAIN_ROW_BYTES:
             return False
-        self._keep(encoded)
-        return True
-
-    def _is_plain(self, attributes: object) -> bool:
-        """Whether *attributes* can be encoded as they are: small, flat, and nothing to redact."""
-        if type(attributes) is not dict or len(attributes) > _MAX_PLAIN_FIELDS:
-            return False
-        harmless = self._harmless_keys
-        for name, value in attributes.items():
-            if type(name) is not str or name not in harmless:
-                return False
-            kind = type(value)
-            if kind is str:
-                if len(value) > _MAX_PLAIN_TEXT_LENGTH:
-                    return False
-            # By identity: a type may answer hashing with code of the pipeline's.
-            elif not (kind is float or kind is int or kind is bool or value is None):
-                return False
+        self._keep(row)
         return True
 
     def _keep(self, row: bytes) -> None:
@@ -198,43 +184,25 @@ class SampledStep(Step):
             self._end_census()
 
     def _enter(self, row: DecisionRow) -> None:
-        ledger = self._ledger
-        if ledger is None:
-            self._keep(_encode(row))
+        if self._ledger is None:
+            self._keep(encode_row(row))
         else:
-            ledger.enter(row)
+            super()._enter(row)
 
     def _end_census(self) -> None:
-        with self._switch:
-            ledger = self._ledger
-            if ledger is None:
-                ledger = Ledger(f"{self.run.run_id}:{self.ordinal}")
-                self._enter_rows(ledger)
-                self._ledger = ledger
+        self._begin_draws()
 
-    def _enter_rows(self, ledger: Ledger) -> None:
-        rows = self._encoded[self._entered_rows :]
-        self._entered_rows += len(rows)
-        ledger.enter_census(rows)
+    def _become_drawn(self) -> None:
+        self.level = self.level
+        self.__class__ = _StepAfterCensus
 
-    def _seal(self) -> tuple[list[Raw], list[Reservoir], Tally | None]:
-        evidence = self._rows.leftover_evidence()
-        if self._ledger is None:
-            if sum(map(len, self._encoded)) <= MAX_CHUNK_BYTES:
-                return (
-                    [*map(Raw, self._encoded), *(Raw(_encode(row)) for row in evidence)],
-                    [],
-                    None,
-                )
-            self._end_census()
-        ledger = self._ledger
-        assert ledger is not None
-        # A thread that was past the test when the census ended may have kept a row since.
-        self._enter_rows(ledger)
-        sealed = ledger.seal(evidence, self._rows.anonymous)
-        if sealed.sampled_out:
-            self._omit("sampled_out", sealed.sampled_out)
-        return sealed.rows, sealed.reservoirs, sealed.tally
+
+class _StepAfterCensus(SampledStep):
+    """A step whose census is over; what is still bound to a census verb comes here, too."""
+
+    reject = DrawnStep.reject
+    accept = DrawnStep.accept
+    select = DrawnStep.select
 
 
 class FullStep(SampledStep):
@@ -247,6 +215,13 @@ class FullStep(SampledStep):
         self._rows_left = float("inf")
         self._bytes_left = self.run.full_bytes_left
 
-    def _seal(self) -> tuple[list[Raw], list[Reservoir], Tally | None]:
-        self.run.full_bytes_left -= sum(map(len, self._encoded))
+    def _end_census(self) -> None:
+        self._take_share()
+        super()._end_census()
+
+    def _seal(self) -> SealedRows:
+        self._take_share()
         return super()._seal()
+
+    def _take_share(self) -> None:
+        self.run.full_bytes_left -= sum(map(len, self._encoded))

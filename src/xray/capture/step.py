@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol, TypeVar, cast
 
 import msgspec
 from msgspec import Raw
+from msgspec.structs import replace
 
 from xray.capture.comparison import meets
 from xray.capture.evidence import (
@@ -19,6 +20,7 @@ from xray.capture.failures import describe_error, status_after
 from xray.capture.guard import caught, guarded, warn
 from xray.capture.rows import MAX_LOGGED_ROWS, RowMaker
 from xray.capture.settings import CaptureSettings
+from xray.capture.settlement import SealedRows
 from xray.capture.sink import Sink
 from xray.capture.snapshot import (
     SnapshotLimits,
@@ -27,14 +29,15 @@ from xray.capture.snapshot import (
 )
 from xray.model.facts import (
     ACCEPTED,
+    MAX_ROSTER_CHUNK_IDS,
     NIL,
     REJECTED,
     SELECTED,
     DecisionRow,
-    Reservoir,
+    RosterGroup,
     StepFinished,
+    StepRoster,
     StepRows,
-    Tally,
 )
 from xray.model.ids import new_uuid7
 from xray.model.kinds import is_a
@@ -48,6 +51,7 @@ Place = tuple[str | None, str]
 
 VALUE_LIMITS: Final = SnapshotLimits()
 MAX_CHUNK_BYTES: Final = 196_608
+MAX_ROSTER_CHUNK_CHARACTERS: Final = 262_144
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 
@@ -216,17 +220,10 @@ class Step:
             status = status_after(error)
             self.run.end_attempt(self._place, failed=status == "failed")
             duration_s = self.run.settings.clock.monotonic_s() - self._started_s
-            rows, reservoirs, tally = self._seal()
-            chunks = _split(rows)
-            for number, chunk in enumerate(chunks[1:], start=1):
-                self.run.sink.put(
-                    StepRows(
-                        run_id=self.run.run_id,
-                        step_id=self.step_id,
-                        chunk=number,
-                        rows=cast("list[DecisionRow]", chunk),
-                    )
-                )
+            sealed = self._seal()
+            chunks = _split_rows(sealed.rows)
+            rosters = _split_roster(sealed.roster)
+            self._put_more(chunks[1:], rosters)
             self.run.sink.put(
                 StepFinished(
                     run_id=self.run.run_id,
@@ -250,11 +247,12 @@ class Step:
                     output_count=self._output_count,
                     stats=pack_value(self._stats) if self._stats else NIL,
                     capture=self.level,
-                    rows=cast("list[DecisionRow]", chunks[0]),
-                    reservoirs=reservoirs,
+                    rows=chunks[0],
+                    reservoirs=sealed.reservoirs,
                     logged=self._rows.logged,
-                    tally=tally,
+                    tally=sealed.tally,
                     chunks=len(chunks) - 1,
+                    roster_chunks=len(rosters),
                     omissions=self._omissions,
                 )
             )
@@ -262,8 +260,19 @@ class Step:
             self.run.sink.count_loss("capture_failed")
             caught("Step.close", failure)
 
-    def _seal(self) -> tuple[list[Raw], list[Reservoir], Tally | None]:
-        """The step's rows, samples and exact counts; no counts means the rows are all there is."""
+    def _put_more(self, chunks: list[list[DecisionRow]], rosters: list[list[RosterGroup]]) -> None:
+        """Hand over what does not fit the step's own fact."""
+        run_id, step_id, put = self.run.run_id, self.step_id, self.run.sink.put
+        for number, rows in enumerate(chunks, start=1):
+            put(StepRows(run_id=run_id, step_id=step_id, chunk=number, rows=rows))
+        total = sum(len(group.ids) for groups in rosters for group in groups)
+        for number, groups in enumerate(rosters, start=1):
+            put(
+                StepRoster(run_id=run_id, step_id=step_id, chunk=number, total=total, groups=groups)
+            )
+
+    def _seal(self) -> SealedRows:
+        """What the step recorded about its candidates."""
         raise NotImplementedError
 
     # What the step worked on
@@ -438,15 +447,37 @@ class Step:
         self._omissions[kind] = self._omissions.get(kind, 0) + by
 
 
-def _split(rows: list[Raw]) -> list[list[Raw]]:
-    """Rows in pieces that each fit a request."""
-    chunks: list[list[Raw]] = [[]]
-    size = 0
-    for row in rows:
-        length = len(bytes(row))
-        if size + length > MAX_CHUNK_BYTES and chunks[-1]:
-            chunks.append([])
-            size = 0
-        chunks[-1].append(row)
-        size += length
+def _split_rows(rows: list[bytes]) -> list[list[DecisionRow]]:
+    """Encoded rows in pieces that each fit a request."""
+    chunks: list[list[bytes]] = [rows]
+    if sum(map(len, rows)) > MAX_CHUNK_BYTES:
+        chunks = [[]]
+        size = 0
+        for row in rows:
+            if size + len(row) > MAX_CHUNK_BYTES and chunks[-1]:
+                chunks.append([])
+                size = 0
+            chunks[-1].append(row)
+            size += len(row)
+    return [cast("list[DecisionRow]", list(map(Raw, chunk))) for chunk in chunks]
+
+
+def _split_roster(groups: list[RosterGroup]) -> list[list[RosterGroup]]:
+    """A roster in pieces that each fit a request; what a piece cannot hold of a group follows."""
+    chunks: list[list[RosterGroup]] = []
+    room = 0
+    for group in groups:
+        # An id is at most 512 characters; the usual one has a few dozen.
+        widest = max(map(len, group.ids), default=0)
+        most = max(1, min(MAX_ROSTER_CHUNK_IDS, MAX_ROSTER_CHUNK_CHARACTERS // max(1, widest)))
+        start = 0
+        while start < len(group.ids):
+            if room <= 0:
+                chunks.append([])
+                room = most
+            taken = min(room, most, len(group.ids) - start)
+            ids = group.ids[start : start + taken]
+            chunks[-1].append(replace(group, ids=ids))
+            start += taken
+            room = min(room, most) - taken
     return chunks

@@ -1,0 +1,222 @@
+"""Steps after their census: exact counts, a roster of everybody, and a sample a reason."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from xray.capture.draw import Combination
+from xray.capture.guard import caught
+from xray.capture.ledger import Ledger, PlainCombinations, encode_row
+from xray.capture.settlement import SealedRows, seal
+from xray.capture.step import MAX_CHUNK_BYTES, Step
+from xray.model.facts import ACCEPTED, REJECTED, SELECTED, DecisionRow
+from xray.model.vocabulary import CaptureLevel
+
+
+class DrawnStep(Step):
+    """Enters every candidate under what it counts as, and keeps the detail of those drawn.
+
+    The verbs' bodies are written out, because a call of a function costs as much as the rest.
+    """
+
+    level: CaptureLevel = "sample"
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._encoded: list[bytes] = []
+        self._entered_rows = 0
+        self._switch = threading.Lock()
+        self._ledger: Ledger | None = None
+        self._order: list[Combination] = []
+        self._rejected = PlainCombinations(REJECTED)
+        self._failed = PlainCombinations(REJECTED, has_failed=True)
+        self._accepted = PlainCombinations(ACCEPTED)
+        self._selected = PlainCombinations(SELECTED)
+        self._are_plain = self._rows.are_plain
+
+    def reject(
+        self,
+        candidate_id: object,
+        reason: str | None = None,
+        attributes: object = None,
+        reasoning: str | None = None,
+        score: object = None,
+        observed: object = None,
+        limit: object = None,
+        op: str | None = None,
+        origin: object = None,
+        rank: int | None = None,
+        by: object = None,
+        part_of: object = None,
+    ) -> None:
+        """Record that a candidate goes no further."""
+        try:
+            if (
+                origin is by is None
+                and type(candidate_id) is str
+                and candidate_id
+                and (type(reason) is str or reason is reasoning is observed is limit is None)
+                and not self._pending_checks
+            ):
+                plain = self._rejected if observed is limit is None else self._failed
+                try:
+                    combination: Combination | None = plain[reason]
+                except KeyError:
+                    combination = self._watch(plain, reason)
+                if combination is not None:
+                    ids = combination.ids
+                    ids.append(candidate_id)
+                    self._order.append(combination)
+                    if len(ids) >= combination.next_length:
+                        self._ask(
+                            combination, REJECTED, candidate_id, reason, attributes, reasoning,
+                            score, observed, limit, op, origin, rank, by, part_of,
+                        )  # fmt: skip
+                    return
+            self._enter(
+                self._rows.make_row(
+                    REJECTED, candidate_id, reason, attributes, reasoning, score, observed, limit,
+                    op, origin, rank, by, part_of,
+                )
+            )  # fmt: skip
+        except Exception as error:  # noqa: BLE001
+            caught("Step.reject", error)
+
+    def accept(
+        self,
+        candidate_id: object,
+        score: object = None,
+        attributes: object = None,
+        reasoning: str | None = None,
+        observed: object = None,
+        limit: object = None,
+        op: str | None = None,
+        origin: object = None,
+        rank: int | None = None,
+        by: object = None,
+        part_of: object = None,
+        reason: str | None = None,
+    ) -> None:
+        """Record that a candidate survives this step."""
+        try:
+            if (
+                origin is by is reason is None
+                and type(candidate_id) is str
+                and candidate_id
+                and not self._pending_checks
+            ):
+                plain = self._accepted
+                try:
+                    combination: Combination | None = plain[None]
+                except KeyError:
+                    combination = self._watch(plain, None)
+                if combination is not None:
+                    ids = combination.ids
+                    ids.append(candidate_id)
+                    self._order.append(combination)
+                    if len(ids) >= combination.next_length:
+                        self._ask(
+                            combination, ACCEPTED, candidate_id, reason, attributes, reasoning,
+                            score, observed, limit, op, origin, rank, by, part_of,
+                        )  # fmt: skip
+                    return
+            self._enter(
+                self._rows.make_row(
+                    ACCEPTED, candidate_id, reason, attributes, reasoning, score, observed, limit,
+                    op, origin, rank, by, part_of,
+                )
+            )  # fmt: skip
+        except Exception as error:  # noqa: BLE001
+            caught("Step.accept", error)
+
+    def select(
+        self,
+        candidate_id: object,
+        score: object = None,
+        attributes: object = None,
+        reasoning: str | None = None,
+        observed: object = None,
+        limit: object = None,
+        op: str | None = None,
+        origin: object = None,
+        rank: int | None = None,
+        by: object = None,
+        part_of: object = None,
+        reason: str | None = None,
+    ) -> None:
+        """Record that a candidate is in the answer."""
+        try:
+            if (
+                origin is by is reason is None
+                and type(candidate_id) is str
+                and candidate_id
+                and not self._pending_checks
+            ):
+                plain = self._selected
+                try:
+                    combination: Combination | None = plain[None]
+                except KeyError:
+                    combination = self._watch(plain, None)
+                if combination is not None:
+                    ids = combination.ids
+                    ids.append(candidate_id)
+                    self._order.append(combination)
+                    if len(ids) >= combination.next_length:
+                        self._ask(
+                            combination, SELECTED, candidate_id, reason, attributes, reasoning,
+                            score, observed, limit, op, origin, rank, by, part_of,
+                        )  # fmt: skip
+                    return
+            self._enter(
+                self._rows.make_row(
+                    SELECTED, candidate_id, reason, attributes, reasoning, score, observed, limit,
+                    op, origin, rank, by, part_of,
+                )
+            )  # fmt: skip
+        except Exception as error:  # noqa: BLE001
+            caught("Step.select", error)
+
+    def _watch(self, plain: PlainCombinations, reason: str | None) -> Combination | None:
+        return None if self._ledger is None else self._ledger.watch(plain, reason)
+
+    def _ask(self, combination: Combination, *given: Any) -> None:
+        combination.draw.ask(combination, lambda: self._rows.encode(*given))
+
+    def _enter(self, row: DecisionRow) -> None:
+        """Enter a decision that is more than its id and reason."""
+        if self._ledger is not None:
+            self._ledger.enter(row)
+
+    def _begin_draws(self) -> None:
+        """End the census: what follows is entered in the ledger."""
+        with self._switch:
+            if self._ledger is None:
+                ledger = Ledger(f"{self.run.run_id}:{self.ordinal}")
+                self._enter_census(ledger)
+                self._order = ledger.order
+                self._become_drawn()
+                self._ledger = ledger
+
+    def _become_drawn(self) -> None:
+        """Choose the verbs once, so that none of them asks again whether the census is over."""
+
+    def _enter_census(self, ledger: Ledger) -> None:
+        rows = self._encoded[self._entered_rows :]
+        self._entered_rows += len(rows)
+        ledger.enter_census(rows)
+
+    def _seal(self) -> SealedRows:
+        evidence = self._rows.leftover_evidence()
+        if self._ledger is None:
+            if sum(map(len, self._encoded)) <= MAX_CHUNK_BYTES:
+                return SealedRows(rows=[*self._encoded, *map(encode_row, evidence)])
+            self._begin_draws()
+        ledger = self._ledger
+        assert ledger is not None
+        # A thread that was past the test when the census ended may have kept a row since.
+        self._enter_census(ledger)
+        sealed = seal(ledger, evidence, self._rows.anonymous)
+        if sealed.sampled_out:
+            self._omit("sampled_out", sealed.sampled_out)
+        return sealed
