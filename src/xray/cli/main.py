@@ -64,6 +64,8 @@ COMMANDS: Final = (
     Command("show", "one run as a funnel, and what deserves a look"),
     Command("steps", "list steps of all runs, newest first", takes_filters=True),
     Command("why", "why a candidate was chosen, rejected or never seen in a run"),
+    Command("spool", "what waits on this machine to be delivered, and why"),
+    Command("sync", "deliver what ended programs left behind"),
     Command("doctor", "check the road from this process to the server"),
 )
 

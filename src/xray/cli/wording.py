@@ -62,6 +62,15 @@ def say_count(count: int | None) -> str:
     return NOT_THERE if count is None else f"{count:,}"
 
 
+def say_bytes(size: int) -> str:
+    """A size with the unit a person would choose."""
+    if size < 1000:
+        return f"{size} B"
+    if size < 999_500:
+        return f"{size / 1e3:.0f} kB"
+    return f"{size / 1e6:.1f} MB"
+
+
 def say_rate(step: Step) -> str:
     """A step's rejection rate; `-` where there is none, which is not 0."""
     if step.rejection_rate is None:

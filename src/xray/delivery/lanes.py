@@ -298,7 +298,8 @@ def _make_directories(files: Files, path: Path) -> None:
         if path.parent == path:
             raise
         _make_directories(files, path.parent)
-        files.make_directory(path)
+        with suppress(FileExistsError):  # another process needed it too
+            files.make_directory(path)
     attempt(files.sync_directory, path.parent)
 
 

@@ -44,6 +44,7 @@ class DeliverySettings:
         park_probe_s: how often a server that refuses everything is asked again.
         spool_places: directories to keep the spool in, the first that can be used; in memory when
             there is none.
+        spool_name: the directory in them; follows from `url` when absent.
         max_spool_bytes: how much disk the spool of one server may take.
         segment_bytes: when a file of the spool is full.
         sync: when records are forced to disk: `interval`, `always` or `never`. It matters for a
@@ -78,6 +79,7 @@ class DeliverySettings:
     max_retry_after_s: float = 300.0
     park_probe_s: float = 300.0
     spool_places: tuple[Path, ...] = ()
+    spool_name: str | None = None
     max_spool_bytes: int = 256 << 20
     segment_bytes: int = 1 << 20
     sync: SyncPolicy = "interval"

@@ -64,7 +64,7 @@ class Spool:
         self._notices = Notices(settings.clock)
         self._lock = threading.RLock()
         self._memory = MemoryBacklog()
-        name = name_destination(settings.url)
+        name = settings.spool_name or name_destination(settings.url)
         self._destinations = [place / name for place in settings.spool_places]
         self._own: LaneReader | None = None
         self._adopted: list[LaneReader] = []
@@ -209,8 +209,9 @@ class Spool:
     def set_aside(self, parcels: Sequence[Parcel], cause: str) -> None:
         """Keep a copy of *parcels*, which a server refused for *cause*, for a person to look at."""
         with self._lock:
-            if self._own is not None and parcels:
-                path = self._own.lane.path.parent / QUARANTINE
+            readers = self._readers
+            if readers and parcels:
+                path = readers[-1].lane.path.parent / QUARANTINE
                 Quarantine(self._files, path).keep_parcels(cause, parcels)
 
     def tend(self) -> bool:
