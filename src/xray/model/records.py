@@ -95,7 +95,8 @@ class Decision(Struct, frozen=True, kw_only=True):
         by: the query or left record it belongs to.
         part_of: the whole it is a part of.
         merged_into: the candidate that stands for it from here on.
-        weight: how many candidates of its step this row stands for.
+        weight: how many candidates of its step this row stands for; 0 without detail, as the rows
+            that were drawn stand for all.
         is_logged: the row only illustrates (`log_sampled_candidates`) and counts nowhere.
         is_anonymous: the candidate had no id of its own.
         has_detail: whether its row was kept. Where it is False the step's roster knows verdict,

@@ -111,6 +111,29 @@ def test_decisions_are_listed_by_step_by_run_and_by_candidate(api: Api, run_id: 
     assert [row["run_id"] for row in rejected["decisions"]] == [run_id]
 
 
+def test_a_candidate_without_detail_is_answered_from_the_roster(api: Api) -> None:
+    run, step = new_uuid7(), new_uuid7()
+    named = {
+        "fact": "step_roster", "run_id": run, "step_id": step, "chunk": 1, "total": 2,
+        "groups": [[0, "stock", [["stand"]], None, ["c1", "c2"]]],
+    }  # fmt: skip
+    finished = {
+        "fact": "step_finished", "run_id": run, "step_id": step, "pipeline": "p", "name": "f",
+        "step_type": "filter", "ordinal": 0, "started_at_us": 1_767_225_600_000_000,
+        "rows": [[1, "c0"]], "reservoirs": [[0, "stock", 2, [[0, "c1", "stock"]]]],
+        "tally": {"accepted": 1, "rejected": 2, "reasons": {"stock": 2}}, "roster_chunks": 1,
+    }  # fmt: skip
+    sent = {"version": 1, "batch_id": new_uuid7(), "facts": [named, finished]}
+    assert api.ask("POST", "/v1/batches", sent).json["accepted"] == 2
+    assert api.get(f"/v1/steps/{step}").json["coverage"] == "named"
+    (decision,) = api.get("/v1/decisions", run_id=run, candidate_id="c2").json["decisions"]
+    assert (decision["decision"], decision["reason"]) == ("rejected", "stock")
+    assert [origin["candidate_id"] for origin in decision["origin"]] == ["stand"]
+    assert (decision["has_detail"], decision["weight"]) == (False, 0.0)
+    drawn = api.get("/v1/decisions", step_id=step, candidate_id="c1").json["decisions"]
+    assert [(row["has_detail"], row["weight"]) for row in drawn] == [(True, 2.0)]
+
+
 def test_decisions_go_on_with_a_cursor(api: Api, run_id: str) -> None:
     seen: list[str] = []
     asked = {"run_id": run_id, "limit": "2"}

@@ -38,7 +38,9 @@ OPERATIONS: Final = (
         handle=list_decisions,
         summary="List decisions",
         about="Decisions of one step or run come as recorded, all others newest step first. A "
-        "question that names no step_id, run_id or candidate_id is a scan.",
+        "question that names no step_id, run_id or candidate_id is a scan. One that names a "
+        "candidate and a step or run is also put to the rosters: a decision whose `has_detail` is "
+        "false was found there alone.",
         parameters=list_parameters("decision"),
         answers={200: DecisionList},
         refusals=(400, 503),

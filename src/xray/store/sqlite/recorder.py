@@ -126,7 +126,7 @@ class Recorder:
         self._chunks: dict[int, set[int]] = {}
         self._entries: list[tuple[int, int]] = []
         self._incomplete: set[int] = set()
-        self._arrived: list[tuple[int]] = []
+        self._arrived: list[tuple[bytes]] = []
 
     def record(self, batches: Sequence[Submitted]) -> list[Receipt]:
         """Write *batches*; the caller's transaction makes them durable.
@@ -234,7 +234,7 @@ class Recorder:
             self._next_step += 1
         else:
             if self._new_early.pop(fact.step_id, None) is None:
-                self._arrived.append((seq,))
+                self._arrived.append((id_bytes(fact.step_id),))
             if self._chunks_of(seq):
                 self._incomplete.add(seq)
         self._steps[fact.step_id] = seq
@@ -344,7 +344,7 @@ class Recorder:
         if self._new_early:
             early = [(id_bytes(step_id), seq) for step_id, seq in self._new_early.items()]
             execute_many("insert into early_steps (step_id, seq) values (?, ?)", early)
-        execute_many("delete from early_steps where seq = ?", self._arrived)
+        execute_many("delete from early_steps where step_id = ?", self._arrived)
         self._postings.add(self._entries)
         if self._incomplete:
             self._count_again(sorted(self._incomplete))
