@@ -196,15 +196,29 @@ def test_a_step_that_ends_after_its_run_is_recorded(x: XRay, sink: MemorySink) -
     assert current_run.get() is None
 
 
-def test_a_step_that_is_never_closed_leaves_the_rest_of_its_run_whole(
-    x: XRay, sink: MemorySink
-) -> None:
+@pytest.mark.parametrize("level", ["minimal", "sample", "full"])
+def test_a_step_used_without_with_ends_with_its_run(x: XRay, sink: MemorySink, level: str) -> None:
     with x.run() as run:
-        run.step("forgotten", "filter").reject("a", "r")
+        run.step("forgotten", "filter", capture=level).reject("a", "r")
+        run.step("untouched", "filter")
         with run.step("s", "filter"):
             pass
-    assert [step.name for step in sink.steps] == ["s"]
+    assert [step.name for step in sink.steps] == ["s", "forgotten"]
+    assert sink.summary("forgotten").counts.rejected == 1
     assert sink.finished_runs[0].status == "completed"
+
+
+def test_steps_left_in_any_order_leave_none_current(x: XRay, sink: MemorySink) -> None:
+    with x.run() as run:
+        outer = run.step("outer", "group").__enter__()
+        inner = run.step("inner", "filter").__enter__()
+        outer.__exit__(None, None, None)
+        assert current_step.get() is inner
+        inner.__exit__(None, None, None)
+        assert current_step.get() is None
+        with run.step("next", "filter"):
+            pass
+    assert by_name(sink)["next"].parent_step_id is None
 
 
 def test_a_step_can_be_closed_by_hand_once(x: XRay, sink: MemorySink) -> None:

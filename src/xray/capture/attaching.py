@@ -62,15 +62,13 @@ class AttachedRun(Run):
     def set_output(self, value: object) -> None:
         """Record what the pipeline produced, in place of what the starting process records."""
         with guarded("AttachedRun.set_output"):
-            self.sink.put(RunPatched(run_id=self.run_id, output=self._freeze(value)))
+            self.sink.put(RunPatched(run_id=self.run_id, output=self._freeze(value, "output")))
 
     def set_metadata(self, metadata: object = None, /, **named: object) -> None:
         """Add metadata to the run."""
         with guarded("AttachedRun.set_metadata"):
             super().set_metadata(metadata, **named)
-            self.sink.put(
-                RunPatched(run_id=self.run_id, metadata=self._freeze_map(self._added_metadata))
-            )
+            self.sink.put(RunPatched(run_id=self.run_id, metadata=self._pack_metadata()))
 
     def add_tags(self, *tags: str) -> None:  # noqa: ARG002
         """Add nothing: tags are given by the process that starts or finishes the run."""

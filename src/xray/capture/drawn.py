@@ -177,6 +177,11 @@ class DrawnStep(Step):
         except Exception as error:  # noqa: BLE001
             caught("Step.select", error)
 
+    @property
+    def has_recorded(self) -> bool:
+        """Whether anything was recorded in the step."""
+        return bool(self._encoded) or super().has_recorded
+
     def _watch(self, plain: PlainCombinations, reason: str | None) -> Combination | None:
         return None if self._ledger is None else self._ledger.watch(plain, reason)
 

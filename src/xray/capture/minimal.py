@@ -106,6 +106,11 @@ class MinimalStep(Step):
         except Exception as error:  # noqa: BLE001
             caught("Step.select", error)
 
+    @property
+    def has_recorded(self) -> bool:
+        """Whether anything was recorded in the step."""
+        return any(self._reasons) or super().has_recorded
+
     def _add(self, verdict: int, reason: str | None) -> None:
         counts = self._reasons[verdict]
         try:

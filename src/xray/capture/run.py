@@ -25,7 +25,7 @@ from xray.capture.naming import (
 from xray.capture.noop import NoopStep
 from xray.capture.sequence import StepSequence
 from xray.capture.settings import FULL_BYTES_PER_RUN, CaptureSettings
-from xray.capture.snapshot import read_list, snapshot
+from xray.capture.snapshot import merge_fields, pack_frozen, read_list, snapshot
 from xray.capture.step import VALUE_LIMITS, Place, Step, current_step
 from xray.capture.wrapping import record_calls
 from xray.errors import XRayDeliveryError
@@ -77,11 +77,11 @@ class Run:
         )
         self.full_bytes_left = FULL_BYTES_PER_RUN
         self._omissions: dict[str, int] = {}
-        self._input = NIL if input is None else self._freeze(input)
+        self._input = NIL if input is None else self._freeze(input, "input")
         self._metadata = self._freeze_map(metadata)
         self._params = NIL if params is None else self._freeze(params)
         self._tags = read_tags(tags)
-        self._correlation = correlate(correlation)
+        self._correlation = correlate(correlation, self._omissions)
         self._output = NIL
         self._added_metadata: dict[str, Any] = {}
         self._added_tags: list[str] = []
@@ -90,6 +90,7 @@ class Run:
         # left the run while another was current, which will want to go back there.
         self._outside: list[Standing] = []
         self._left_to: Standing | None = None
+        self._unopened: dict[str, Step] = {}
         self._root_step_id: str | None = None
         self._is_started = False
         self._is_finished = False
@@ -146,8 +147,9 @@ class Run:
         self.start()
         self._is_finished = True
         try:
+            self._close_unopened()
             if output is not None:
-                self._output = self._freeze(output)
+                self._output = self._freeze(output, "output")
             self._put_end(read_status(status, error), error)
         except Exception as failure:  # noqa: BLE001
             self.sink.count_loss("capture_failed")
@@ -168,8 +170,10 @@ class Run:
                 status=status,
                 duration_ms=max(0.0, duration_s * 1000.0),
                 output=self._output,
-                error=describe_error(error) if status in ("failed", "cancelled") else None,
-                metadata=self._freeze_map(self._added_metadata),
+                error=describe_error(error, self.settings.redactor)
+                if status in ("failed", "cancelled")
+                else None,
+                metadata=self._pack_metadata(),
                 tags=self._added_tags,
                 omissions=self._omissions,
             )
@@ -221,7 +225,7 @@ class Run:
         """Take *value* as input unless the pipeline gave one."""
         with guarded("Run.give_input"):
             if self._input is NIL:
-                self._input = self._freeze(value)
+                self._input = self._freeze(value, "input")
 
     def activate(self) -> None:
         """Make this the run that `xray_step` adds to, in this thread or task."""
@@ -249,13 +253,12 @@ class Run:
     def set_output(self, value: object) -> None:
         """Record what the pipeline produced."""
         with guarded("Run.set_output"):
-            self._output = self._freeze(value)
+            self._output = self._freeze(value, "output")
 
     def set_metadata(self, metadata: object = None, /, **named: object) -> None:
         """Add metadata to the run."""
         with guarded("Run.set_metadata"):
-            given = dict(dict.items(metadata)) if is_a(metadata, dict) else {}
-            frozen = self._freeze(given | named)
+            frozen = self._freeze(merge_fields(metadata, named))
             self._added_metadata.update(msgspec.msgpack.decode(frozen))
 
     def add_tags(self, *tags: str) -> None:
@@ -289,7 +292,7 @@ class Run:
         """
         try:
             kind, declared = read_step_type(step_type)
-            return STEP_CLASSES[read_level(capture, self.settings.level)](
+            step = STEP_CLASSES[read_level(capture, self.settings.level)](
                 self,
                 read_name(name, "unnamed"),
                 kind,
@@ -299,9 +302,18 @@ class Run:
                 params=params,
                 input=input,
             )
+            self._unopened[step.step_id] = step
+            return step
         except Exception as error:  # noqa: BLE001
             caught("Run.step", error)
             return NoopStep(self, "unnamed", "custom")
+
+    def _close_unopened(self) -> None:
+        """Hand over what was recorded in steps that no `with` opened, or closed."""
+        for step in [*self._unopened.values()]:
+            if step.has_recorded:
+                warn("unopened", "A step was used without `with`; it ends with its run.")
+                step.close()
 
     def _find_parent(self, parent: object) -> str | None:
         found = None if parent is None else self.find_step(parent)
@@ -343,6 +355,7 @@ class Run:
 
     def begin_attempt(self, step_id: str, place: Place) -> int:
         """Note that a step opened; which attempt it is after a failed step at its place."""
+        self._unopened.pop(step_id, None)
         return self._steps.begin_attempt(step_id, place)
 
     def end_attempt(self, place: Place, *, failed: bool) -> None:
@@ -369,8 +382,14 @@ class Run:
             caught("Run.headers", error)
             return {}
 
-    def _freeze(self, value: object) -> msgspec.Raw:
-        return snapshot(value, self.settings.redactor, self._omissions, VALUE_LIMITS)
+    def _freeze(self, value: object, key: str = "") -> msgspec.Raw:
+        return snapshot(value, self.settings.redactor, self._omissions, VALUE_LIMITS, key)
+
+    def _pack_metadata(self) -> msgspec.Raw:
+        """The metadata added so far, which was frozen when it was given."""
+        if not self._added_metadata:
+            return NIL
+        return pack_frozen(self._added_metadata, self._omissions, VALUE_LIMITS)
 
     def _freeze_map(self, value: object) -> msgspec.Raw:
         if value is None or (is_a(value, dict) and not dict.__len__(value)):

@@ -24,9 +24,11 @@ from xray.capture.settlement import SealedRows
 from xray.capture.sink import Sink
 from xray.capture.snapshot import (
     SnapshotLimits,
+    merge_fields,
     read_list,
     snapshot,
 )
+from xray.capture.spelling import spell_key
 from xray.model.facts import (
     ACCEPTED,
     MAX_ROSTER_CHUNK_IDS,
@@ -118,7 +120,7 @@ class Step:
         self._harmless_keys = self._redactor.harmless
         self._omissions: dict[str, int] = {}
         self._params = NIL if params is None else self._freeze(params)
-        self._input = NIL if input is None else self._freeze(input)
+        self._input = NIL if input is None else self._freeze(input, "input")
         self._output = NIL
         self._stats: dict[str, Any] = {}
         self._input_count: int | None = None
@@ -131,6 +133,7 @@ class Step:
         )
         self._pending_checks = self._rows.pending
         self._previous: Step | None = None
+        self._is_left = False
         self._is_finished = False
         self._started_at_us = 0
         self._started_s = 0.0
@@ -152,6 +155,7 @@ class Step:
     def activate(self) -> None:
         """Make this the step that later ones are opened in, in this thread or task."""
         with guarded("Step.activate"):
+            self._is_left = False
             self._previous = current_step.get()
             current_step.set(self)
 
@@ -159,9 +163,13 @@ class Step:
         """Give the place back to the step that had it before, unless another took it since."""
         with guarded("Step.deactivate"):
             # By comparison: a generator may be closed in another context than it began in.
+            self._is_left = True
             if current_step.get() is self:
-                current_step.set(self._previous)
-            self._previous = None
+                outer = self._previous
+                # A step that was left before the ones inside it is not what to go back to.
+                while outer is not None and outer._is_left:
+                    outer = outer._previous
+                current_step.set(outer)
 
     def end(self, error: BaseException | None) -> None:
         """Close the step; *error* is what left it, if something did."""
@@ -239,7 +247,9 @@ class Step:
                     started_at_us=self._started_at_us,
                     duration_ms=max(0.0, duration_s * 1000.0),
                     status=status,
-                    error=describe_error(error) if status in ("failed", "cancelled") else None,
+                    error=describe_error(error, self._redactor)
+                    if status in ("failed", "cancelled")
+                    else None,
                     params=self._params,
                     input=self._input,
                     output=self._output,
@@ -271,6 +281,18 @@ class Step:
                 StepRoster(run_id=run_id, step_id=step_id, chunk=number, total=total, groups=groups)
             )
 
+    @property
+    def has_recorded(self) -> bool:
+        """Whether anything was recorded in the step."""
+        return bool(
+            self._rows.logged
+            or self._rows.pending
+            or self._stats
+            or self._output is not NIL
+            or self._input_count is not None
+            or self._output_count is not None
+        )
+
     def _seal(self) -> SealedRows:
         """What the step recorded about its candidates."""
         raise NotImplementedError
@@ -280,18 +302,17 @@ class Step:
     def set_input(self, value: object) -> None:
         """Record what the step was given."""
         with guarded("Step.set_input"):
-            self._input = self._freeze(value)
+            self._input = self._freeze(value, "input")
 
     def set_output(self, value: object) -> None:
         """Record what the step produced."""
         with guarded("Step.set_output"):
-            self._output = self._freeze(value)
+            self._output = self._freeze(value, "output")
 
     def set_params(self, params: object = None, /, **named: object) -> None:
         """Record the settings the step ran with."""
         with guarded("Step.set_params"):
-            given = dict(dict.items(params)) if is_a(params, dict) else {}
-            self._params = self._freeze(given | named)
+            self._params = self._freeze(merge_fields(params, named))
 
     def set_input_count(self, count: int) -> None:
         """Say how many candidates came in, where they are not decided one by one."""
@@ -306,10 +327,12 @@ class Step:
     def log_stats(self, stats: object = None, /, **named: object) -> None:
         """Record numbers about the step; `input_count` and `output_count` set its counts."""
         with guarded("Step.log_stats"):
-            given = dict(dict.items(stats)) if is_a(stats, dict) else {}
+            fields = merge_fields(stats, named)
+            if dict.__len__(fields) > VALUE_LIMITS.max_items:
+                self._omit("truncated")
             numbers = {
-                name: value if (number := read_number(value)) is None else number
-                for name, value in islice((given | named).items(), VALUE_LIMITS.max_items)
+                spell_key(name): value if (number := read_number(value)) is None else number
+                for name, value in islice(dict.items(fields), VALUE_LIMITS.max_items)
             }
             self._stats.update(msgspec.msgpack.decode(self._freeze(numbers)))
 
@@ -440,8 +463,8 @@ class Step:
                 for item in items:
                     self._rows.log(verdict, item)
 
-    def _freeze(self, value: object) -> Raw:
-        return snapshot(value, self._redactor, self._omissions, VALUE_LIMITS)
+    def _freeze(self, value: object, key: str = "") -> Raw:
+        return snapshot(value, self._redactor, self._omissions, VALUE_LIMITS, key)
 
     def _omit(self, kind: str, by: int = 1) -> None:
         self._omissions[kind] = self._omissions.get(kind, 0) + by
