@@ -26,6 +26,7 @@ FACTS = 3
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XRAY_SPOOL_DIR", str(tmp_path / "spool"))
+    monkeypatch.delenv("COLUMNS", raising=False)
     return tmp_path / "spool"
 
 
@@ -51,7 +52,7 @@ def test_a_sync_delivers_what_a_program_left_and_says_so(
         assert main(["spool", "--url", server.url]) == 0
         told = capsys.readouterr().out
         assert "120 records wait for" in told
-        assert "the program ended; `xray sync` delivers it" in told
+        assert "it ended; `xray sync` delivers them" in told
         assert main(["sync", "--url", server.url]) == 0
         assert capsys.readouterr().out == f"120 records (40 decisions) went to {server.url}.\n"
         assert len(server.facts) == 40 * FACTS
@@ -128,7 +129,7 @@ def test_a_running_program_s_records_are_left_to_it(
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         assert main(["spool", "--url", server.url]) == 0
-        assert "the program runs and delivers it" in capsys.readouterr().out
+        assert "it runs and delivers them" in capsys.readouterr().out
         assert main(["sync", "--url", server.url]) == 0
         assert capsys.readouterr().out == f"Nothing waits for {server.url}.\n"
         process.communicate("\n", timeout=20)

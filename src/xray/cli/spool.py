@@ -142,12 +142,12 @@ def _say_since(since_s: float | None, console: Console) -> str:
 
 def _say_why(lane: LaneSurvey) -> str:
     if lane.is_owned:
-        return "the program runs and delivers it"
+        return "it runs and delivers them"
     if lane.is_foreign:
         return "a later version of X-Ray wrote it"
     if lane.unreadable_bytes:
-        return f"the program ended; {say_bytes(lane.unreadable_bytes)} of it are damaged"
-    return "the program ended; `xray sync` delivers it"
+        return f"it ended; {say_bytes(lane.unreadable_bytes)} are damaged"
+    return "it ended; `xray sync` delivers them"
 
 
 def _sum_up(report: Report) -> str:
