@@ -59,12 +59,14 @@ def test_a_clear_road_is_0_and_a_line_for_each_part(
     assert err == ""
     out = re.sub(r"(?m)^(ok +python +).*", r"\1here", out)
     out = re.sub(r" in (<1|\d+) ms", " in a moment", out)
+    out = re.sub(r"(?m)^(ok +spool +)/.*/[0-9a-f]{16};", r"\1there;", out)
     version, port = read_version(), server.url.rpartition(":")[2]
     assert out == (
         "ok       python          here\n"
         f"ok       xray            {version}\n"
         f"ok       XRAY_URL        {server.url} (--url)\n"
         "ok       XRAY_API_KEY    no key (not set)\n"
+        "ok       spool           there; nothing waits\n"
         "ok       name            127.0.0.1 is 127.0.0.1\n"
         f"ok       connection      127.0.0.1:{port} in a moment\n"
         "ok       health          the server says ok\n"
@@ -75,6 +77,28 @@ def test_a_clear_road_is_0_and_a_line_for_each_part(
         "\n"
         "The road is clear.\n"
     )
+
+
+def test_a_spool_that_cannot_be_written_is_a_problem(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XRAY_SPOOL_DIR", "/dev/null/spool")
+    verdict, detail, todo = examine(capsys, "--url", "http://127.0.0.1:9")["spool"]
+    assert (verdict, detail) == ("problem", "/dev/null/spool cannot be used: Not a directory")
+    assert "records wait in memory" in todo
+    monkeypatch.setenv("XRAY_OFFLINE_MODE", "silent")
+    assert examine(capsys, "--url", "http://127.0.0.1:9")["spool"][0] == "ok"
+
+
+def test_what_ended_programs_left_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XRAY_SPOOL_DIR", str(tmp_path))
+    url = "http://127.0.0.1:9"
+    program = f"import xray\nwith xray.XRay('p', url={url!r}).run(): pass"
+    subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    _, detail, _ = examine(capsys, "--url", url)["spool"]
+    assert detail.endswith("; 2 records wait; 2 of ended programs, for `xray sync`")
 
 
 def test_no_server_is_a_problem_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:

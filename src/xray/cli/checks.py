@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from xray.cli.connection import Setting, resolve_api_key, resolve_url
+from xray.cli.spool_check import examine_spool
 from xray.cli.version import read_version
 from xray.cli.wording import say_duration
 from xray.client import Client, Reply, problem_of
@@ -81,6 +82,8 @@ def check_road(args: Namespace, environment: Mapping[str, str]) -> Iterator[Chec
     yield Checkpoint("xray", "ok", read_version())
     url, key = resolve_url(args, environment), resolve_api_key(args, environment)
     yield from check_settings(url, key, environment)
+    is_safe, detail, todo = examine_spool(url.value or "", environment)
+    yield Checkpoint("spool", "ok" if is_safe else "problem", detail, todo)
     try:
         client = Client(url.value, key.value, timeout_s=CONNECT_TIMEOUT_S)
     except ConfigurationError as error:
