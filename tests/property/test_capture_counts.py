@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -11,7 +12,14 @@ from hypothesis import strategies as st
 from xray import XRay
 from xray.capture import sampled
 from xray.model.counts import reason_of, resolve_rows, tally_rows
-from xray.model.facts import EVIDENCE, REJECTED, StepFinished, Tally
+from xray.model.facts import (
+    EVIDENCE,
+    REJECTED,
+    DecisionRow,
+    OriginRef,
+    StepFinished,
+    Tally,
+)
 from xray.testing import MemorySink
 
 Verdict = tuple[str, str, dict[str, Any], bool]
@@ -34,7 +42,10 @@ def verdicts(draw: st.DrawFn) -> Verdict:
 
 
 def record(decided: list[Verdict], census_rows: int) -> StepFinished:
-    sink = MemorySink()
+    return record_into(MemorySink(), decided, census_rows)
+
+
+def record_into(sink: MemorySink, decided: list[Verdict], census_rows: int) -> StepFinished:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sampled, "CENSUS_ROWS", census_rows)
         with XRay("p", sink=sink).run() as run, run.step("work", "filter") as step:
@@ -109,3 +120,36 @@ def test_no_row_that_is_kept_tells_of_a_verdict_replaced_since(
     ]
     assert {(row.by, row.candidate_id): row.verdict for row in kept}.items() <= last.items()
     assert len({(row.by, row.candidate_id) for row in kept}) == len(kept)
+
+
+Standing = tuple[int, str | None, frozenset[tuple[str, str | None]]]
+
+
+def standing(verdict: int, reason: str | None, origins: Sequence[OriginRef] | None) -> Standing:
+    return verdict, reason, frozenset((ref.candidate_id, ref.step_id) for ref in origins or ())
+
+
+def stand(row: DecisionRow) -> Standing:
+    reason = reason_of(row) if row.verdict == REJECTED else row.reason
+    return standing(row.verdict, reason, row.origin)
+
+
+@given(st.lists(verdicts(), max_size=60), st.integers(1, 12))
+def test_census_and_roster_name_every_candidate_once_and_as_all_rows_would(
+    decided: list[Verdict], census_rows: int
+) -> None:
+    sink = MemorySink()
+    found = record_into(sink, decided, census_rows)
+    assume(found.tally is not None)
+    named = [
+        ((row.by, row.candidate_id), stand(row)) for row in found.rows if row.verdict != EVIDENCE
+    ]
+    for group in sink.roster("work"):
+        shared = standing(group.verdict, group.reason, group.origin)
+        named += [((group.by, candidate_id), shared) for candidate_id in group.ids]
+    everybody, _ = resolve_rows(record(decided, 10_000).rows)
+    expected = {
+        (row.by, row.candidate_id): stand(row) for row in everybody if row.verdict != EVIDENCE
+    }
+    assert dict(named) == expected
+    assert len(named) == len(expected)

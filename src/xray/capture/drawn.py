@@ -56,7 +56,10 @@ class DrawnStep(Step):
                 origin is by is None
                 and type(candidate_id) is str
                 and candidate_id
-                and (type(reason) is str or reason is reasoning is observed is limit is None)
+                and (
+                    (type(reason) is str and reason)
+                    or reason is reasoning is observed is limit is None
+                )
                 and not self._pending_checks
             ):
                 plain = self._rejected if observed is limit is None else self._failed

@@ -95,12 +95,11 @@ class Ledger:
                 return None
             if len(reason) > MAX_REASON_LENGTH or not reason.isascii():
                 return None
-        named = reason or None
         combination = self.find(
             plain.verdict,
-            UNNAMED_REASON if named is None and plain.verdict == REJECTED else named,
-            is_named=named is not None,
-            failed_check=named if plain.has_failed else None,
+            UNNAMED_REASON if reason is None and plain.verdict == REJECTED else reason,
+            is_named=reason is not None,
+            failed_check=reason if plain.has_failed else None,
         )
         combination.draw.watch(combination)
         plain[reason] = combination
