@@ -274,6 +274,25 @@ print(len(delivery_threads()) < 2, delivery.flush(10).is_complete, len(delivery_
     assert (out, err, status) == ("True True 2\n", "", 0)
 
 
+def test_a_sender_that_dies_is_replaced_without_anybody_asking(server: FaultServer) -> None:
+    program = """
+record()
+delivery.flush(10)
+[sender] = [thread for thread in threading.enumerate() if thread.name == "xray-sender"]
+ctypes.pythonapi.PyThreadState_SetAsyncExc(
+    ctypes.c_ulong(sender.ident), ctypes.py_object(SystemExit)
+)
+deadline = time.monotonic() + 10
+while sender.is_alive() and time.monotonic() < deadline:
+    record()
+    time.sleep(0.01)
+while delivery.stats().pending.records and time.monotonic() < deadline:
+    time.sleep(0.01)
+print(sender.is_alive(), delivery.stats().pending.records)
+"""
+    assert run(server, program) == ("False 0\n", "", 0)
+
+
 def test_a_flush_works_where_no_thread_can_be_started(server: FaultServer) -> None:
     program = """
 def refuse(self):

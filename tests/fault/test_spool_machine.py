@@ -14,7 +14,7 @@ from xray.delivery.losses import Volume
 from xray.testing.disk import FakeDisk, FakeFiles
 
 QUICK_EXAMPLES = 60
-PROVEN_EXAMPLES = 5_000
+PROVEN_EXAMPLES = 2_000
 PROCESSES = 3
 CALLS = sorted(name for name in vars(FakeFiles) if not name.startswith(("_", "fail", "kill")))
 CODES = [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EACCES, errno.EMFILE]

@@ -139,6 +139,9 @@ class Road:
             self._wake_writer.wait(self.settings.poll_interval_s)
             self._wake_writer.clear()
             self._write_once()
+            # Nobody else would notice: what the sender does not take, the spool keeps.
+            if not self._are_threads_alive:
+                self.start()
 
     def _write_once(self) -> None:
         if not self._writer_turn.acquire(blocking=False):
