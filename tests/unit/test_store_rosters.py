@@ -15,7 +15,7 @@ from xray.model.roster import Roster
 from xray.store.sqlite.connection import connect_writer
 from xray.store.sqlite.engine import SqliteStore
 from xray.store.sqlite.frames import Compressor, Decompressor, DictionarySet
-from xray.store.sqlite.rosters import Rosters, load_roster
+from xray.store.sqlite.rosters import Rosters, cut_pieces, load_roster
 
 _SEQ = 7
 _DEADLINE_S = 20.0
@@ -66,7 +66,7 @@ def test_a_roster_answers_rightly_between_any_two_pieces_of_its_merging(
         merge_some(rosters, connection)
         pieces += 1
     assert pieces > 5
-    assert len(stored(connection)) == 3
+    assert {piece_id >> 8 for piece_id in stored(connection)} == {_SEQ << 12 | n for n in range(3)}
     assert connection.execute("select count(*) from roster_chunks").fetchone() == (0,)
     assert sum(load(connection).counts().values()) == 25_000
 
@@ -118,6 +118,14 @@ def test_a_roster_of_one_chunk_is_at_rest_at_once(connection: sqlite3.Connection
     assert not rosters.is_due
     assert sum(map(len, stored(connection).values())) < 3 * 8_192
     assert load(connection).is_complete
+
+
+@pytest.mark.parametrize("size", [0, 1, 2_024, 2_025, 256 * 2_024, 256 * 2_024 + 1, 2_000_000])
+def test_a_part_of_any_size_is_cut_into_few_enough_pieces(size: int) -> None:
+    pieces = cut_pieces(bytes(size))
+    assert sum(map(len, pieces)) == size
+    assert 1 <= len(pieces) <= 256
+    assert all(len(piece) == 2_024 for piece in pieces[:-1])
 
 
 def test_a_store_merges_what_came_before_it_was_opened(tmp_path: Path) -> None:

@@ -31,19 +31,23 @@ from xray.store.sqlite.bodies import pack, unpack
 from xray.store.sqlite.frames import Compressor, Decompressor
 
 ID_BITS: Final = 12
-"""The id of a chunk or a part is its step's number shifted by this many bits, plus its own."""
+"""The number of a chunk or a part is its step's, shifted by this many bits, plus its own."""
+
+_PIECE_BITS: Final = 8
+_PIECE_BYTES: Final = 2024
+"""Four such rows fill a page of the database; one row a part would leave much of its last empty."""
 
 _WAITING: Final = 0
 _DUE: Final = 1
 _MERGED: Final = 2
 _DONE: Final = 3
-_CHUNKS_PER_SLICE: Final = 16
+_CHUNKS_PER_SLICE: Final = 8
 _PARTS_PER_PASS: Final = 32
 _PUT_ROSTER: Final = (
     "insert or replace into rosters (seq, total, held, state, received, fates)"
     " values (?, ?, ?, ?, ?, ?)"
 )
-_PUT_PART: Final = "insert or replace into roster_parts (id, data) values (?, ?)"
+_PUT_PIECE: Final = "insert or replace into roster_parts (id, data) values (?, ?)"
 _PUT_CHUNK: Final = "insert into roster_chunks (id, fates, data) values (?, ?, ?)"
 
 
@@ -107,8 +111,12 @@ class Rosters:
         return pack(encode_fates(fates), self._compressor())
 
     def _put_parts(self, seq: int, parts: Iterator[tuple[int, bytes]]) -> None:
-        rows = [(seq << ID_BITS | part, data) for part, data in parts]
-        self._connection.executemany(_PUT_PART, rows)
+        rows = [
+            ((seq << ID_BITS | part) << _PIECE_BITS | number, piece)
+            for part, data in parts
+            for number, piece in enumerate(cut_pieces(data))
+        ]
+        self._connection.executemany(_PUT_PIECE, rows)
 
     @property
     def is_due(self) -> bool:
@@ -194,8 +202,25 @@ def _slices(chunk_ids: Sequence[int]) -> Iterator[Sequence[int]]:
         yield chunk_ids[start : start + _CHUNKS_PER_SLICE]
 
 
+def cut_pieces(data: bytes) -> list[bytes]:
+    """*data* in pieces of which four fill a page; the last takes what no further piece can."""
+    last = min((len(data) - 1) // _PIECE_BYTES, (1 << _PIECE_BITS) - 1)
+    starts = range(0, last * _PIECE_BYTES, _PIECE_BYTES)
+    return [*(data[at : at + _PIECE_BYTES] for at in starts), data[last * _PIECE_BYTES :]]
+
+
+def _load_parts(connection: sqlite3.Connection, seq: int) -> dict[int, bytes]:
+    first, last = id_range(seq)
+    query = "select id, data from roster_parts where id between ? and ? order by id"
+    bounds = (first << _PIECE_BITS, (last + 1 << _PIECE_BITS) - 1)
+    pieces: dict[int, list[bytes]] = {}
+    for piece_id, piece in connection.execute(query, bounds):
+        pieces.setdefault((piece_id >> _PIECE_BITS) - first, []).append(piece)
+    return {part: b"".join(cut) for part, cut in pieces.items()}
+
+
 def id_range(seq: int) -> tuple[int, int]:
-    """The first and last id that a chunk or part of step number *seq* can have."""
+    """The first and last number that a chunk or part of step number *seq* can have."""
     return seq << ID_BITS, (seq + 1 << ID_BITS) - 1
 
 
@@ -214,15 +239,9 @@ def load_roster(
         return None
     total, held, state, fates = found
     if state in (_MERGED, _DONE):
-        query = "select id, data from roster_parts where id between ? and ?"
-        parts = connection.execute(query, id_range(seq))
-        first = seq << ID_BITS
-        compact = CompactEntries(
-            decode_fates(unpack(fates, decompressor)),
-            Universe(total),
-            {part - first: data for part, data in parts},
-            held,
-        )
+        table = decode_fates(unpack(fates, decompressor))
+        parts = _load_parts(connection, seq)
+        compact = CompactEntries(table, Universe(total), parts, held)
         return Roster(step_id, run_id, total, [compact])
     query = "select fates, data from roster_chunks where id between ? and ?"
     chunks = connection.execute(query, id_range(seq))

@@ -123,7 +123,7 @@ create table roster_chunks (
     data blob not null
 );
 
--- id = step << 12 | part of the universe of hashes
+-- id = (step << 12 | part of the universe of hashes) << 8 | piece of the part
 create table roster_parts (
     id integer primary key,
     data blob not null
