@@ -212,7 +212,7 @@ def about_steps(condition: Condition) -> Condition:
 
 
 def _only_names(condition: Condition) -> bool:
-    """Whether *condition* demands a step, run and candidate, once each, and nothing else."""
+    """Whether *condition* demands a step or run, and a candidate, once each, and nothing else."""
     parts = condition.parts if isinstance(condition, AllOf) else (condition,)
     anchors = {"step_id", "run_id", "candidate_id"}
     names: set[str] = set()
@@ -223,4 +223,5 @@ def _only_names(condition: Condition) -> bool:
         if name not in anchors or name in names or not isinstance(part.value, str):
             return False
         names.add(name)
-    return True
+    # A step is found without looking whether it is of the run that is named beside it.
+    return not {"step_id", "run_id"} <= names

@@ -281,6 +281,14 @@ def test_decisions_can_be_narrowed_beside_what_they_are_found_by(store: Store) -
     assert candidates(store, other) == ["a", "c"]
 
 
+def test_a_step_named_beside_another_run_has_no_decisions(store: Store) -> None:
+    put(store, finished_step(rejected("a")))
+    step = Comparison(FieldRef("decision", "step_id"), "=", STEP)
+    for run_id, found in ((RUN, ["a"]), (OTHER_RUN, [])):
+        run = Comparison(FieldRef("decision", "run_id"), "=", run_id)
+        assert candidates(store, Plan(scope="decision", where=AllOf((step, run)))) == found
+
+
 def test_decisions_of_everything_come_newest_step_first(store: Store) -> None:
     old, new = (
         finished_step(rejected("a"), rejected("b")),

@@ -23,7 +23,7 @@ from xray.model.decisions import DecisionTable, ListedDecisions
 from xray.model.ids import hash64
 from xray.model.records import Decision, Page, Run, Step
 from xray.model.roster import Roster, decisions_about
-from xray.query.evaluate import Record, meets
+from xray.query.evaluate import Record, meets, scopes_named
 from xray.query.plan import Condition, Plan, Position, Scope
 from xray.store.folding import RunFold, sample_rejections, shorten_output
 from xray.store.paging import (
@@ -49,6 +49,7 @@ from xray.store.sqlite.rosters import count_named, load_roster
 _POOL_SIZE: Final = 4
 _POOL_OVERFLOW: Final = 12
 _IDS_PER_LOOKUP: Final = 500
+_MAX_KEPT_RUNS: Final = 1_000
 
 
 class Reader:
@@ -124,6 +125,7 @@ class Snapshot:
         self._decompressor = decompressor
         self._clock = clock
         self._budget = budget
+        self._runs: dict[str, Run | None] = {}
         self._listing = Listing(connection, budget, clock, self._meets)
 
     def run(self, run_id: str) -> Run | None:
@@ -308,25 +310,29 @@ class Snapshot:
         return [open_body(body, named.get(seq)) for seq, body in zip(seqs, bodies, strict=True)]
 
     def _meets(self, rest: Condition, record: Run | Step, now_us: int) -> bool:
-        run = record if isinstance(record, Run) else self.run(record.run_id)
+        run: Run | None = None
+        if isinstance(record, Run):
+            run = record
+        elif "run" in scopes_named(rest):
+            run = self._run_of(record)
         return meets(rest, record, run, now_us, rows_below=self._rows_below)
 
+    def _run_of(self, step: Step) -> Run | None:
+        if step.run_id not in self._runs:
+            if len(self._runs) >= _MAX_KEPT_RUNS:
+                self._runs.clear()
+            self._runs[step.run_id] = self.run(step.run_id)
+        return self._runs[step.run_id]
+
     def _rows_below(self, scope: Scope, above: Record) -> Iterable[Record]:
-        seqs: list[int] = []
-        if isinstance(above, Run) and scope != "run":
-            keys = self._step_keys("runs.run_id = ?", [raw_id(above.run_id)])
-            seqs = list(keys)
-        elif isinstance(above, Step) and scope == "decision":
-            seq = self._step_seq(above.step_id)
-            seqs = [] if seq is None else [seq]
-        opened = self._open_steps(seqs)
-        if scope == "step":
-            return opened
-        return (
-            decision
-            for seq, step in zip(seqs, opened, strict=True)
-            for decision in self._table(seq, step.step_id, step.run_id)
-        )
+        if isinstance(above, Run) and scope == "step":
+            return self._open_steps(
+                list(self._step_keys("runs.run_id = ?", [raw_id(above.run_id)]))
+            )
+        if not isinstance(above, Step) or scope != "decision":
+            return ()
+        seq = self._step_seq(above.step_id)
+        return () if seq is None else self._table(seq, above.step_id, above.run_id)
 
 
 def _portions(seqs: Sequence[int]) -> Iterator[Sequence[int]]:

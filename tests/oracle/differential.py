@@ -1,0 +1,211 @@
+"""Memory, SQLite and the oracle asked the same: they must answer the same.
+
+`make prove NAME=query` asks until a million answers were compared with the oracle's. So does
+`python -m tests.oracle.differential --comparisons 1000000 --seed 7`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+
+from tests.oracle.hostile import NOW_US, make_world
+from tests.oracle.interpreter import LEVELS, Json, Oracle
+from tests.oracle.questions import Questions
+from xray.model.facts import Fact
+from xray.query.language import format_condition, parse_query
+from xray.query.plan import MAX_LIMIT, Condition, Plan, Scope
+from xray.store.memory import MemoryStore
+from xray.store.protocol import Store
+from xray.store.sqlite.engine import SqliteStore
+from xray.testing.clock import FakeClock
+
+QUERIES_A_WORLD = 2_000
+STORES = 2
+
+
+class Trial:
+    """One world in every store, and the oracle that knows it.
+
+    Args:
+        facts: the world.
+        folder: where databases may lie.
+    """
+
+    def __init__(self, facts: list[Fact], folder: Path) -> None:
+        clock = FakeClock(NOW_US)
+        self._memory = MemoryStore(clock)
+        self._sqlite = SqliteStore(folder / "world.db", clock=clock, merge_fanout=2)
+        for store in (self._memory, self._sqlite):
+            store.submit("world", facts).result()
+        self.runs = read_world(self._memory)
+        self._oracle = Oracle(self.runs, NOW_US)
+        self.telling = 0
+
+    def close(self) -> None:
+        self._memory.close()
+        self._sqlite.close()
+
+    def differ(self, level: Scope, query: str) -> str | None:
+        """What the answers to *query* differ in; None when they agree."""
+        where = parse_query(query, level, NOW_US)
+        text = format_condition(where, level)
+        if repr(parse_query(text, level, NOW_US)) != repr(where):
+            return f"it is written down as {text!r}, which reads otherwise"
+        expected = _name(self._oracle.ask(query, level), level)
+        self.telling += bool(expected)
+        found = {
+            "memory": _ask(self._memory, level, where),
+            "SQLite": _ask(self._sqlite, level, where),
+        }
+        if level == "decision":
+            if found["memory"] != found["SQLite"]:
+                return f"memory and SQLite differ: {found}"
+            expected, found = sorted(expected), {name: sorted(ids) for name, ids in found.items()}
+        for name, ids in found.items():
+            if ids != expected:
+                return f"{name} finds {ids}, the oracle {expected}"
+        return None
+
+
+def read_world(store: Store) -> list[Json]:
+    """The API's JSON of each run, with its steps, each with all its decisions."""
+
+    def plain(record: object) -> Json:
+        body: Json = json.loads(msgspec.json.encode(record))
+        return body
+
+    found: list[Json] = []
+    for run_id in store.run_ids("", MAX_LIMIT):
+        steps = [
+            {
+                **plain(step),
+                "decisions": [plain(one) for one in store.decisions_of_step(step.step_id)],
+            }
+            for step in store.steps_of_run(run_id)
+        ]
+        found.append({**plain(store.run(run_id)), "steps": steps})
+    return found
+
+
+def _name(records: list[Json], level: str) -> list[str]:
+    if level != "decision":
+        return [record[f"{level}_id"] for record in records]
+    return [
+        f"{one['step_id']} {one['by']} {one['candidate_id']} {one['decision']}" for one in records
+    ]
+
+
+def _ask(store: Store, level: Scope, where: Condition) -> list[str]:
+    plan = Plan(scope=level, where=where, limit=MAX_LIMIT, now_us=NOW_US)
+    if level == "run":
+        runs = store.runs(plan)
+        assert runs.complete
+        return [run.run_id for run in runs.items]
+    if level == "step":
+        steps = store.steps(plan)
+        assert steps.complete
+        return [step.step_id for step in steps.items]
+    decisions = store.decisions(plan)
+    assert decisions.complete
+    assert decisions.next_cursor is None
+    return [f"{one.step_id} {one.by} {one.candidate_id} {one.decision}" for one in decisions.items]
+
+
+def ask_many(trial: Trial, chance: random.Random, count: int) -> int:
+    """Ask *count* random queries; how many of them were true of something.
+
+    Raises:
+        AssertionError: two answers differ; the shortest query found that shows it is named.
+    """
+    questions = Questions(chance, trial.runs)
+    for _ in range(count):
+        level: Scope = chance.choice(LEVELS)  # type: ignore[assignment]
+        query = questions.write(level)
+        difference = trial.differ(level, query)
+        if difference is not None:
+            shorter = _shorten(trial, level, query)
+            said = trial.differ(level, shorter)
+            raise AssertionError(f"{level}s> {shorter}\n{said}\nfirst seen in: {query}")
+    return trial.telling
+
+
+def _shorten(trial: Trial, level: Scope, query: str) -> str:
+    """A part of *query* that still shows a difference: its brackets opened, its ends cut."""
+
+    def shows(text: str) -> bool:
+        try:
+            return trial.differ(level, text) is not None
+        except Exception:
+            return False
+
+    while True:
+        shorter = next((part for part in _parts(query) if shows(part)), None)
+        if shorter is None:
+            return query
+        query = shorter
+
+
+def _parts(query: str) -> Iterator[str]:
+    """Texts inside *query* that may be queries: between its words and brackets."""
+    cuts = [0, len(query)]
+    for word in (" and ", " or ", " AND ", "  or\n", "(", ")", "not "):
+        at = query.find(word)
+        while at >= 0:
+            cuts += [at, at + len(word)]
+            at = query.find(word, at + 1)
+    cuts = sorted(set(cuts))
+    spans = [(end - start, start, end) for start in cuts for end in cuts if start < end]
+    for length, start, end in sorted(spans):
+        if length < len(query):
+            yield query[start:end]
+
+
+def compare_many(
+    comparisons: int, first_world: int, say: Callable[[str], object], queries: int = QUERIES_A_WORLD
+) -> int:
+    """Compare at least so many answers of stores with the oracle's; how many were compared."""
+    compared = telling = asked = 0
+    number = first_world
+    began_s = said_s = time.monotonic()
+    while compared < comparisons:
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(TemporaryDirectory()))
+            chance = random.Random(number)
+            trial = stack.enter_context(closing(Trial(make_world(chance), folder)))
+            telling += ask_many(trial, chance, queries)
+        asked += queries
+        compared += queries * STORES
+        number += 1
+        if time.monotonic() - said_s > 10 or compared >= comparisons:
+            said_s = time.monotonic()
+            took_s = said_s - began_s
+            say(
+                f"{compared:,} answers compared, {asked:,} queries, {telling / asked:.0%} of them"
+                f" true of something, worlds {first_world} to {number - 1}, {took_s:,.0f} s"
+            )
+    return compared
+
+
+def main() -> int:
+    """Compare answers from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--comparisons", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 30))
+    args = parser.parse_args()
+    print(f"seed {args.seed}", flush=True)
+    compare_many(args.comparisons, args.seed, lambda text: print(text, flush=True))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
