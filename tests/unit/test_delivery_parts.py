@@ -6,6 +6,7 @@ from xray.delivery.answers import Ruling, judge, spell_code
 from xray.delivery.backlog import MemoryBacklog
 from xray.delivery.backoff import Backoff, parse_retry_after
 from xray.delivery.batches import Batch, compress
+from xray.delivery.condensing import condense
 from xray.delivery.losses import Ledger, Volume
 from xray.delivery.notices import Notices
 from xray.delivery.queue import FactQueue, Parcel, count_decisions, within_bounds
@@ -13,17 +14,19 @@ from xray.delivery.transport import Answer
 from xray.model.facts import (
     ACCEPTED,
     DecisionRow,
+    Fact,
     Reservoir,
     RosterGroup,
     RunStarted,
     StepFinished,
     StepRoster,
     StepRows,
+    Tally,
 )
 from xray.model.ids import new_uuid7
 from xray.testing import FakeClock
 from xray.wire.address import is_loopback
-from xray.wire.codec import decode_batch, encode_fact
+from xray.wire.codec import decode_batch, decode_fact, encode_fact
 from xray.wire.limits import inflate
 
 BOUNDLESS = 1 << 40
@@ -118,6 +121,35 @@ def test_decisions_are_counted_wherever_a_fact_carries_them() -> None:
     names = [RosterGroup(ACCEPTED, None, None, None, ["a", "b"])]
     roster = StepRoster(run_id="r", step_id="s", chunk=1, total=2, groups=names)
     assert count_decisions(roster) == 2
+
+
+def test_what_is_condensed_names_only_the_selected_and_promises_no_roster() -> None:
+    run_id, step_id = new_uuid7(), new_uuid7()
+    names = [RosterGroup(ACCEPTED, None, None, None, ["b", "c"])]
+    facts: list[Fact] = [
+        StepRoster(run_id=run_id, step_id=step_id, chunk=1, total=2, groups=names),
+        StepFinished(
+            run_id=run_id,
+            step_id=step_id,
+            pipeline="p",
+            name="f",
+            step_type="filter",
+            ordinal=0,
+            started_at_us=0,
+            rows=[DecisionRow(ACCEPTED, "a")],
+            tally=Tally(accepted=3),
+            roster_chunks=1,
+        ),
+    ]
+    parcels = [
+        Parcel(number, encode_fact(fact), count_decisions(fact))
+        for number, fact in enumerate(facts, start=1)
+    ]
+    (kept,) = condense(parcels)
+    fact = decode_fact(kept.encoded)
+    assert isinstance(fact, StepFinished)
+    assert (fact.rows, fact.roster_chunks) == ([], 0)
+    assert fact.tally == Tally(accepted=3)
     assert count_decisions(started()) == 0
 
 
