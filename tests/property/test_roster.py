@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from xray.model.compact import CODE_BITS, Part, Universe, encode_part, encode_parts
 from xray.model.facts import OriginRef, RosterGroup, StepRoster
+from xray.model.hashing import hash64
 from xray.model.holdings import (
     CompactEntries,
     Fate,
@@ -24,7 +25,6 @@ from xray.model.holdings import (
     hash_entries,
     name_entries,
 )
-from xray.model.ids import hash64
 from xray.model.missing import Candidates, find_missing
 from xray.model.roster import Roster
 

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
-from urllib.parse import quote, unquote
 
 from xray.capture.naming import read_name
 from xray.model.ids import parse_uuid
@@ -47,6 +46,8 @@ class Handover:
 
 def write_headers(handover: Handover) -> dict[str, str]:
     """*handover* as headers of an HTTP request or a queued message."""
+    from urllib.parse import quote
+
     headers = {RUN_HEADER: handover.run_id, PIPELINE_HEADER: quote(handover.pipeline, safe="")}
     if handover.step_id is not None:
         headers[STEP_HEADER] = handover.step_id
@@ -66,6 +67,8 @@ def read_headers(headers: Headers) -> Handover | None:
     run_id = parse_uuid(found.get(RUN_HEADER, ""))
     if run_id is None:
         return None
+    from urllib.parse import unquote
+
     return Handover(
         run_id,
         read_name(unquote(found.get(PIPELINE_HEADER, "")), "unnamed"),

@@ -24,7 +24,7 @@ from xray.model.compact import (
     to_bytes,
 )
 from xray.model.facts import OriginRef, StepRoster
-from xray.model.ids import hash64
+from xray.model.hashing import hash64
 from xray.model.vocabulary import VERDICTS, Verdict
 
 _CODE_MASK: Final = (1 << CODE_BITS) - 1

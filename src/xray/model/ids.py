@@ -5,8 +5,6 @@ UUIDv7: RFC 9562 section 5.7. Deterministic run ids: UUIDv5, RFC 9562 section 5.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import random
 import time
@@ -51,6 +49,8 @@ def new_uuid7(wall_us: int | None = None) -> str:
 
 def run_id_for_key(pipeline: str, key: str, attempt: int = 1) -> str:
     """The id of the run that *pipeline* started with `key=` and `attempt=`; the same every time."""
+    import json
+
     return str(uuid.uuid5(_RUN_KEY_NAMESPACE, json.dumps([pipeline, key, attempt])))
 
 
@@ -60,15 +60,6 @@ def parse_uuid(text: str) -> str | None:
         return str(uuid.UUID(text))
     except (ValueError, AttributeError, TypeError):
         return None
-
-
-def hash64(candidate_id: str) -> int:
-    """The 64-bit hash of a candidate id that posting lists and rosters share (BLAKE2b, RFC 7693).
-
-    Lone surrogates hash like U+FFFD, which is how they are stored.
-    """
-    raw = candidate_id.encode("utf-8", "replace")
-    return int.from_bytes(hashlib.blake2b(raw, digest_size=8).digest(), "big")
 
 
 def canonical_id(value: object, depth: int = 0) -> str | None:
@@ -107,6 +98,8 @@ def _bounded(text: str) -> str:
         text = text.encode("utf-8", "replace").decode("utf-8")
     if len(text) <= MAX_CANDIDATE_ID_LENGTH:
         return text
+    import hashlib
+
     digest = hashlib.blake2b(text.encode("utf-8"), digest_size=16).hexdigest()
     return f"{text[: MAX_CANDIDATE_ID_LENGTH - 33]}~{digest}"
 
@@ -123,6 +116,8 @@ def _tuple_id(parts: tuple[object, ...], depth: int) -> str | None:
         if text is None:
             return None
         plain.append(text)
+    import json
+
     return _bounded(json.dumps(plain, ensure_ascii=False, separators=(",", ":")))
 
 

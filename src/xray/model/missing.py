@@ -15,7 +15,7 @@ from typing import Final
 from msgspec import Struct
 
 from xray.model.compact import HASH_BITS
-from xray.model.ids import hash64
+from xray.model.hashing import hash64
 from xray.model.roster import Roster
 
 _BEYOND: Final = 1 << HASH_BITS

@@ -20,7 +20,7 @@ from sqlalchemy.pool import QueuePool
 from xray.errors import StoreBusyError, StoreError
 from xray.model.clock import Clock
 from xray.model.decisions import DecisionTable, ListedDecisions
-from xray.model.ids import hash64
+from xray.model.hashing import hash64
 from xray.model.records import Decision, Page, Run, Step
 from xray.model.roster import Roster, decisions_about
 from xray.query.evaluate import Record, meets, scopes_named

@@ -22,7 +22,7 @@ from xray.model.facts import (
     StepRoster,
     StepRows,
 )
-from xray.model.ids import hash64
+from xray.model.hashing import hash64
 from xray.store.folding import RunFold, count_reasons, refuse_fact
 from xray.store.sqlite.blocks import (
     BLOCK_BITS,
