@@ -19,9 +19,11 @@ from xray.model.facts import (
     SELECTED,
     DecisionRow,
     Receipt,
+    RosterGroup,
     RunFinished,
     RunStarted,
     StepFinished,
+    StepRoster,
     StepRows,
     fact_id,
 )
@@ -96,6 +98,14 @@ def test_chunks_of_a_step_come_together_in_their_order(sink: MemorySink) -> None
         sink.put(StepRows(run_id=RUN, step_id=STEP, chunk=chunk, rows=rows))
     sink.put(step(chunks=2))
     assert [row.candidate_id for row in sink.step("filter").rows] == ["c-1", "c-1x", "c-2x"]
+
+
+def test_the_roster_of_a_step_comes_in_the_order_of_its_chunks(sink: MemorySink) -> None:
+    for chunk in (2, 1):
+        group = RosterGroup(REJECTED, "stock", None, None, [f"c-{chunk}x"])
+        sink.put(StepRoster(run_id=RUN, step_id=STEP, chunk=chunk, total=2, groups=[group]))
+    sink.put(step(roster_chunks=2))
+    assert [group.ids for group in sink.roster("filter")] == [["c-1x"], ["c-2x"]]
 
 
 def test_the_last_step_of_a_name_is_meant(sink: MemorySink) -> None:

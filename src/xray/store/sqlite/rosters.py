@@ -41,6 +41,8 @@ _WAITING: Final = 0
 _DUE: Final = 1
 _MERGED: Final = 2
 _DONE: Final = 3
+# Spelled out as in the index, which SQLite does not use for a parameter.
+_SELECT_DUE: Final = "select seq from rosters where state in (1, 2) order by seq"
 _CHUNKS_PER_SLICE: Final = 8
 _PARTS_PER_PASS: Final = 32
 _PUT_ROSTER: Final = (
@@ -69,8 +71,7 @@ class Rosters:
         self._connection = connection
         self._decompressor = decompressor
         self._compressor = compressor
-        query = "select seq from rosters where state in (?, ?) order by seq"
-        due = connection.execute(query, (_DUE, _MERGED)).fetchall()
+        due = connection.execute(_SELECT_DUE).fetchall()
         self._due = deque([seq for (seq,) in due])
         self._work: Iterator[None] | None = None
 
