@@ -333,9 +333,9 @@ def test_a_process_killed_while_it_sends_leaves_whole_records_only(server: Fault
         process.send_signal(signal.SIGKILL)
         process.wait(10)
     assert server.arrivals == len(server.facts)
-    for request in server.requests:
-        assert request.batch is not None
-        assert request.batch.refused == []
+    torn = [request for request in server.requests if request.batch is None]
+    assert len(torn) <= 1  # the one that was being sent, of which nothing is taken
+    assert all(request.batch.refused == [] for request in server.requests if request.batch)
 
 
 def test_collections_that_record_while_recording_hang_nobody(server: FaultServer) -> None:
