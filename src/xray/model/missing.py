@@ -39,7 +39,7 @@ class Missing(Struct, frozen=True):
     Args:
         count: how many there are at least, each counted once.
         ids: those of them whose ids are known.
-        compared: how many candidates were looked for.
+        compared: how many candidates were looked for, at least.
         overlooked: the chance that a candidate which is missing was taken for another and is not
             counted.
     """
