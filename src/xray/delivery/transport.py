@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import io
-import socket
-import time
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from urllib3 import HTTPConnectionPool
 
+from xray.delivery.connections import Address, Deadline, make_pool
 from xray.delivery.forks import hold_forks
+from xray.delivery.proxies import find_proxy
 from xray.delivery.settings import DeliverySettings
 from xray.wire.address import is_exposed
 
@@ -84,7 +84,7 @@ class HttpTransport:
         self._settings = settings
         self._pool: HTTPConnectionPool | None = None
         self._path = ""
-        self._deadline = _Deadline()
+        self._deadline = Deadline()
 
     def post(self, body: bytes, headers: Mapping[str, str], deadline_s: float) -> Answer:
         """Post *body* to the batches path; raises TransportError when nothing answers in time."""
@@ -145,15 +145,19 @@ class HttpTransport:
     def _open_pool(self) -> HTTPConnectionPool:
         with hold_forks():
             parts = self._read_url()
-            pool = _make_pool(parts, self._settings.ca_file, self._deadline)
+            proxy = find_proxy(parts.scheme, parts.host, parts.port, os.environ)
+            pool = make_pool(parts, self._settings.ca_file, proxy, self._deadline)
         self._path = parts.path.rstrip("/") + BATCHES_PATH
+        if proxy is not None and parts.scheme == "http":
+            # A proxy is told the whole address; of https it only sees where to connect to.
+            self._path = self._settings.url.rstrip("/") + BATCHES_PATH
         self._pool = pool
         return pool
 
-    def _read_url(self) -> _Address:
+    def _read_url(self) -> Address:
         try:
             parts = urlsplit(self._settings.url)
-            address = _Address(parts.scheme, parts.hostname or "", parts.port, parts.path)
+            address = Address(parts.scheme, parts.hostname or "", parts.port, parts.path)
         except ValueError:
             raise TransportError("the address cannot be used", is_lasting=True) from None
         if address.scheme not in ("http", "https") or not address.host:
@@ -170,107 +174,6 @@ class HttpTransport:
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.close()
-
-
-@dataclass(frozen=True, slots=True)
-class _Address:
-    scheme: str
-    host: str
-    port: int | None
-    path: str
-
-
-def _make_pool(address: _Address, ca_file: str | None, deadline: _Deadline) -> HTTPConnectionPool:
-    import encodings.idna  # noqa: F401  (the first look-up of a name would import it)
-
-    import urllib3
-    from urllib3.connection import HTTPConnection, HTTPSConnection
-
-    class Connection(HTTPConnection):
-        def connect(self) -> None:
-            super().connect()
-            self.sock = _bound(self.sock, deadline)
-
-    class SecureConnection(HTTPSConnection):
-        def connect(self) -> None:
-            super().connect()
-            self.sock = _bound(self.sock, deadline)
-
-    pool: HTTPConnectionPool
-    if address.scheme == "https":
-        pool = urllib3.HTTPSConnectionPool(
-            address.host, address.port, maxsize=1, cert_reqs="CERT_REQUIRED", ca_certs=ca_file
-        )
-        pool.ConnectionCls = SecureConnection
-    else:
-        pool = urllib3.HTTPConnectionPool(address.host, address.port, maxsize=1)
-        pool.ConnectionCls = Connection
-    return pool
-
-
-class _Deadline:
-    """A moment that every read and write of the exchange in progress is held to.
-
-    A socket's own timeout bounds each call, so a server that sends a byte now and then would
-    never time out.
-    """
-
-    def __init__(self) -> None:
-        self._at_s = 0.0
-
-    def set(self, seconds: float) -> None:
-        self._at_s = time.monotonic() + seconds
-
-    def remaining_s(self) -> float:
-        remaining_s = self._at_s - time.monotonic()
-        if remaining_s <= 0:
-            raise TimeoutError("the exchange took too long")
-        return remaining_s
-
-
-def _bound(sock: Any, deadline: _Deadline) -> Any:
-    return _BoundSocket(sock, deadline)
-
-
-class _BoundSocket:
-    """A connected socket whose reads and writes end at a deadline."""
-
-    def __init__(self, sock: socket.socket, deadline: _Deadline) -> None:
-        self._sock = sock
-        self._deadline = deadline
-
-    def sendall(self, data: bytes) -> None:
-        self._sock.settimeout(self._deadline.remaining_s())
-        self._sock.sendall(data)
-
-    def makefile(self, mode: str, *_: object, **__: object) -> io.BufferedReader:
-        if mode != "rb":
-            raise ValueError("Only reading is bounded.")
-        return io.BufferedReader(
-            _BoundReader(self._sock.makefile("rb", buffering=0), self._sock, self._deadline)
-        )
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._sock, name)
-
-
-class _BoundReader(io.RawIOBase):
-    def __init__(self, raw: socket.SocketIO, sock: socket.socket, deadline: _Deadline) -> None:
-        self._raw = raw
-        self._sock = sock
-        self._deadline = deadline
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(self._deadline.remaining_s())
-        return self._raw.readinto(buffer)
-
-    def close(self) -> None:
-        if not self.closed:
-            self._raw.close()
-        super().close()
 
 
 def _name(error: BaseException) -> str:
