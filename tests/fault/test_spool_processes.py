@@ -191,17 +191,23 @@ os.waitpid(pid, 0)
         assert sum(fact.endswith("finished") for fact in server.facts) == 13
 
 
-def test_a_dead_parent_s_records_are_delivered_while_its_child_lives(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fork", ["os.fork", "ctypes.PyDLL(None).fork"])
+def test_a_dead_parent_s_records_are_delivered_while_its_child_lives(
+    fork: str, tmp_path: Path
+) -> None:
     with FaultServer() as server:
         server.refuse()
-        program = """
+        program = f"""
+import ctypes
 record(5)
 time.sleep(0.3)
-if os.fork() == 0:
+if {fork}() == 0:
     os.close(1)
     os.close(2)
-    time.sleep(8)
+    record(1)
+    time.sleep(9)
     os._exit(0)
+time.sleep(0.5)
 os.kill(os.getpid(), 9)
 """
         assert run(server.url, program, tmp_path).returncode == -signal.SIGKILL

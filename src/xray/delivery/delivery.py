@@ -190,6 +190,10 @@ class Delivery:
         return self._roads.get(pid) or self._roads.setdefault(pid, self._make_road())
 
     def _make_road(self) -> Road:
+        if self._roads:
+            # A fork that ran no hook: as long as this process held its parent's spool open, nobody
+            # could adopt that.
+            self.leave_parent_behind()
         _deliver_at_worker_exit()
         _living.add(self)
         ledger = Ledger()
@@ -222,6 +226,7 @@ class Delivery:
             road.wait_until_settled(deadline_s, _EXIT_ATTEMPTS)
             road.report_undelivered()
         road.backlog.vacate()
+        road.hang_up()
 
 
 class _Exit:
