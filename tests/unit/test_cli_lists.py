@@ -173,7 +173,8 @@ def test_a_word_that_is_no_filter_is_wrong_usage(
     out, err = capsys.readouterr()
     assert out == ""
     assert err == (
-        "xray: 'failed' is no filter. Write filters as KEY=VALUE, e.g. duration_gt=5000.\n"
+        "xray: 'failed' is no filter. "
+        "Write a filter, duration_gt=5000, or a query, \"status = 'failed'\".\n"
     )
     assert server.asked == []
 

@@ -50,7 +50,7 @@ def test_help_names_every_command_and_the_exit_codes(capsys: pytest.CaptureFixtu
     assert main(["--help"]) == 0
     out = capsys.readouterr().out
     for command in COMMANDS:
-        assert f"  {command.name:<8}  {command.summary}" in out
+        assert f"  {command.name:<9}  {command.summary}" in out
     assert "exit codes:\n  0  answered" in out
 
 
@@ -95,7 +95,7 @@ def test_help_loads_nothing_it_does_not_need() -> None:
             ["frobnicate"],
             (
                 "xray: There is no command 'frobnicate'; "
-                "it knows serve, demo, runs, show, steps, why, spool, sync, doctor.\n"
+                "it knows serve, demo, runs, show, steps, decisions, why, spool, sync, doctor.\n"
             ),
         ),
         (["--frob", "runs"], "xray: Unrecognized arguments: --frob. See `xray --help`.\n"),

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from xray.client import Client, Pairs
 from xray.errors import InvalidQueryError
 from xray.wire.address import DEFAULT_URL
+
+_KEY: Final = re.compile(r"[\w.$-]+")
+_BARE_WORD: Final = re.compile(r"[\w.$-]+=?|=.*")
+_JOINED: Final = re.compile(r"\s(and|or)\s", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,36 +63,56 @@ def open_client(args: Namespace) -> Client:
 
 
 def add_filters(parser: ArgumentParser, fields: str) -> None:
-    """Let a command take `KEY=VALUE` filters and a limit.
+    """Let a command take a query, `KEY=VALUE` filters and a limit.
 
     Args:
+        parser: the command's.
         fields: examples of filters for the help.
     """
     parser.add_argument(
         "filters",
         nargs="*",
-        metavar="KEY=VALUE",
-        help=f"any query parameter as in the URL: {fields}",
+        metavar="QUERY | KEY=VALUE",
+        help="a query (spec/query.md), "
+        f"or any parameter as in the URL: {fields}; all that is given must hold",
     )
-    parser.add_argument("--pipeline", metavar="NAME", help="only this pipeline")
-    parser.add_argument("--status", metavar="STATUS", help="only this status, e.g. failed")
     parser.add_argument(
         "--limit", type=int, default=20, metavar="N", help="at most N lines (default 20)"
     )
 
 
-def read_filters(args: Namespace, named: Sequence[str] = ("pipeline", "status")) -> Pairs:
-    """The query parameters of a command's options and filters, in that order."""
+def add_names(parser: ArgumentParser) -> None:
+    """Let a command take a pipeline and a status by option."""
+    parser.add_argument("--pipeline", metavar="NAME", help="only this pipeline")
+    parser.add_argument("--status", metavar="STATUS", help="only this status, e.g. failed")
+
+
+def read_filters(args: Namespace, named: Sequence[str]) -> Pairs:
+    """The query parameters of a command's options, filters and query, in that order."""
     pairs = [(name, str(getattr(args, name))) for name in named if getattr(args, name) is not None]
+    queries: list[str] = []
     for text in args.filters:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
+        if _is_filter(text):
+            key, _, value = text.partition("=")
+            pairs.append((key, value))
+        elif _BARE_WORD.fullmatch(text):
             raise InvalidQueryError(
                 f"{text!r} is no filter.",
-                hint="Write filters as KEY=VALUE, e.g. duration_gt=5000.",
+                hint="Write a filter, duration_gt=5000, or a query, \"status = 'failed'\".",
                 code="invalid_filter",
             )
-        pairs.append((key, value))
+        else:
+            queries.append(text)
+    if queries:
+        joined = queries[0] if len(queries) == 1 else " and ".join(f"({one})" for one in queries)
+        pairs.append(("q", joined))
     if not any(key == "limit" for key, _ in pairs):
         pairs.append(("limit", str(args.limit)))
     return pairs
+
+
+def _is_filter(text: str) -> bool:
+    """Whether *text* is KEY=VALUE, and not a query that was written without blanks."""
+    key, equals, value = text.partition("=")
+    is_query = not value or value[0] in "='\" " or _JOINED.search(value) is not None
+    return bool(equals) and _KEY.fullmatch(key) is not None and not is_query

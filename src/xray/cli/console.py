@@ -47,6 +47,12 @@ class Console:
         self.out.flush()
         self.err.write(text + "\n")
 
+    def show_progress(self, text: str) -> None:
+        """Show how far a long answer is, in place of what was shown before; not in a file."""
+        if self.err.isatty():
+            self.err.write(f"\r\x1b[K{text}")
+            self.err.flush()
+
 
 def open_console(args: Namespace) -> Console:
     """The console the options ask for."""
@@ -66,6 +72,9 @@ def note_rest(page: Page[_Record], console: Console, noun: str) -> None:
         return
     if not page.complete:
         said = "The search stopped at its budget"
+        if page.scan is not None and page.scan.back_to is not None:
+            reach = page.scan.back_to.strftime("%Y-%m-%d %H:%M:%S")
+            said += f" of {page.scan.rows:,} rows, at {reach}"
     elif page.total is None:
         said = f"There are more {noun}"
     else:

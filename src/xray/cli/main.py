@@ -63,6 +63,7 @@ COMMANDS: Final = (
     Command("runs", "list runs, newest first", takes_filters=True),
     Command("show", "one run as a funnel, and what deserves a look"),
     Command("steps", "list steps of all runs, newest first", takes_filters=True),
+    Command("decisions", "list what was decided about candidates", takes_filters=True),
     Command("why", "why a candidate was chosen, rejected or never seen in a run"),
     Command("spool", "what waits on this machine to be delivered, and why"),
     Command("sync", "deliver what ended programs left behind"),
@@ -109,6 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = INTERRUPTED
     except XRayError as error:
         _complain(str(error))
+        _point_at_fault(error)
         code = exit_code_of(error)
     except ModuleNotFoundError as error:
         code = _complain_of_missing(error)
@@ -170,7 +172,7 @@ def load_command(command: Command) -> CommandModule:
 
 def build_parser(width: int | None = None) -> argparse.ArgumentParser:
     """The parser of what stands before the command's name."""
-    listed = "\n".join(f"  {command.name:<8}  {command.summary}" for command in COMMANDS)
+    listed = "\n".join(f"  {command.name:<9}  {command.summary}" for command in COMMANDS)
     parser = _Parser(
         prog="xray",
         usage="xray [options] COMMAND ...",
@@ -253,6 +255,13 @@ def _complain(text: str) -> None:
 
     sys.stdout.flush()
     sys.stderr.write(f"xray: {printable(text)}\n")
+
+
+def _point_at_fault(error: XRayError) -> None:
+    if isinstance(error, InvalidQueryError) and error.query is not None and error.at is not None:
+        from xray.cli.pointing import point_at
+
+        sys.stderr.writelines(f"{line}\n" for line in point_at(error.query, error.at))
 
 
 def _complain_of_missing(error: ModuleNotFoundError) -> int:

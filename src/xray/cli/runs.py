@@ -5,8 +5,9 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import Final
 
-from xray.cli.connection import add_filters, open_client, read_filters
-from xray.cli.console import Console, note_rest, open_console
+from xray.cli.connection import add_names
+from xray.cli.console import Console
+from xray.cli.listing import Listing, add_listing
 from xray.cli.terminal import Cell, Column, Style, Terminal, draw_table, printable
 from xray.cli.wording import say_duration, say_value, say_when, shorten_ids
 from xray.client import read_runs
@@ -32,28 +33,19 @@ STATUS_STYLES: Final[dict[RunStatus, Style]] = {
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the options of `xray runs`."""
-    parser.usage = "xray runs [options] [KEY=VALUE ...]"
-    add_filters(parser, "duration_gt=5000, tag=nightly, metadata.user=ann")
+    add_listing(parser, "runs", "duration_gt=5000, tag=nightly, metadata.user=ann")
+    add_names(parser)
     parser.epilog = (
         "examples:\n"
         "  xray runs --pipeline search --status failed\n"
+        '  xray runs "any(step.output_count = 0) and started_at > 24h"\n'
         "  xray runs duration_gt=5000 environment=production --limit 100"
     )
 
 
 def run(args: Namespace) -> int:
     """List runs."""
-    parameters = read_filters(args)
-    console = open_console(args)
-    with open_client(args) as client:
-        body = client.get("/v1/runs", parameters)
-    if args.json:
-        console.write_json(body)
-        return 0
-    page = read_runs(body)
-    console.write(draw_runs(page.items, console))
-    note_rest(page, console, "runs")
-    return 0
+    return Listing("runs", ("pipeline", "status"), read_runs, draw_runs).show(args)
 
 
 def draw_runs(runs: list[Run], console: Console) -> list[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import Final
 
-from xray.cli.connection import add_filters, open_client, read_filters
-from xray.cli.console import note_rest, open_console
+from xray.cli.connection import add_names
+from xray.cli.console import Console
+from xray.cli.listing import Listing, add_listing
 from xray.cli.terminal import Cell, Column, draw_table, printable
 from xray.cli.wording import NOT_THERE, say_count, say_duration, say_rate, shorten_ids
 from xray.client import read_steps
@@ -27,8 +28,8 @@ _COLUMNS: Final = (
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the options of `xray steps`."""
-    parser.usage = "xray steps [options] [KEY=VALUE ...]"
-    add_filters(parser, "rejection_rate_gt=0.9, stats.filter_rate__gt=0.9, score_lt=0.5")
+    add_listing(parser, "steps", "rejection_rate_gt=0.9, stats.filter_rate__gt=0.9, score_lt=0.5")
+    add_names(parser)
     parser.add_argument(
         "--type",
         dest="step_type",
@@ -39,6 +40,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "REJECTED is the share of candidates a step rejected; BASIS says what it rests on:\n"
         "counted decisions, declared counts, a rate given by hand, samples, or inferred.\n\n"
         "examples:\n"
+        "  xray steps \"step_type = 'filter' and rejection_rate > 0.9\"\n"
         "  xray steps --type filter rejection_rate_gt=0.9\n"
         "  xray steps --type generate duration_gt=5000"
     )
@@ -46,20 +48,15 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """List steps."""
-    parameters = read_filters(args, ("pipeline", "status", "step_type"))
-    console = open_console(args)
-    with open_client(args) as client:
-        body = client.get("/v1/steps", parameters)
-    if args.json:
-        console.write_json(body)
-        return 0
-    page = read_steps(body)
-    if page.items:
-        ids = shorten_ids([step.run_id for step in page.items])
-        rows = [_row(step, ids[step.run_id]) for step in page.items]
-        console.write(draw_table(_COLUMNS, rows, console.terminal))
-    note_rest(page, console, "steps")
-    return 0
+    return Listing("steps", ("pipeline", "status", "step_type"), read_steps, _draw).show(args)
+
+
+def _draw(steps: list[Step], console: Console) -> list[str]:
+    if not steps:
+        return []
+    ids = shorten_ids([step.run_id for step in steps])
+    rows = [_row(step, ids[step.run_id]) for step in steps]
+    return draw_table(_COLUMNS, rows, console.terminal)
 
 
 def _row(step: Step, short_id: str) -> list[Cell]:

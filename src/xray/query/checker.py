@@ -30,7 +30,7 @@ from xray.query.syntax import (
     Written,
     WrittenField,
 )
-from xray.query.tokens import Key, refuse
+from xray.query.tokens import Key, refuse, shorten
 
 _DEPTH: Final[dict[Scope, int]] = {scope: depth for depth, scope in enumerate(SCOPES)}
 _EXAMPLES: Final[dict[Scope, str]] = {
@@ -140,7 +140,7 @@ class _Checker:
         return field, FieldRef(scope, field.name, tuple(key.name for key in keys[1:]))
 
     def _refuse_below(self, written: WrittenField, scope: Scope, row: Scope) -> InvalidQueryError:
-        said = self._query[written.start : written.end]
+        said = shorten(self._query[written.start : written.end])
         return refuse(
             self._query,
             written.start,
@@ -152,7 +152,7 @@ class _Checker:
     def _refuse_bare(self, key: Key, row: Scope) -> InvalidQueryError:
         owners = [scope for scope in SCOPES[::-1] if key.name in BY_SCOPE[scope]]
         below = [scope for scope in owners if _DEPTH[scope] > _DEPTH[row]] or owners
-        meant = " or ".join(f"{scope}.{key.name}" for scope in below)
+        meant = " or ".join(f"{scope}.{shorten(key.name)}" for scope in below)
         return refuse(
             self._query,
             key.start,
@@ -168,7 +168,7 @@ class _Checker:
             self._query,
             keys[0].start,
             keys[0].end,
-            f"There is no field {_shorten(keys[0].name)!r} of {scope}s.",
+            f"There is no field {shorten(keys[0].name)!r} of {scope}s.",
             _suggest(keys, scope, row, is_inside=is_inside),
         )
 
@@ -180,7 +180,7 @@ def _suggest(keys: tuple[Key, ...], scope: Scope, row: Scope, *, is_inside: bool
     if lowered in SCOPES or lowered.removesuffix("s") in SCOPES:
         meant = lowered if lowered in SCOPES else lowered.removesuffix("s")
         if len(keys) > 1:
-            return f"Did you mean {meant}.{keys[1].name}?"
+            return f"Did you mean {meant}.{shorten(keys[1].name)}?"
         return f"Write {meant}.x for a field x of the {meant}."
     owner = next((other for other in SCOPES[::-1] if lowered in BY_SCOPE[other]), None)
     if owner is not None and _DEPTH[owner] <= _DEPTH[row]:
@@ -212,7 +212,3 @@ def _fields_of(written: Written) -> list[WrittenField]:
     if isinstance(written, SomeRow):
         return []
     return [written.field]
-
-
-def _shorten(name: str) -> str:
-    return name if len(name) <= 60 else name[:59] + "…"

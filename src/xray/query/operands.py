@@ -9,7 +9,7 @@ from xray.model.ids import parse_uuid
 from xray.query.fields import Field
 from xray.query.plan import Operand
 from xray.query.syntax import Compared, ValueKind, WrittenValue
-from xray.query.tokens import refuse, say_text
+from xray.query.tokens import refuse, say_text, shorten
 from xray.query.values import TIME_FORMS, read_number, read_time_us, say_words
 
 _ORDERED: Final = frozenset({"<", "<=", ">", ">="})
@@ -20,7 +20,6 @@ _KINDS: Final[dict[ValueKind, str]] = {
     "time": "a time",
     "flag": "true or false",
 }
-_MAX_SHOWN: Final = 60
 
 
 class Judge:
@@ -59,8 +58,8 @@ class Judge:
 
     def _check_sign(self, written: Compared, field: Field, *, is_free: bool) -> None:
         sign = written.sign
-        named = self._query[written.field.start : written.field.end]
-        said = self._query[written.values[0].start : written.values[0].end]
+        named = shorten(self._query[written.field.start : written.field.end])
+        said = shorten(self._query[written.values[0].start : written.values[0].end])
         if is_free:
             return
         if field.type == "list":
@@ -102,7 +101,7 @@ class Judge:
     ) -> Operand:
         if written.sign == "contains" and value.kind != "text":
             raise self._refuse_value(
-                value, "contains asks for text.", f"Write {say_text(value.text)}."
+                value, "contains asks for text.", f"Write {say_text(shorten(value.text))}."
             )
         if is_free:
             return self._free(written, value)
@@ -112,7 +111,7 @@ class Judge:
             return self._number(value, field)
         if value.kind != "text":
             holds = "holds" if field.type == "list" else "is"
-            hint = f"Write {say_text(value.text)}."
+            hint = f"Write {say_text(shorten(value.text))}."
             if field.words is not None:
                 hint = f"Write one of {', '.join(field.words.known)}, in quotes."
             elif field.type == "id":
@@ -124,11 +123,11 @@ class Judge:
 
     def _free(self, written: Compared, value: WrittenValue) -> Operand:
         if value.kind == "span" or value.kind == "time":
-            named = self._query[written.field.start : written.field.end]
+            named = shorten(self._query[written.field.start : written.field.end])
             raise self._refuse_value(
                 value,
                 f"{named} can be compared with text, numbers, true and false.",
-                f"Write {say_text(value.text)} where it is kept as text.",
+                f"Write {say_text(shorten(value.text))} where it is kept as text.",
             )
         if value.kind == "flag" and written.sign in _ORDERED:
             raise self._refuse_sign(written, "true and false come in no order.", "Write = or !=.")
@@ -144,7 +143,7 @@ class Judge:
         if field.type == "duration":
             hint = "Write milliseconds, 5000, or a span, 5s."
         elif read is not None:
-            hint = f"Write {value.value} without quotes."
+            hint = f"Write {shorten(str(value.value))} without quotes."
         else:
             hint = f"Write a number: {field.name} > 0.9."
         raise self._refuse_value(
@@ -196,4 +195,4 @@ class Judge:
 
 
 def _show(text: str) -> str:
-    return say_text(text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…")
+    return say_text(shorten(text))

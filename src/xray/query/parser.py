@@ -18,7 +18,7 @@ from xray.query.syntax import (
     WrittenField,
     WrittenValue,
 )
-from xray.query.tokens import Token, is_bare_key, refuse, say_text, split_query
+from xray.query.tokens import Token, is_bare_key, refuse, say_text, shorten, split_query
 
 MAX_DEPTH: Final = 32
 MAX_COMPARISONS: Final = 256
@@ -189,7 +189,7 @@ class _Parser:
             hint = _FOREIGN_FUNCTIONS.get(name.word) or (
                 f"Did you mean {near}(…)?" if near else "There are any(…) and exists(…)."
             )
-            raise self._refuse(name, f"There is no function {name.text!r}.", hint)
+            raise self._refuse(name, f"There is no function {name.said!r}.", hint)
         self._at += 2
         self._enter(name)
         if name.word == "exists":
@@ -216,7 +216,7 @@ class _Parser:
             raise self._refuse(
                 self._here,
                 "exists() asks about one field and nothing else.",
-                f"Write exists({token.text}), and join other conditions with and.",
+                f"Write exists({token.said}), and join other conditions with and.",
             )
         return WrittenField(token.keys)
 
@@ -255,25 +255,25 @@ class _Parser:
             raise self._refuse(
                 token,
                 "Behind a field, not goes with in only.",
-                f"Write not before the whole: not ({field.text} …), or != for =.",
+                f"Write not before the whole: not ({field.said} …), or != for =.",
             )
         raise self._refuse_sign(field, token)
 
     def _refuse_sign(self, field: Token, token: Token) -> InvalidQueryError:
         if token.word in _FOREIGN_SIGNS:
-            hint = _FOREIGN_SIGNS[token.word].format(field=field.text)
-            return self._refuse(token, f"There is no {token.text!r} in this language.", hint)
+            hint = _FOREIGN_SIGNS[token.word].format(field=field.said)
+            return self._refuse(token, f"There is no {token.said!r} in this language.", hint)
         is_over = token.kind == "end" or token.word in ("and", "or") or self._is_sign(")")
         if is_over:
             return self._refuse(
                 field,
-                f"{field.text} is compared with nothing.",
-                f"Write {field.text} = value, or exists({field.text}).",
+                f"{field.said} is compared with nothing.",
+                f"Write {field.said} = value, or exists({field.said}).",
             )
         near = find_nearest(token.word, _SIGN_WORDS)
         return self._refuse(
             token,
-            f"A comparison is missing between {field.text} and this.",
+            f"A comparison is missing between {field.said} and this.",
             f"Did you mean {near}?" if near else "Write one of = != < <= > >= in has contains.",
         )
 
@@ -321,22 +321,22 @@ class _Parser:
         self, field: WrittenField | None, sign: Sign, token: Token
     ) -> InvalidQueryError:
         if token.kind == "end":
-            return self._refuse(self._before, f"A value is missing behind {self._before.text}.",
+            return self._refuse(self._before, f"A value is missing behind {self._before.said}.",
                          "Write text in quotes, numbers and true or false without.")  # fmt: skip
-        named = "field" if field is None else self._query[field.start : field.end]
+        named = "field" if field is None else shorten(self._query[field.start : field.end])
         if token.word in _MISSING_VALUES:
             negated = "" if sign == "!=" else "not "
             return self._refuse(
-                token, f"{token.text} is no value.", f"Write {negated}exists({named})."
+                token, f"{token.said} is no value.", f"Write {negated}exists({named})."
             )
         if token.word in _MOMENTS:
             hint = "Write 0s for this moment, 24h for a day ago."
-            return self._refuse(token, f"{token.text} is no value.", hint)
+            return self._refuse(token, f"{token.said} is no value.", hint)
         if token.kind == "path" and token.word not in KEYWORDS:
             return self._refuse(
                 token,
-                f"{token.text} is no value: text stands in quotes, and fields come first.",
-                f"Write {say_text(token.text)}.",
+                f"{token.said} is no value: text stands in quotes, and fields come first.",
+                f"Write {say_text(token.said)}.",
             )
         if self._is_sign("(") and field is not None:
             hint = (
@@ -355,12 +355,12 @@ class _Parser:
         token = self._here
         is_sign = token.kind == "sign" and token.text in _SIGNS
         if is_sign or token.word in _SIGN_WORDS:
-            named = self._query[field.start : field.end]
+            named = shorten(self._query[field.start : field.end])
             said = f"{named} {sign} {self._query[values[0].start : values[0].end]}"
             raise self._refuse(
                 token,
                 "A comparison has one sign.",
-                f"Write {said} and {named} {token.text} value."
+                f"Write {said} and {named} {token.said} value."
                 if len(said) < 60
                 else "Write two comparisons, joined with and.",
             )
@@ -368,29 +368,29 @@ class _Parser:
     def _refuse_beginning(self, token: Token) -> InvalidQueryError:
         if token.kind == "end":
             last = self._before
-            return self._refuse(last, f"A condition is missing behind {last.text}.", _MISSING_PART)
+            return self._refuse(last, f"A condition is missing behind {last.said}.", _MISSING_PART)
         if token.kind == "sign":
             hint = "Take the surplus bracket out."
             if token.text != ")":
                 hint = "Write the field first, then the sign, then the value."
-            return self._refuse(token, f"A condition is missing before {token.text}.", hint)
+            return self._refuse(token, f"A condition is missing before {token.said}.", hint)
         follower = self._tokens[self._at + 1]
         hint = "Write the field first, then the sign, then the value."
         if token.kind == "text" and follower.kind != "path" and is_bare_key(token.text):
-            hint = f"Write {token.text} without quotes if it is a field."
+            hint = f"Write {token.said} without quotes if it is a field."
         return self._refuse(token, "A condition begins with a field, not with a value.", hint)
 
     def _refuse_word(self, token: Token) -> InvalidQueryError:
         if token.word in FUNCTIONS:
             return self._refuse(
-                token, f"A bracket is missing behind {token.text}.", f"Write {token.word}(…)."
+                token, f"A bracket is missing behind {token.said}.", f"Write {token.word}(…)."
             )
         if token.word in ("and", "or"):
             return self._refuse(
-                token, f"A condition is missing before {token.text}.", _MISSING_PART
+                token, f"A condition is missing before {token.said}.", _MISSING_PART
             )
         return self._refuse(
-            token, f"{token.text} is no field but a word of the language.", _MISSING_PART
+            token, f"{token.said} is no field but a word of the language.", _MISSING_PART
         )
 
     def _refuse_rest(self) -> InvalidQueryError:
@@ -402,10 +402,10 @@ class _Parser:
         last = self._before
         if last.kind == "number" and token.kind == "path":
             is_unit = len(token.text) < 3
-            hint = f"Write {last.text}{token.text} in one word." if is_unit else _JOIN
-            return self._refuse(token, f"{token.text} belongs to nothing.", hint)
+            hint = f"Write {last.said}{token.said} in one word." if is_unit else _JOIN
+            return self._refuse(token, f"{token.said} belongs to nothing.", hint)
         if token.word in _CLAUSES:
-            detail = f"There is no {token.text!r} in this language."
+            detail = f"There is no {token.said!r} in this language."
             return self._refuse(token, detail, _CLAUSES[token.word])
         near = find_nearest(token.word, ("and", "or"))
         return self._refuse(

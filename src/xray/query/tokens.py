@@ -26,6 +26,7 @@ _ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", "'": "'", '"': '
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _SURROGATES: Final = range(0xD800, 0xE000)
 
+_MAX_QUOTED: Final = 60
 _INSTEAD: Final = {
     "&&": "Write and.",
     "||": "Write or.",
@@ -101,6 +102,11 @@ class Token(Struct, frozen=True):
     keys: tuple[Key, ...] = ()
 
     @property
+    def said(self) -> str:
+        """It as a sentence quotes it: not at any length."""
+        return shorten(self.text)
+
+    @property
     def word(self) -> str:
         """The word it is when it is one, in lower case; else nothing."""
         is_word = self.kind == "path" and len(self.keys) == 1
@@ -122,6 +128,11 @@ def split_query(query: str) -> list[Token]:
 def refuse(query: str, start: int, end: int, detail: str, hint: str = "") -> InvalidQueryError:
     """The error that points at *query* from *start* to *end*."""
     return InvalidQueryError(detail, hint=hint, query=query, at=(start, max(end, start + 1)))
+
+
+def shorten(text: str) -> str:
+    """*text* as far as a sentence quotes it."""
+    return text if len(text) <= _MAX_QUOTED else text[: _MAX_QUOTED - 1] + "…"
 
 
 def say_text(text: str) -> str:
@@ -204,7 +215,7 @@ class _Scanner:
                 query,
                 start - 1,
                 start,
-                f"A name is missing behind {before.name}.",
+                f"A name is missing behind {shorten(before.name)}.",
                 'Write it behind the dot; an odd one in quotes: metadata."a b".',
             )
         self._at = bare.end()
@@ -268,7 +279,7 @@ class _Scanner:
         moment_us = parse_time_us(text)
         if moment_us is not None and "-" in text:
             return Token("time", start, end, text, moment_us)
-        raise refuse(query, start, end, f"{_shorten(text)} is no number, no span and no time.",
+        raise refuse(query, start, end, f"{shorten(text)} is no number, no span and no time.",
                      _numeric_hint(text))  # fmt: skip
 
 
@@ -276,7 +287,3 @@ def _numeric_hint(text: str) -> str:
     if re.fullmatch(r"[0-9][0-9_]*", text):
         return f"Write {text.replace('_', '')[:40]}."
     return "Write 0.9, 24h or 2026-01-01T00:00:00Z; text stands in quotes."
-
-
-def _shorten(text: str) -> str:
-    return text if len(text) <= 40 else text[:39] + "…"
