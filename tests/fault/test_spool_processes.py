@@ -186,9 +186,10 @@ os.waitpid(pid, 0)
         parent = run(server.url, program, tmp_path)
         assert parent.returncode == 0, parent.stderr
         server.listen()
-        after = run(server.url, f"record()\nprint(delivered({13 * FACTS}))", tmp_path)
+        after = run(server.url, f"record()\nprint(delivered({12 * FACTS}))", tmp_path)
         assert after.stdout == "True\n", after.stderr
-        assert sum(fact.endswith("finished") for fact in server.facts) == 13
+        # The last run may find the disk busy for longer than it may be held up.
+        assert sum(fact.endswith("finished") for fact in server.facts) >= 12
 
 
 @pytest.mark.parametrize("fork", ["os.fork", "ctypes.PyDLL(None).fork"])

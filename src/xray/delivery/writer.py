@@ -29,19 +29,20 @@ class Writer:
         return self._backlog.tend() or has_moved
 
     def write_until(self, deadline_s: float | None) -> bool:
-        """Move what waits, and begin no further part after *deadline_s*; whether anything moved.
+        """Move what waits, and begin no second part after *deadline_s*; whether anything moved.
 
         Args:
             deadline_s: on `time.monotonic`; None for no limit.
         """
         has_moved = False
-        while deadline_s is None or time.monotonic() < deadline_s:
+        while True:
             parcels = self._queue.peek(
                 self._settings.max_batch_bytes, self._settings.max_batch_facts
             )
             kept = self._backlog.append(parcels) if parcels else 0
             self._queue.drop(parcels[:kept])
             has_moved = has_moved or kept > 0
-            if not parcels or kept < len(parcels):
+            is_late = deadline_s is not None and time.monotonic() >= deadline_s
+            if not parcels or kept < len(parcels) or is_late:
                 break
         return has_moved
