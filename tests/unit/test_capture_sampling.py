@@ -10,6 +10,7 @@ import pytest
 
 from xray import XRay
 from xray.capture.draw import SAMPLES_PER_REASON, Combination, Draw
+from xray.capture.nearest import NEAREST_PER_CHECK
 from xray.capture.rows import MAX_CHECKS_PER_CANDIDATE, MAX_PENDING_CANDIDATES
 from xray.capture.settings import CENSUS_BYTES, CENSUS_ROWS
 from xray.capture.step import Step
@@ -101,6 +102,61 @@ def test_a_draw_after_the_census_favours_no_position() -> None:
     # Drawn without replacement, a count varies by `1 - share` less than a multinomial one.
     chi_square = sum((count - expected) ** 2 / (expected * (1 - share)) for count in drawn)
     assert 0.9 <= chi_square / (POPULATION - 1) <= 1.1
+
+
+def near_rows(fact: StepFinished) -> dict[tuple[int, str | None], set[str]]:
+    found: dict[tuple[int, str | None], set[str]] = {}
+    for one in fact.reservoirs:
+        if one.seen == 0:
+            ids = {row.candidate_id for row in one.rows}
+            found.setdefault((one.verdict, one.reason), set()).update(ids)
+    return found
+
+
+@pytest.mark.parametrize("is_checked_apart", [True, False])
+def test_the_rows_nearest_to_a_limit_are_kept_on_both_sides_and_stand_for_nobody(
+    is_checked_apart: bool,
+) -> None:
+    prices = [1_000 + (number * 7_919) % 5_000 for number in range(5_000)]
+
+    def work(step: Step) -> None:
+        reject_many(step, CENSUS_ROWS)
+        for price in prices:
+            limit = {"observed": price, "op": "<=", "limit": 3_000}
+            if is_checked_apart:
+                is_kept = step.check(f"p_{price}", "too_dear", price, "<=", 3_000)
+                (step.accept if is_kept else step.reject)(f"p_{price}")
+            elif price <= 3_000:
+                step.accept(f"p_{price}", **limit)
+            else:
+                step.reject(f"p_{price}", "too_dear", **limit)
+
+    fact = record(work)
+    drawn = {row.candidate_id for one in fact.reservoirs if one.seen for row in one.rows}
+    near = near_rows(fact)
+    kept = set().union(*near.values()) | drawn
+    if is_checked_apart:
+        nearest = sorted(prices, key=lambda price: abs(price - 3_000))[:NEAREST_PER_CHECK]
+    else:
+        nearest = [*range(2_951, 3_001), *range(3_001, 3_051)]
+    assert {f"p_{price}" for price in nearest} <= kept
+    assert set().union(*near.values()) <= {f"p_{price}" for price in nearest}
+    assert set(near) == {(0, "too_dear"), (1, None)}
+    assert fact.tally is not None
+    assert sum(one.seen for one in fact.reservoirs) + CENSUS_ROWS == fact.tally.decided
+    assert not drawn & set().union(*near.values())
+
+
+def test_a_near_miss_that_was_decided_again_is_told_under_its_last_verdict() -> None:
+    def work(step: Step) -> None:
+        reject_many(step, CENSUS_ROWS)
+        for price in range(2_000, 4_000):
+            step.reject(f"p_{price}", "too_dear", observed=price, op="<=", limit=1_990)
+        step.accept("p_2000")
+        step.reject("p_2001", "sold_out")
+
+    near = near_rows(record(work))
+    assert not near[0, "too_dear"] & {"p_2000", "p_2001"}
 
 
 def test_the_same_run_recorded_again_keeps_the_same_rows() -> None:

@@ -151,7 +151,7 @@ def test_an_unknown_media_type_is_refused() -> None:
         {"rows": [[0, "c" * 513]]},
         {"rows": [[0, "c", None, None, None, None, 1 << 63]]},
         {"rows": [[0, "c", None, None, "high"]]},
-        {"reservoirs": [[0, "r", 0, [[0, "c", "r"]]]]},
+        {"reservoirs": [[0, "r", 1, [[0, "c", "r"], [0, "d", "r"]]]]},
         {"reservoirs": [[0, "r", 5, [[1, "c", "r"]]]]},
         {"reservoirs": [[0, "r", -5, []]]},
     ],

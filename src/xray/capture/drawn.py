@@ -8,6 +8,7 @@ from typing import Any
 from xray.capture.draw import Combination
 from xray.capture.guard import caught
 from xray.capture.ledger import Ledger, PlainCombinations, encode_row
+from xray.capture.rows import IMPLIED_CHECK
 from xray.capture.settlement import SealedRows, seal
 from xray.capture.step import MAX_CHUNK_BYTES, Step
 from xray.model.facts import ACCEPTED, REJECTED, SELECTED, DecisionRow
@@ -76,6 +77,11 @@ class DrawnStep(Step):
                             combination, REJECTED, candidate_id, reason, attributes, reasoning,
                             score, observed, limit, op, origin, rank, by, part_of,
                         )  # fmt: skip
+                    if observed is not None:
+                        self._offer(
+                            combination, REJECTED, candidate_id, reason, attributes, reasoning,
+                            score, observed, limit, op, origin, rank, by, part_of,
+                        )  # fmt: skip
                     return
             self._enter(
                 self._rows.make_row(
@@ -120,6 +126,11 @@ class DrawnStep(Step):
                     self._order.append(combination)
                     if len(ids) >= combination.next_length:
                         self._ask(
+                            combination, ACCEPTED, candidate_id, reason, attributes, reasoning,
+                            score, observed, limit, op, origin, rank, by, part_of,
+                        )  # fmt: skip
+                    if observed is not None:
+                        self._offer(
                             combination, ACCEPTED, candidate_id, reason, attributes, reasoning,
                             score, observed, limit, op, origin, rank, by, part_of,
                         )  # fmt: skip
@@ -170,6 +181,11 @@ class DrawnStep(Step):
                             combination, SELECTED, candidate_id, reason, attributes, reasoning,
                             score, observed, limit, op, origin, rank, by, part_of,
                         )  # fmt: skip
+                    if observed is not None:
+                        self._offer(
+                            combination, SELECTED, candidate_id, reason, attributes, reasoning,
+                            score, observed, limit, op, origin, rank, by, part_of,
+                        )  # fmt: skip
                     return
             self._enter(
                 self._rows.make_row(
@@ -190,6 +206,29 @@ class DrawnStep(Step):
 
     def _ask(self, combination: Combination, *given: Any) -> None:
         combination.draw.ask(combination, lambda: self._rows.encode(*given))
+
+    def _offer(
+        self,
+        combination: Combination,
+        verdict: int,
+        candidate_id: str,
+        reason: str | None,
+        attributes: object,
+        reasoning: object,
+        score: object,
+        observed: object,
+        limit: object,
+        *more: object,
+    ) -> None:
+        if self._ledger is not None:
+            given = (verdict, candidate_id, reason, attributes, reasoning, score, observed, limit)
+            self._ledger.offer(
+                combination,
+                reason or IMPLIED_CHECK,
+                observed,
+                limit,
+                lambda: self._rows.encode(*given, *more),
+            )
 
     def _enter(self, row: DecisionRow) -> None:
         """Enter a decision that is more than its id and reason."""

@@ -6,7 +6,8 @@ of the rows after the census a fair sample is kept for each verdict and reason.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from random import Random
 from typing import Final, cast
 
@@ -14,6 +15,7 @@ import msgspec
 
 from xray.capture.draw import Combination, Draw, Origins
 from xray.capture.evidence import MAX_REASON_LENGTH
+from xray.capture.nearest import Nearest, margin_of
 from xray.model.counts import MAX_REASONS, OTHER_REASON, reason_of
 from xray.model.facts import REJECTED, DecisionRow, OriginRef
 from xray.model.ids import MAX_CANDIDATE_ID_LENGTH, canonical_id
@@ -52,6 +54,7 @@ class Ledger:
         """The combination of each decision, as they were made; the census comes first."""
         self.census: list[bytes] = []
         """The encoded rows of the census, in its order."""
+        self.nearest = Nearest()
         self._draws: list[dict[str | None, Draw]] = [{}, {}, {}, {}]
         self._combinations: dict[tuple[object, ...], Combination] = {}
         self._random = Random(seed)  # noqa: S311  (a sample, not a secret)
@@ -81,7 +84,23 @@ class Ledger:
         self.order.append(combination)
         if not combination.is_watched:
             combination.draw.count_apart()
-        combination.draw.ask(combination, lambda: encode_row(row))
+        encode = partial(encode_row, row)
+        combination.draw.ask(combination, encode)
+        for check in row.checks or ():
+            self.offer(combination, check.name, check.observed, check.limit, encode)
+
+    def offer(
+        self,
+        combination: Combination,
+        check: str,
+        observed: object,
+        limit: object,
+        encode: Callable[[], bytes],
+    ) -> None:
+        """Keep the row of the last decision of *combination* if it is among the nearest misses."""
+        margin = margin_of(observed, limit)
+        if margin is not None:
+            self.nearest.offer(check, margin, combination, encode)
 
     def watch(self, plain: PlainCombinations, reason: str | None) -> Combination | None:
         """Make decisions with *reason* fall into *plain*; None where they must be looked at.

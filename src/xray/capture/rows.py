@@ -24,6 +24,9 @@ from xray.model.ids import MAX_CANDIDATE_ID_LENGTH, identify
 from xray.model.kinds import is_a
 from xray.model.vocabulary import MISSING_PREFIX
 
+IMPLIED_CHECK: Final = "limit"
+"""The name of a check that a verdict gives without a reason."""
+
 MAX_PLAIN_ROW_BYTES: Final = 2_048
 MAX_LOGGED_ROWS: Final = 1_024
 MAX_PENDING_CANDIDATES: Final = 4_096
@@ -186,7 +189,7 @@ class RowMaker:
             named_reason = named_reason or checked
         if observed is not None or limit is not None:
             implied = read_check(
-                named_reason or "limit",
+                named_reason or IMPLIED_CHECK,
                 "",
                 observed,
                 op,

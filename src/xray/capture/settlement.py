@@ -80,6 +80,11 @@ class Settlement:
         self._census = _Rows([*ledger.census])
         self._evidence = _Rows([encode_row(row) for row in evidence])
         self._samples = {draw: _Rows([one.row for one in draw.sample]) for draw in ledger.draws()}
+        drawn = {(one.combination, one.index) for draw in self._samples for one in draw.sample}
+        self._near = [
+            one for one in ledger.nearest.kept() if (one.combination, one.index) not in drawn
+        ]
+        self._near_rows = _Rows([one.row for one in self._near])
         self._standing = {one: one.ids for one in ledger.combinations()}
         self._drawn_from: Counter[tuple[Draw, Draw]] = Counter()
         self._redecided = 0
@@ -124,24 +129,14 @@ class Settlement:
         return self._evidence.left()
 
     def reservoirs(self) -> list[Reservoir]:
-        """The samples, each with how many candidates it stands for."""
-        found = []
-        for draw, rows in self._samples.items():
-            by_standing: dict[Draw, list[Raw]] = {}
-            for place, row in enumerate(rows.encoded):
-                if row is not None:
-                    final = rows.moved_to.get(place, draw)
-                    by_standing.setdefault(final, []).append(Raw(row))
-            found += [
-                Reservoir(
-                    final.verdict,
-                    final.reason,
-                    self._drawn_from[draw, final],
-                    cast("list[DecisionRow]", drawn),
-                )
-                for final, drawn in by_standing.items()
-            ]
-        return found
+        """The samples, each with how many candidates it stands for; near misses stand for none."""
+        found = [
+            Reservoir(final.verdict, final.reason, self._drawn_from[draw, final], drawn)
+            for draw, rows in self._samples.items()
+            for final, drawn in rows.by_draw([draw] * len(rows.encoded)).items()
+        ]
+        near = self._near_rows.by_draw([one.combination.draw for one in self._near])
+        return found + [Reservoir(one.verdict, one.reason, 0, rows) for one, rows in near.items()]
 
     def roster(self) -> list[RosterGroup]:
         """Every candidate decided after the census, by what is known about it."""
@@ -196,6 +191,9 @@ class Settlement:
             (one.combination, one.index): (self._samples[draw], place)
             for draw in self._ledger.draws()
             for place, one in enumerate(draw.sample)
+        } | {
+            (one.combination, one.index): (self._near_rows, place)
+            for place, one in enumerate(self._near)
         }
         entered: Counter[Combination] = Counter()
         census_places = itertools.count()
@@ -242,6 +240,19 @@ class _Rows:
     def __init__(self, encoded: list[bytes]) -> None:
         self.encoded: list[bytes | None] = [*encoded]
         self.moved_to: dict[int, Draw] = {}
+
+    def by_draw(self, draws: Sequence[Draw]) -> dict[Draw, list[DecisionRow]]:
+        """The rows that are left by the verdict and reason they stand for.
+
+        Args:
+            draws: the verdict and reason each row was kept under.
+        """
+        found: dict[Draw, list[DecisionRow]] = {}
+        for place, (draw, row) in enumerate(zip(draws, self.encoded, strict=True)):
+            if row is not None:
+                encoded = cast("DecisionRow", Raw(row))
+                found.setdefault(self.moved_to.get(place, draw), []).append(encoded)
+        return found
 
     def left(self) -> list[bytes]:
         return [row for row in self.encoded if row is not None]

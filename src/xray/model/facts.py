@@ -142,7 +142,8 @@ class Reservoir(Struct, array_like=True, frozen=True):
     Args:
         verdict: the verdict code all its rows share.
         reason: the reason all its rows share.
-        seen: how many rows of this verdict and reason the sample stands for.
+        seen: how many rows of this verdict and reason the sample stands for; 0 where the rows were
+            kept for being near a limit.
         rows: the rows that were kept; each weighs `seen / len(rows)`.
     """
 

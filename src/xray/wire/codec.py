@@ -276,10 +276,10 @@ def _free_values(fact: Fact) -> tuple[Raw, ...]:
 
 
 def _check_reservoir(reservoir: Reservoir) -> None:
-    if reservoir.seen < len(reservoir.rows):
+    if 0 < reservoir.seen < len(reservoir.rows):
         raise InvalidRecordError(
             "A reservoir stands for fewer rows than it holds.",
-            hint="Let seen count every row the sample was drawn from.",
+            hint="Let seen count every row the sample was drawn from, or be 0 for near misses.",
         )
     if any(row.verdict != reservoir.verdict for row in reservoir.rows):
         raise InvalidRecordError(

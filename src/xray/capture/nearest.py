@@ -1,0 +1,72 @@
+"""The decisions nearest to a limit, whose rows are kept besides those that chance draws."""
+
+from __future__ import annotations
+
+import math
+from bisect import insort
+from collections.abc import Callable
+from typing import Final, TypeGuard
+
+from xray.capture.draw import Combination, Drawn
+
+NEAREST_PER_CHECK: Final = 50
+MAX_CHECKS: Final = 64
+
+
+def margin_of(observed: object, limit: object) -> float | None:
+    """How far *observed* is from *limit*; None where they are no finite numbers."""
+    if not (_is_number(observed) and _is_number(limit)):
+        return None
+    try:
+        distance = abs(observed - limit)
+    except OverflowError:
+        return None
+    return distance if math.isfinite(distance) else None
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    # By identity: a comparison of types may run code of a metaclass of the pipeline's.
+    kind = type(value)
+    return kind is int or kind is float
+
+
+class Nearest:
+    """For each check, by name, the decisions whose observed value was nearest to the limit."""
+
+    def __init__(self) -> None:
+        self._by_check: dict[str, list[tuple[float, int, Drawn]]] = {}
+        self._offered = 0
+
+    def offer(
+        self, check: str, margin: float, combination: Combination, encode: Callable[[], bytes]
+    ) -> None:
+        """Keep the last decision of *combination* if few are nearer.
+
+        Args:
+            check: the check's name.
+            margin: how far the observed value is from the limit.
+            combination: what was decided last.
+            encode: makes the row; called only for one that is kept.
+        """
+        near = self._by_check.get(check)
+        if near is None:
+            if len(self._by_check) >= MAX_CHECKS:
+                return
+            near = self._by_check[check] = []
+        if len(near) >= NEAREST_PER_CHECK:
+            if margin >= near[-1][0]:
+                return
+            near.pop()
+        self._offered += 1
+        drawn = Drawn(combination, len(combination.ids) - 1, encode())
+        # The number settles ties, so that two rows are never compared.
+        insort(near, (margin, self._offered, drawn))
+
+    def kept(self) -> list[Drawn]:
+        """The decisions kept, each once."""
+        found = {
+            (drawn.combination, drawn.index): drawn
+            for near in self._by_check.values()
+            for _, _, drawn in near
+        }
+        return list(found.values())
