@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal, cast
 
 from xray.errors import InvalidQueryError
+from xray.query import foreign
 from xray.query.spelling import find_nearest
 from xray.query.syntax import (
     Compared,
@@ -35,47 +36,6 @@ _SIGNS: Final[dict[str, Sign]] = {
 _SIGN_WORDS: Final = ("in", "has", "contains")
 _MISSING_PART: Final = "Write a condition there, or take the word out."
 _JOIN: Final = "Join conditions with and, or."
-_MOMENTS: Final = frozenset({"now", "today", "yesterday"})
-_CLAUSES: Final = {
-    "limit": "Give the limit beside the query.",
-    "order": "Leave it out: runs and steps come newest first.",
-    "sort": "Leave it out: runs and steps come newest first.",
-    "group": "Leave it out: a query says which records, not how they are counted.",
-    "where": "Leave it out, and join conditions with and, or.",
-}
-_MISSING_VALUES: Final = frozenset({"null", "none", "nil", "undefined", "nan"})
-_FOREIGN_SIGNS: Final = {
-    "is": "Write {field} = value, exists({field}) or not exists({field}).",
-    "between": "Write {field} >= lowest and {field} <= highest.",
-    "like": "Write {field} contains 'text'.",
-    "ilike": "Write {field} contains 'text'.",
-    "matches": "Write {field} contains 'text'.",
-    "includes": "Write {field} has 'text' for a list, {field} contains 'text' for text.",
-    "include": "Write {field} has 'text' for a list, {field} contains 'text' for text.",
-    "contain": "Write {field} contains 'text'.",
-    "startswith": "Write {field} contains 'text'.",
-    "endswith": "Write {field} contains 'text'.",
-    "equals": "Write {field} = value.",
-    "eq": "Write {field} = value.",
-    "gt": "Write {field} > value.",
-    "gte": "Write {field} >= value.",
-    "lt": "Write {field} < value.",
-    "lte": "Write {field} <= value.",
-}
-_FOREIGN_FUNCTIONS: Final = {
-    "all": "Write not any(not …), where no row may break the condition.",
-    "none": "Write not any(…).",
-    "some": "Write any(…).",
-    "every": "Write not any(not …), where no row may break the condition.",
-    "has": "Write tags has 'a'.",
-    "contains": "Write reasoning contains 'a'.",
-    "in": "Write field in ('a', 'b').",
-    "isnull": "Write not exists(…).",
-    "now": "Write 0s for this moment, 24h for a day ago.",
-    "count": "Counts are fields: rejected_count > 3.",
-    "lower": "contains takes upper and lower case as the same.",
-    "upper": "contains takes upper and lower case as the same.",
-}
 
 
 def parse_text(query: str) -> Written | None:
@@ -186,7 +146,7 @@ class _Parser:
         opening = self._tokens[self._at + 1]
         if name.word not in FUNCTIONS:
             near = find_nearest(name.word, FUNCTIONS)
-            hint = _FOREIGN_FUNCTIONS.get(name.word) or (
+            hint = foreign.FUNCTIONS.get(name.word) or (
                 f"Did you mean {near}(…)?" if near else "There are any(…) and exists(…)."
             )
             raise self._refuse(name, f"There is no function {name.said!r}.", hint)
@@ -260,8 +220,8 @@ class _Parser:
         raise self._refuse_sign(field, token)
 
     def _refuse_sign(self, field: Token, token: Token) -> InvalidQueryError:
-        if token.word in _FOREIGN_SIGNS:
-            hint = _FOREIGN_SIGNS[token.word].format(field=field.said)
+        if token.word in foreign.COMPARISONS:
+            hint = foreign.COMPARISONS[token.word].format(field=field.said)
             return self._refuse(token, f"There is no {token.said!r} in this language.", hint)
         is_over = token.kind == "end" or token.word in ("and", "or") or self._is_sign(")")
         if is_over:
@@ -324,12 +284,12 @@ class _Parser:
             return self._refuse(self._before, f"A value is missing behind {self._before.said}.",
                          "Write text in quotes, numbers and true or false without.")  # fmt: skip
         named = "field" if field is None else shorten(self._query[field.start : field.end])
-        if token.word in _MISSING_VALUES:
+        if token.word in foreign.ABSENCES:
             negated = "" if sign == "!=" else "not "
             return self._refuse(
                 token, f"{token.said} is no value.", f"Write {negated}exists({named})."
             )
-        if token.word in _MOMENTS:
+        if token.word in foreign.MOMENTS:
             hint = "Write 0s for this moment, 24h for a day ago."
             return self._refuse(token, f"{token.said} is no value.", hint)
         if token.kind == "path" and token.word not in KEYWORDS:
@@ -404,9 +364,9 @@ class _Parser:
             is_unit = len(token.text) < 3
             hint = f"Write {last.said}{token.said} in one word." if is_unit else _JOIN
             return self._refuse(token, f"{token.said} belongs to nothing.", hint)
-        if token.word in _CLAUSES:
+        if token.word in foreign.CLAUSES:
             detail = f"There is no {token.said!r} in this language."
-            return self._refuse(token, detail, _CLAUSES[token.word])
+            return self._refuse(token, detail, foreign.CLAUSES[token.word])
         near = find_nearest(token.word, ("and", "or"))
         return self._refuse(
             token,

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from xray.errors import InvalidQueryError
 from xray.model.clock import parse_time_us
+from xray.query import foreign
 from xray.query.values import read_number, read_span_us
 
 TokenKind = Literal["path", "text", "number", "span", "time", "sign", "end"]
@@ -27,42 +28,6 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _SURROGATES: Final = range(0xD800, 0xE000)
 
 _MAX_QUOTED: Final = 60
-_INSTEAD: Final = {
-    "&&": "Write and.",
-    "||": "Write or.",
-    "&": "Write and.",
-    "|": "Write or.",
-    "!": "Write not.",
-    "<>": "Write !=.",
-    "=>": "Write >=.",
-    "=<": "Write <=.",
-    "=~": "Write contains.",
-    "!~": "Write not, and contains.",
-    "~": "Write contains.",
-    "≠": "Write !=.",
-    "≤": "Write <=.",
-    "≥": "Write >=.",
-    "“": "Write ' or \".",
-    "”": "Write ' or \".",
-    "„": "Write ' or \".",
-    "‘": "Write ' or \".",
-    "’": "Write ' or \".",
-    "«": "Write ' or \".",
-    "»": "Write ' or \".",
-    "`": "Write ' or \" around text, and nothing around fields.",
-    "[": 'Write a list in round brackets, and odd names in quotes: metadata."a b".',
-    "]": 'Write a list in round brackets, and odd names in quotes: metadata."a b".',
-    "{": "Write a list in round brackets.",
-    "}": "Write a list in round brackets.",
-    "%": "Write a share instead: 0.9 is 90 %.",
-    ":": "Write = between a field and a value.",
-    ";": "Leave it out; join conditions with and, or.",
-    "*": "Write contains 'text' to look inside text.",
-    "?": "Write the value itself.",
-    "$": "Write the field as it is listed, without a sign before it.",
-    "@": "Write the field as it is listed, without a sign before it.",
-    "#": "Leave it out; a query has no comments.",
-}
 _WRONG_SIGN: Final = re.compile("&&|\\|\\||<>|=>|=<|=~|!~")
 
 
@@ -189,7 +154,7 @@ class _Scanner:
     def _unknown(self, sign: str) -> InvalidQueryError:
         start = self._at
         said = sign if sign.isprintable() else f"U+{ord(sign):04X} {unicodedata.name(sign, '')}"
-        hint = _INSTEAD.get(sign, "Leave it out, or put it in quotes where it is text.")
+        hint = foreign.SIGNS.get(sign, "Leave it out, or put it in quotes where it is text.")
         detail = f"{said.strip()} means nothing here."
         return refuse(self._query, start, start + len(sign), detail, hint)
 
