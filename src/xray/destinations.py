@@ -1,4 +1,4 @@
-"""The servers this process records to: one delivery each, flushed, closed and counted together."""
+"""Where this process records to: one delivery each, flushed, closed and counted together."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from xray.delivery.losses import DeliveryStats, Volume
 from xray.delivery.settings import DeliverySettings
 from xray.errors import XRayDeliveryError
 from xray.model.facts import Fact
+from xray.wire.address import names_file
 
 if TYPE_CHECKING:
-    from xray.delivery.delivery import Delivery, FlushResult
+    from xray.delivery.delivery import Delivery, FlushResult, TransportFactory
 
 _NOTHING: Final = DeliveryStats(offered=Volume(), acknowledged=Volume(), pending=Volume())
 
 
 class Destination:
-    """One server in one offline mode, for as long as the process lives.
+    """One server or database file in one offline mode, for as long as the process lives.
 
     Closing it is never final: what is recorded afterwards opens it again, so a run that was
     under way when `xray.close()` was called loses nothing.
@@ -95,10 +96,22 @@ class Destination:
         with hold_forks():
             from xray.delivery.delivery import Delivery
 
+            make_transport = find_transport(self._settings.url)
         with self._turn:
             if self._open is None:
-                self._open = Delivery(self._settings)
+                self._open = Delivery(self._settings, make_transport)
             return self._open
+
+
+def find_transport(url: str) -> TransportFactory:
+    """What takes batches to *url*: a server, or a database file of this machine."""
+    if names_file(url):
+        from xray.local import FileTransport
+
+        return FileTransport
+    from xray.delivery.transport import HttpTransport
+
+    return HttpTransport
 
 
 class _Destinations:

@@ -22,10 +22,14 @@ from xray.delivery.places import list_places
 from xray.delivery.settings import DeliverySettings
 from xray.destinations import find_destination
 from xray.settings import ClientSettings, apply_settings, read_settings
+from xray.wire.address import names_file
 
 Item = TypeVar("Item")
 F = TypeVar("F", bound=Callable[..., Any])
 
+_SERVER_BACKOFF_S: Final = 30.0
+# A file that another process writes is free again soon, and asking costs nobody anything.
+_FILE_BACKOFF_S: Final = 1.0
 _RUN_OPTIONS: Final = ("input", "metadata", "tags", "params", "correlation", "key", "attempt")
 
 
@@ -220,16 +224,18 @@ def _capture_settings(settings: ClientSettings) -> CaptureSettings:
 
 
 def _find_destination(settings: ClientSettings) -> Sink:
+    is_file = names_file(settings.url)
     return find_destination(
         DeliverySettings(
             url=settings.url,
-            api_key=settings.api_key,
+            api_key=None if is_file else settings.api_key,
             offline_mode=settings.offline_mode,
             spool_places=tuple(list_places(settings.spool_dir, os.environ)),
             max_spool_bytes=settings.max_spool_bytes,
             sync=settings.spool_sync,
             on_full=settings.on_full,
             durable_exit=settings.durable_exit,
+            max_backoff_s=_FILE_BACKOFF_S if is_file else _SERVER_BACKOFF_S,
         )
     )
 

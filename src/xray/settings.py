@@ -23,7 +23,7 @@ from xray.capture.redaction import RedactionHook
 from xray.delivery.settings import OfflineMode, OnFull, SyncPolicy
 from xray.errors import ConfigurationError
 from xray.model.vocabulary import CAPTURE_LEVELS, CaptureLevel, parse_capture_level
-from xray.wire.address import DEFAULT_URL, check_url
+from xray.wire.address import DEFAULT_URL, check_destination
 
 LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 
@@ -45,7 +45,7 @@ class ClientSettings:
     """How a client records and delivers.
 
     Args:
-        url: the server's address.
+        url: the server's address, or a database file to record into: `sqlite:///runs.db`.
         api_key: the server's key.
         capture: `minimal`, `sample` or `full`, where a step does not say.
         offline_mode: `buffer` keeps and tries again, `silent` drops and counts, `fail` raises.
@@ -107,7 +107,7 @@ VARIABLES: Final[dict[str, str]] = {
 def _read_url(value: object) -> str:
     if not isinstance(value, str):
         raise ConfigurationError("The server's address must be text.")
-    return check_url(value)
+    return check_destination(value)
 
 
 def _read_text(value: object) -> str | None:

@@ -20,6 +20,7 @@ from xray.delivery.files import SystemFiles
 from xray.delivery.places import list_places, name_destination
 from xray.delivery.survey import LaneSurvey, SpoolSurvey, is_destination, survey_destination
 from xray.settings import read_settings
+from xray.wire.address import check_file, names_file
 
 _COLUMNS: Final = (
     Column("PROCESS"),
@@ -89,6 +90,7 @@ def run(args: Namespace) -> int:
     """Say what waits."""
     console = open_console(args)
     url = resolve_url(args, os.environ).value or ""
+    url = check_file(url) if names_file(url) else url
     files = SystemFiles()
     destinations = [path for path in find_destinations(args.place, url) if path.is_dir()]
     spools = [survey_destination(files, path) for path in destinations]

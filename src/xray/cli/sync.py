@@ -24,7 +24,8 @@ from xray.delivery.lanes import SEGMENT_SUFFIX
 from xray.delivery.losses import DeliveryStats, Volume
 from xray.delivery.settings import DeliverySettings
 from xray.delivery.survey import survey_destination
-from xray.wire.address import check_key, check_url
+from xray.destinations import find_transport
+from xray.wire.address import check_destination, check_key, names_file
 
 _POLL_S: Final = 0.05
 _MAX_FAILURES: Final = 3
@@ -66,8 +67,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Deliver what waits and nobody delivers."""
     console = open_console(args)
-    url = check_url(resolve_url(args, os.environ).value or "")
-    key = resolve_api_key(args, os.environ).value
+    url = check_destination(resolve_url(args, os.environ).value or "")
+    key = None if names_file(url) else resolve_api_key(args, os.environ).value
     if key is not None:
         check_key(key, url)
     outcome = Outcome(delivered=0, decisions=0, lost={}, left=0)
@@ -142,7 +143,7 @@ class _Sync:
         if not orphans:
             return Outcome(delivered=0, decisions=0, lost={}, left=0)
         total = sum(lane.records for lane in orphans)
-        delivery = Delivery(self._settings)
+        delivery = Delivery(self._settings, find_transport(self._settings.url))
         delivery.start()
         problem: str | None = None
         try:

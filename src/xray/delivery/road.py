@@ -117,6 +117,10 @@ class Road:
         left = self.queue.peek(_BOUNDLESS, _BOUNDLESS)
         self.queue.drop(left)
         self.ledger.lose("closed", measure_parcels([*self.backlog.drain(), *left]))
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Let the transport give back what it has open, unless it is in use."""
         if self._sender_turn.acquire(timeout=_JOIN_S):
             try:
                 self.transport.close()

@@ -31,15 +31,14 @@ from xray.query.plan import (
 )
 from xray.store.tables import (
     INDEXES,
-    RUN_STATUS_WORDS,
     STORED_FIELDS,
     UNIQUE_FIELDS,
     Stored,
     dim,
-    number_words,
     runs,
     steps,
 )
+from xray.store.words import RUN_STATUS_WORDS, number_words
 
 Clause = ColumnElement[bool]
 JsonQuestion = Comparison | Has | Exists
@@ -126,19 +125,29 @@ def _choose_index(scope: Scope, parts: Sequence[Condition]) -> frozenset[str] | 
 
     Time is always among them: rows are read newest first.
     """
+    if any(_names_few(part, scope) for part in parts):
+        return None
     demanded = {
         part.field.name
         for part in parts
         if isinstance(part, Comparison)
         and (part.op, part.field.scope, part.field.path) == ("=", scope, ())
     }
-    if demanded & UNIQUE_FIELDS[scope]:
-        return None
     usable = [frozenset(fields) for fields in INDEXES[scope] if fields[0] in demanded]
     return max(
         (frozenset({"started_at"}), *usable),
         key=lambda fields: sum(_reads_only(part, scope, fields) for part in parts),
     )
+
+
+def _names_few(condition: Condition, scope: Scope) -> bool:
+    """Whether *condition* demands one of a few ids."""
+    if isinstance(condition, AnyOf):
+        return all(_names_few(part, scope) for part in condition.parts)
+    if not isinstance(condition, Comparison) or condition.op != "=":
+        return False
+    field = condition.field
+    return field.scope == scope and field.name in UNIQUE_FIELDS[scope] and not field.path
 
 
 def _reads_only(condition: Condition, scope: Scope, names: frozenset[str]) -> bool:

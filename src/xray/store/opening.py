@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from xray.errors import ConfigurationError
 from xray.store.protocol import Store
+
+if TYPE_CHECKING:
+    from xray.store.sqlite.inlet import Inlet
 
 _CHOICES: Final = "memory:, sqlite:///relative.db or sqlite:////absolute.db"
 
@@ -33,14 +38,39 @@ def open_store(url: str) -> Store:
     )
 
 
+def open_inlet(url: str) -> Inlet:
+    """The way into the SQLite store at *url*, which is made when it does not exist yet.
+
+    Raises:
+        ConfigurationError: *url* names no database file, or a package is not installed.
+        StoreError: the database cannot be opened, or another process writes it.
+    """
+    path = _find_path(url)
+    with _required_packages():
+        from xray.store.sqlite.inlet import Inlet
+    return Inlet(path)
+
+
 def _open_sqlite(url: str) -> Store:
+    path = _find_path(url)
+    with _required_packages():
+        from xray.store.sqlite.engine import SqliteStore
+    return SqliteStore(path)
+
+
+def _find_path(url: str) -> str:
     address, has_path, path = url.partition("///")
     if address != "sqlite:" or not has_path or not path:
         raise ConfigurationError(
             f"{url!r} names no database file.", hint=f"Use {_CHOICES}.", code="unknown_store"
         )
+    return unquote(path)
+
+
+@contextmanager
+def _required_packages() -> Iterator[None]:
     try:
-        from xray.store.sqlite.engine import SqliteStore
+        yield
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("sqlalchemy", "zstandard"):
             raise
@@ -49,4 +79,3 @@ def _open_sqlite(url: str) -> Store:
             hint="Run: pip install 'xray-forensics[server]'",
             code="missing_extra",
         ) from error
-    return SqliteStore(unquote(path))

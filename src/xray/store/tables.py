@@ -1,39 +1,24 @@
-"""The columns that questions are compiled against, and the numbers that stand for words in them.
-
-The numbers are stored: a word may be added at the end, never moved.
-"""
+"""The columns that questions are compiled against."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final, Literal
 
 from msgspec import Struct
 from sqlalchemy import Column, Float, Integer, LargeBinary, MetaData, Table, Text
 
 from xray.query.plan import Scope
-
-DimKind = Literal[1, 2, 3, 4, 5]
-PIPELINE: Final = 1
-STEP_NAME: Final = 2
-VERSION: Final = 3
-ENVIRONMENT: Final = 4
-REPOSITORY: Final = 5
-
-RUN_STATUS_WORDS: Final = ("running", "completed", "failed", "cancelled", "abandoned")
-STEP_STATUS_WORDS: Final = ("running", "completed", "failed", "cancelled")
-STEP_TYPE_WORDS: Final = (
-    "generate", "retrieve", "filter", "rank", "select", "transform", "group", "custom",
-)  # fmt: skip
-CAPTURE_WORDS: Final = ("minimal", "sample", "full")
-RATE_BASIS_WORDS: Final = ("counted", "declared", "given", "sampled", "inferred")
-
-
-def number_words(words: tuple[str, ...]) -> Mapping[str, int]:
-    """The number of each word."""
-    return MappingProxyType({word: number for number, word in enumerate(words)})
-
+from xray.store.words import (
+    CAPTURE_WORDS,
+    ENVIRONMENT,
+    PIPELINE,
+    RATE_BASIS_WORDS,
+    REPOSITORY,
+    STEP_NAME,
+    STEP_STATUS_WORDS,
+    STEP_TYPE_WORDS,
+    VERSION,
+)
 
 metadata: Final = MetaData()
 dim: Final = Table(
@@ -165,7 +150,7 @@ UNIQUE_FIELDS: Final[dict[Scope, frozenset[str]]] = {
     "step": frozenset({"step_id", "run_id"}),
     "decision": frozenset(),
 }
-"""A question that demands one of these with `=` is about a handful of rows."""
+"""A question that demands one of these with `=`, or one of a list, is about a handful of rows."""
 
 INDEXES: Final[dict[Scope, tuple[tuple[str, ...], ...]]] = {
     "run": (("pipeline", "status", "started_at"), ("pipeline", "started_at")),

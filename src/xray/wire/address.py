@@ -1,14 +1,55 @@
-"""The address of a server: what one looks like, and where a key may travel."""
+"""Where records go: the address of a server or a database file, and where a key may travel."""
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from xray.errors import ConfigurationError
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
+_FILE_SCHEME: Final = "sqlite:"
+_FILE_PREFIX: Final = "sqlite:///"
+
+
+def check_destination(url: str) -> str:
+    """*url* in one spelling: the address of a server, or of a database file to record into.
+
+    Raises:
+        ConfigurationError: it is neither.
+    """
+    return check_file(url) if names_file(url) else check_url(url)
+
+
+def names_file(url: str) -> bool:
+    """Whether *url* is meant for a database file, not for a server."""
+    return url.startswith(_FILE_SCHEME)
+
+
+def check_file(url: str) -> str:
+    """*url* with the absolute path of its file, so that it means the same in every folder.
+
+    Raises:
+        ConfigurationError: it names no file.
+    """
+    path = url.removeprefix(_FILE_PREFIX)
+    is_plain = url.startswith(_FILE_PREFIX) and not any(mark in path for mark in "?#\0")
+    if not is_plain or path in ("", "/", ":memory:") or path.endswith("/"):
+        raise ConfigurationError(
+            f"{url!r} names no database file.",
+            hint="Give one like sqlite:///runs.db, or sqlite:////srv/runs.db with its whole path.",
+            code="invalid_url",
+        )
+    # Two names of one file would have two locks, and two spools.
+    return _FILE_PREFIX + quote(os.path.realpath(unquote(path)))
+
+
+def find_file(url: str) -> Path:
+    """The file that *url*, as `check_file` returned it, names."""
+    return Path(unquote(url.removeprefix(_FILE_PREFIX)))
 
 
 def check_url(url: str) -> str:
@@ -17,10 +58,11 @@ def check_url(url: str) -> str:
     Raises:
         ConfigurationError: it is not the address of a server.
     """
-    if url.startswith("sqlite:"):
+    if names_file(url):
         raise ConfigurationError(
             "The address is a store, not a server.",
-            hint=f"Start a server on it, `xray serve --store {url}`, and give --url {DEFAULT_URL}.",
+            hint=f"Ask the file itself, with --store {url}, or start a server on it, "
+            f"`xray serve --store {url}`.",
             code="invalid_url",
         )
     try:

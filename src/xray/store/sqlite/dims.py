@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from xray.store.tables import DimKind
+from xray.store.words import DimKind
 
 _MAX_CACHED: Final = 100_000
 

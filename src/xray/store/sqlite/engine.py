@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Final
 
 from xray.errors import StoreError
 from xray.model.clock import Clock, SystemClock
@@ -15,13 +14,8 @@ from xray.model.records import Decision, Page, Run, Step
 from xray.model.roster import Roster
 from xray.query.plan import Plan
 from xray.store.scanning import ScanBudget
-from xray.store.sqlite.connection import FileLock, connect_writer
-from xray.store.sqlite.frames import Decompressor
+from xray.store.sqlite.inlet import MAX_QUEUED_BYTES, MERGE_FANOUT, Inlet
 from xray.store.sqlite.reader import Reader
-from xray.store.sqlite.writer import Writer
-
-MAX_QUEUED_BYTES: Final = 64 << 20
-_MERGE_FANOUT: Final = 16
 
 
 class SqliteStore:
@@ -46,31 +40,12 @@ class SqliteStore:
         clock: Clock | None = None,
         max_queued_bytes: int = MAX_QUEUED_BYTES,
         budget: ScanBudget | None = None,
-        merge_fanout: int = _MERGE_FANOUT,
+        merge_fanout: int = MERGE_FANOUT,
     ) -> None:
-        self._path = Path(path)
         self._is_closed = False
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = FileLock(self._path)
-        except OSError as error:
-            raise StoreError(
-                f"The database {self._path} cannot be opened: {error.strerror}.",
-                hint="Name a file in a folder that can be written.",
-            ) from error
-        try:
-            decompressor = Decompressor()
-            self._writer = Writer(
-                connect_writer(self._path),
-                decompressor,
-                max_queued_bytes=max_queued_bytes,
-                merge_fanout=merge_fanout,
-            )
-        except BaseException:
-            self._lock.release()
-            raise
+        self._inlet = Inlet(path, max_queued_bytes=max_queued_bytes, merge_fanout=merge_fanout)
         self._reader = Reader(
-            self._path, decompressor, clock or SystemClock(), budget or ScanBudget()
+            Path(path), self._inlet.decompressor, clock or SystemClock(), budget or ScanBudget()
         )
 
     def submit(self, batch_id: str, facts: Sequence[Fact]) -> Future[Receipt]:
@@ -79,7 +54,7 @@ class SqliteStore:
         Raises:
             StoreBusyError: too much waits to be written; nothing of this batch was taken.
         """
-        return self._writer.submit(batch_id, facts)
+        return self._inlet.submit(batch_id, facts)
 
     def run(self, run_id: str) -> Run | None:
         """One run, or None."""
@@ -132,8 +107,7 @@ class SqliteStore:
             return
         self._is_closed = True
         self._reader.close()
-        self._writer.close()
-        self._lock.release()
+        self._inlet.close()
 
     def _open_reader(self) -> Reader:
         if self._is_closed:

@@ -10,7 +10,7 @@ from xray.model.counts import StepSummary
 from xray.model.facts import ErrorInfo, RunStarted, StepFinished
 from xray.store.folding import RunFold
 from xray.store.sqlite.dims import Dims
-from xray.store.tables import (
+from xray.store.words import (
     CAPTURE_WORDS,
     ENVIRONMENT,
     PIPELINE,

@@ -104,9 +104,15 @@ class Writer:
         self._queue: deque[_Waiting] = deque()
         self._queued_bytes = 0
         self._changed = threading.Condition()
+        self._inline_turn = threading.Lock()
         self._is_closing = False
         self._thread = threading.Thread(target=self._run, name="xray-store-writer", daemon=True)
-        self._thread.start()
+        self._is_threaded = True
+        try:
+            self._thread.start()
+        except RuntimeError:
+            # An interpreter that ends starts no thread; whoever submits writes then.
+            self._is_threaded = False
 
     def submit(self, batch_id: str, facts: Sequence[Fact]) -> Future[Receipt]:
         """Let *facts* wait for the next commit.
@@ -128,14 +134,25 @@ class Writer:
             self._queue.append(waiting)
             self._queued_bytes += size
             self._changed.notify()
+        if not self._is_threaded:
+            with self._inline_turn:
+                self._commit_waiting()
         return waiting.future
+
+    def _commit_waiting(self) -> None:
+        while self._queue:
+            self._commit_group(self._next_group())
 
     def close(self) -> None:
         """Commit what waits, then give the connection back."""
         with self._changed:
             self._is_closing = True
             self._changed.notify()
-        self._thread.join()
+        if self._is_threaded:
+            self._thread.join()
+        else:
+            with self._inline_turn:
+                self._connection.close()
 
     def _run(self) -> None:
         try:

@@ -1,0 +1,79 @@
+"""The way into a database file: the right to write it, and the thread that does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Final
+
+from xray.errors import StoreError
+from xray.model.facts import Fact, Receipt
+from xray.store.sqlite.connection import FileLock, connect_writer
+from xray.store.sqlite.frames import Decompressor
+from xray.store.sqlite.writer import Writer
+
+MAX_QUEUED_BYTES: Final = 64 << 20
+MERGE_FANOUT: Final = 16
+
+
+class Inlet:
+    """Writes one SQLite file, which no other process writes meanwhile.
+
+    It loads nothing that only questions need, so that a short program is not held up by it.
+
+    Args:
+        path: the database file, made when it does not exist.
+        max_queued_bytes: estimated size of the batches that may wait to be written.
+        merge_fanout: how many segments of the candidate index are merged into one.
+
+    Raises:
+        StoreError: another process writes the file, it is no X-Ray database, or a later version
+            made it.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        max_queued_bytes: int = MAX_QUEUED_BYTES,
+        merge_fanout: int = MERGE_FANOUT,
+    ) -> None:
+        path = Path(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(path)
+        except OSError as error:
+            raise StoreError(
+                f"The database {path} cannot be opened: {error.strerror}.",
+                hint="Name a file in a folder that can be written.",
+            ) from error
+        self.decompressor = Decompressor()
+        try:
+            self._writer = Writer(
+                connect_writer(path),
+                self.decompressor,
+                max_queued_bytes=max_queued_bytes,
+                merge_fanout=merge_fanout,
+            )
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def submit(self, batch_id: str, facts: Sequence[Fact]) -> Future[Receipt]:
+        """Store *facts*; the future is done when the commit that holds them is on disk.
+
+        Raises:
+            StoreBusyError: too much waits to be written; nothing of this batch was taken.
+            StoreError: it is closed.
+        """
+        return self._writer.submit(batch_id, facts)
+
+    def close(self) -> None:
+        """Commit what waits and give the file back."""
+        self._writer.close()
+        self._lock.release()
+
+    def abandon(self) -> None:
+        """In a child: leave the file to the parent, and its connection alone."""
+        self._lock.release()
