@@ -180,6 +180,21 @@ def test_a_verb_taken_before_the_census_ended_goes_on_counting() -> None:
     assert tally.rejected == 3_000
 
 
+@pytest.mark.parametrize("level", ["minimal", "sample", "full"])
+def test_a_bound_reason_rejects_as_the_verb_does_before_and_after_the_census(level: str) -> None:
+    def by_bound_reason(step: Step) -> None:
+        too_dear = step.reason("too_dear")
+        for number in range(1_500):
+            too_dear(f"id_{number}", {"price": number}, score=0.5)
+
+    def by_verb(step: Step) -> None:
+        for number in range(1_500):
+            step.reject(f"id_{number}", "too_dear", {"price": number}, score=0.5)
+
+    bound, verb = record(by_bound_reason, level=level), record(by_verb, level=level)
+    assert (bound.rows, bound.tally) == (verb.rows, verb.tally)
+
+
 def test_reasons_of_the_accepted_leave_room_for_those_of_the_rejected() -> None:
     def work(step: Step) -> None:
         reject_many(step, CENSUS_ROWS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from itertools import islice
 from types import TracebackType
@@ -406,6 +407,26 @@ class Step:
     ) -> None:
         """Record that a candidate is in the answer; arguments as for `reject`."""
         raise NotImplementedError
+
+    def reason(self, reason: str) -> Callable[..., None]:
+        """`reject` with its *reason* bound, for a loop that rejects many for the same one.
+
+            too_dear = step.reason("too_dear")
+            too_dear("prod_1", {"price": 150})
+
+        Args:
+            reason: the code to group by.
+
+        Returns:
+            a callable with the arguments of `reject`, without the reason.
+        """
+
+        def reject_for_reason(
+            candidate_id: object, attributes: object = None, **details: Any
+        ) -> None:
+            self.reject(candidate_id, reason, attributes, **details)
+
+        return reject_for_reason
 
     def check(
         self,
