@@ -143,15 +143,18 @@ class Client:
             self._pool = None
 
     def runs(self, **parameters: Parameter) -> Page[Run]:
-        """Runs, newest first, that meet the query parameters of `GET /v1/runs`."""
+        """Runs, newest first, that meet the parameters of `GET /v1/runs`; `q` takes a query."""
         return read_runs(self.get("/v1/runs", as_pairs(parameters)))
 
     def steps(self, **parameters: Parameter) -> Page[Step]:
-        """Steps of all runs, newest first, that meet the parameters of `GET /v1/steps`."""
+        """Steps, newest first, that meet the parameters of `GET /v1/steps`; `q` takes a query."""
         return read_steps(self.get("/v1/steps", as_pairs(parameters)))
 
     def decisions(self, **parameters: Parameter) -> Page[Decision]:
-        """Decisions of a step, a run or a candidate: name one of them as a parameter."""
+        """Decisions that meet the parameters of `GET /v1/decisions`; `q` takes a query.
+
+        Without a step, a run or a candidate the newest steps are searched, up to a budget.
+        """
         return read_decisions(self.get("/v1/decisions", as_pairs(parameters)))
 
     def iter_runs(self, **parameters: Parameter) -> Iterator[Run]:

@@ -184,6 +184,7 @@ def test_a_search_stops_when_its_time_is_over(open_store: OpenStore) -> None:
 INDEXED: list[tuple[Scope, str]] = [
     ("run", ""),
     ("run", f"run_id = '{uuid(0, 5)}' and metadata.n = 5"),
+    ("run", f"run_id in ('{uuid(0, 5)}', '{uuid(0, 57)}') and metadata.n = 57"),
     ("run", "pipeline = 'odd' and status = 'completed'"),
     ("run", "pipeline = 'odd' and started_at > 1h"),
     ("step", "started_at > 1h"),
