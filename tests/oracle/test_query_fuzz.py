@@ -37,28 +37,37 @@ LONG = (
 
 def read(query: str, scope: Scope) -> bool:
     """Whether *query* was accepted; it must be read in time and refused only in one way."""
-    began_s = time.perf_counter()
-    began_cpu_s = time.thread_time()
-    condition: Condition | None = None
-    try:
-        condition = parse_query(query, scope, NOW_US)
-    except InvalidQueryError as refused:
-        error: InvalidQueryError | None = refused
-    else:
-        error = None
-    took_s = min(time.perf_counter() - began_s, time.thread_time() - began_cpu_s)
+    took_s, condition, error = time_reading(query, scope)
+    if took_s >= MAX_READING_S:
+        # Garbage may have been collected meanwhile; a query that is slow is slow again.
+        took_s = min(time_reading(query, scope)[0] for _ in range(3))
     assert took_s < MAX_READING_S, (took_s, query)
-    if error is not None:
+    if condition is None:
+        assert error is not None
         assert error.at is not None, query
         start, end = error.at
         assert 0 <= start < end <= max(len(query), 1) + 1, query
         assert error.detail.endswith((".", "?")), query
         assert len(str(error)) < 1_000, query
         return False
-    assert condition is not None
     text = format_condition(condition, scope)
     assert repr(parse_query(text, scope, NOW_US)) == repr(condition), query
     return True
+
+
+def time_reading(
+    query: str, scope: Scope
+) -> tuple[float, Condition | None, InvalidQueryError | None]:
+    """How long reading *query* took, and what came of it."""
+    condition: Condition | None = None
+    error: InvalidQueryError | None = None
+    began_s, began_cpu_s = time.perf_counter(), time.thread_time()
+    try:
+        condition = parse_query(query, scope, NOW_US)
+    except InvalidQueryError as refused:
+        error = refused
+    took_s = min(time.perf_counter() - began_s, time.thread_time() - began_cpu_s)
+    return took_s, condition, error
 
 
 def spoil(query: str, chance: random.Random) -> str:

@@ -169,6 +169,15 @@ def test_a_stopped_search_says_how_many_rows_it_looked_at_and_how_far_back(
     assert page.scan == Scan(rows=20, back_to=from_wall_us(NOW_US - 19_000_000))
 
 
+@pytest.mark.parametrize("query", ["metadata.n < 0", "duration_ms > 99", "input.n < 0"])
+def test_a_search_to_the_end_looked_at_everything_once(open_store: OpenStore, query: str) -> None:
+    where = parse_query(query, "run", NOW_US)
+    page = open_store(ScanBudget()).runs(Plan(scope="run", where=where, now_us=NOW_US))
+    assert page.items == []
+    assert page.complete
+    assert page.scan == Scan(rows=COUNT)
+
+
 def test_a_search_stops_when_its_time_is_over(open_store: OpenStore) -> None:
     budget = ScanBudget(duration_s=1.0)
     store = open_store(budget, TickingClock(NOW_US))

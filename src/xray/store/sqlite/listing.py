@@ -211,11 +211,20 @@ class Listing:
                     query = query.where(_is_not_behind(plan.scope, end))
                 rows = self._rows(query)
                 size = min(size * _WINDOW_GROWTH, _MAX_WINDOW)
-            meter.spend(window)
+            meter.spend(
+                window if end is not None else self._count_rest(plan, compiled, after, window)
+            )
             yield rows, end
             if end is None:
                 return
             after = end
+
+    def _count_rest(
+        self, plan: Plan, compiled: Compiled, after: Position | None, window: int
+    ) -> int:
+        """How many rows lie in the last window."""
+        rest = _newest(plan, compiled, after).order_by(None).limit(window).subquery()
+        return int(self._connection.execute(select(func.count()).select_from(rest)).scalar_one())
 
     def _window_end(
         self, plan: Plan, compiled: Compiled, after: Position | None, window: int
