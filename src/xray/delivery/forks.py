@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-_MAX_FORK_DELAY_S: Final = 2.0
+# Milliseconds on an idle machine, seconds on one that does ten things at once; a child that did not
+# wait could never send.
+_MAX_FORK_DELAY_S: Final = 10.0
 
 # Hooks run before a fork in the reverse order of their registration. Logging's takes a lock that
 # modules need while they are imported, so it has to be registered first to run last.
