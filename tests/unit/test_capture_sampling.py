@@ -96,7 +96,7 @@ def test_a_draw_after_the_census_favours_no_position() -> None:
                 draw.ask(apart, str(position).encode)
         for one in draw.sample:
             drawn[int(one.row)] += 1
-            assert one.combination.ids[one.index] == int(one.row)
+            assert one.source.ids[one.index] == int(one.row)
     share = SAMPLES_PER_REASON / POPULATION
     expected = TRIALS * share
     # Drawn without replacement, a count varies by `1 - share` less than a multinomial one.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Final
 
 from msgspec import Struct
 
+from xray.capture.sets.ids import Ids
 from xray.model.facts import SELECTED, OriginRef
 
 SAMPLES_PER_REASON: Final = 50
@@ -38,6 +39,7 @@ class Combination:
         "is_watched",
         "next_length",
         "origins",
+        "segments",
     )
 
     def __init__(
@@ -57,16 +59,33 @@ class Combination:
         self.is_census = is_census
         self.is_partitioned = is_partitioned
         self.ids: list[Hashable] = []
+        self.segments: list[Segment] = []
+        """Those that were decided many at once."""
         self.is_watched = False
         """Its decisions are not told to the draw one by one; see `Draw.watch`."""
         self.next_length = 1
         """How long `ids` is when the draw of a watched one is to be asked."""
 
 
+class Segment:
+    """Candidates of one combination that were decided in one call.
+
+    Args:
+        combination: what they count as.
+        ids: their ids.
+    """
+
+    __slots__ = ("combination", "ids")
+
+    def __init__(self, combination: Combination, ids: Ids) -> None:
+        self.combination = combination
+        self.ids = ids
+
+
 class Drawn(Struct):
     """A row in a sample: that of the decision at *index* of its combination."""
 
-    combination: Combination
+    source: Combination | Segment
     index: int
     row: bytes
 
@@ -84,6 +103,7 @@ class Draw:
     __slots__ = (
         "_apart",
         "_capacity",
+        "_filled",
         "_next_place",
         "_random",
         "_threshold",
@@ -103,6 +123,7 @@ class Draw:
         self._next_place = 1
         self._watched: list[Combination] = []
         self._apart = 0
+        self._filled = 0
 
     def watch(self, combination: Combination) -> None:
         """Count the decisions of *combination* by its length, and be asked at `next_length`."""
@@ -126,8 +147,29 @@ class Draw:
         passed = self._count_passed()
         # `>=`, because another thread may have gone past the exact place.
         if passed >= self._next_place:
-            self._take(Drawn(combination, len(combination.ids) - 1, encode()), passed)
+            drawn = Drawn(combination, len(combination.ids) - 1, encode())
+            self._put(self._choose_slot(passed), drawn)
         self._spread(passed)
+
+    def ask_many(
+        self, segment: Segment, encode: Callable[[Sequence[int]], Iterable[bytes]]
+    ) -> None:
+        """Draw from *segment* what asking for each of its decisions would have drawn.
+
+        Args:
+            segment: what was decided last.
+            encode: makes the rows at some indexes; called only for those that stay drawn.
+        """
+        passed, count = self._count_passed(), len(segment.ids)
+        self._apart += count
+        chosen: dict[int, int] = {}
+        while self._next_place <= passed + count:
+            place = max(self._next_place, passed + 1)
+            chosen[self._choose_slot(place)] = place - passed - 1
+        indexes = list(chosen.values())
+        for slot, index, row in zip(chosen, indexes, encode(indexes), strict=True):
+            self._put(slot, Drawn(segment, index, row))
+        self._spread(passed + count)
 
     def _count_passed(self) -> int:
         return self._apart + sum(len(combination.ids) for combination in self._watched)
@@ -139,14 +181,23 @@ class Draw:
             for combination in self._watched:
                 combination.next_length = len(combination.ids) + stretch
 
-    def _take(self, drawn: Drawn, place: int) -> None:
-        if len(self.sample) < self._capacity:
-            self.sample.append(drawn)
-            if len(self.sample) < self._capacity:
+    def _choose_slot(self, place: int) -> int:
+        """Where in the sample the decision at *place* goes; sets the next place to be asked at."""
+        if self._filled < self._capacity:
+            slot = self._filled
+            self._filled += 1
+            if self._filled < self._capacity:
                 self._next_place = place + 1
-                return
+                return slot
         else:
-            self.sample[int(self._random() * self._capacity)] = drawn
+            slot = int(self._random() * self._capacity)
         self._threshold *= math.exp(math.log(1.0 - self._random()) / self._capacity)
         skip = math.log(1.0 - self._random()) / math.log1p(-self._threshold)
         self._next_place = place + 1 + int(skip)
+        return slot
+
+    def _put(self, slot: int, drawn: Drawn) -> None:
+        if slot < len(self.sample):
+            self.sample[slot] = drawn
+        else:
+            self.sample.append(drawn)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from xray.capture.draw import Combination
+from xray.capture.evidence import read_origins
 from xray.capture.guard import caught
-from xray.capture.ledger import Ledger, PlainCombinations, encode_row
+from xray.capture.ledger import Batch, Ledger, PlainCombinations, decode_row, encode_row
 from xray.capture.rows import IMPLIED_CHECK
+from xray.capture.sets.decisions import Decisions
 from xray.capture.settlement import SealedRows, seal
 from xray.capture.step import MAX_CHUNK_BYTES, Step
-from xray.model.facts import ACCEPTED, REJECTED, SELECTED, DecisionRow
+from xray.model.facts import ACCEPTED, REJECTED, SELECTED, DecisionRow, OriginRef
 from xray.model.vocabulary import CaptureLevel
+
+_PORTION: Final = 256
 
 
 class DrawnStep(Step):
@@ -29,7 +34,7 @@ class DrawnStep(Step):
         self._entered_rows = 0
         self._switch = threading.Lock()
         self._ledger: Ledger | None = None
-        self._order: list[Combination] = []
+        self._order: list[Combination | Batch] = []
         self._rejected = PlainCombinations(REJECTED)
         self._failed = PlainCombinations(REJECTED, has_failed=True)
         self._accepted = PlainCombinations(ACCEPTED)
@@ -200,6 +205,36 @@ class DrawnStep(Step):
     def has_recorded(self) -> bool:
         """Whether anything was recorded in the step."""
         return bool(self._encoded) or super().has_recorded
+
+    def enter_many(self, decisions: Decisions) -> None:
+        """Enter decisions about many candidates, as the verbs would one by one."""
+        ledger, place = self._ledger, 0
+        if ledger is None or not decisions.are_plain or self._pending_checks:
+            place = self._enter_each(decisions)
+            ledger = self._ledger
+        if place < len(decisions.codes):
+            assert ledger is not None
+            refs = read_origins(decisions.origin, self.run.find_step) or ()
+            origins = tuple(OriginRef(ref.candidate_id, ref.step_id) for ref in refs)
+            encode = partial(self._rows.encode_many, decisions)
+            ledger.enter_many(decisions, place, origins, encode)
+
+    def _enter_each(self, decisions: Decisions) -> int:
+        """Enter decisions one by one until the rest can be entered at once; how many they were."""
+        count, place = len(decisions.codes), 0
+        while place < count:
+            portion = range(place, min(count, place + _PORTION))
+            for row in self._rows.encode_many(decisions, portion):
+                self._enter_encoded(row)
+                place += 1
+                is_rest_plain = decisions.are_plain and not self._pending_checks
+                if self._ledger is not None and is_rest_plain:
+                    return place
+        return place
+
+    def _enter_encoded(self, row: bytes) -> None:
+        if self._ledger is not None:
+            self._ledger.enter(decode_row(row))
 
     def _watch(self, plain: PlainCombinations, reason: str | None) -> Combination | None:
         return None if self._ledger is None else self._ledger.watch(plain, reason)

@@ -6,16 +6,17 @@ of the rows after the census a fair sample is kept for each verdict and reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import partial
 from random import Random
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 import msgspec
 
-from xray.capture.draw import Combination, Draw, Origins
+from xray.capture.draw import Combination, Draw, Origins, Segment
 from xray.capture.evidence import MAX_REASON_LENGTH
 from xray.capture.nearest import Nearest, margin_of
+from xray.capture.sets.decisions import Decisions
 from xray.model.counts import MAX_REASONS, OTHER_REASON, reason_of
 from xray.model.facts import REJECTED, DecisionRow, OriginRef
 from xray.model.ids import MAX_CANDIDATE_ID_LENGTH, canonical_id
@@ -42,6 +43,18 @@ class PlainCombinations(dict[str | None, Combination]):
         self.has_failed = has_failed
 
 
+class Batch(NamedTuple):
+    """Decisions made in one call, in their order.
+
+    Args:
+        codes: for each the place of its segment among `segments`.
+        segments: its candidates by what they count as; None for codes that do not occur.
+    """
+
+    codes: bytes
+    segments: list[Segment | None]
+
+
 class Ledger:
     """The decisions of one step.
 
@@ -50,14 +63,14 @@ class Ledger:
     """
 
     def __init__(self, seed: str) -> None:
-        self.order: list[Combination] = []
+        self.order: list[Combination | Batch] = []
         """The combination of each decision, as they were made; the census comes first."""
         self.census: list[bytes] = []
         """The encoded rows of the census, in its order."""
         self.nearest = Nearest()
         self._draws: list[dict[str | None, Draw]] = [{}, {}, {}, {}]
         self._combinations: dict[tuple[object, ...], Combination] = {}
-        self._random = Random(seed)  # noqa: S311  (a sample, not a secret)
+        self._seed = seed
 
     def enter_census(self, rows: Sequence[bytes]) -> None:
         """Enter rows whose detail is kept whatever follows."""
@@ -100,7 +113,49 @@ class Ledger:
         """Keep the row of the last decision of *combination* if it is among the nearest misses."""
         margin = margin_of(observed, limit)
         if margin is not None:
-            self.nearest.offer(check, margin, combination, encode)
+            self.nearest.offer(check, margin, combination, len(combination.ids) - 1, encode)
+
+    def enter_many(
+        self,
+        decisions: Decisions,
+        start: int,
+        origins: Origins,
+        encode: Callable[[Sequence[int]], Iterable[bytes]],
+    ) -> None:
+        """Enter the decisions from *start* on, after the census, as `enter` would one by one.
+
+        Args:
+            decisions: decisions that can be entered under their ids alone.
+            start: the place of the first.
+            origins: what brought the candidates.
+            encode: makes the rows of the decisions at some places.
+        """
+        segments: list[Segment | None] = []
+        for code, kind in enumerate(decisions.kinds):
+            places, ids = decisions.ids.of_code(decisions.codes, code, start)
+            if not len(ids):
+                segments.append(None)
+                continue
+            combination = self.find(
+                kind.verdict,
+                kind.reason
+                or kind.failed_check
+                or (UNNAMED_REASON if kind.verdict == REJECTED else None),
+                origins,
+                is_named=bool(kind.reason),
+                failed_check=kind.failed_check,
+            )
+            segment = Segment(combination, ids)
+            combination.segments.append(segment)
+            segments.append(segment)
+            combination.draw.ask_many(segment, _encode_at(places, encode))
+        batch = Batch(decisions.codes[start:], segments)
+        self.order.append(batch)
+        for check, near in decisions.nearest(start):
+            rows = encode([place for place, _ in near])
+            for (place, margin), row in zip(near, rows, strict=True):
+                segment, index = _find_decision(batch, place - start)
+                self.nearest.offer(check, margin, segment, index, partial(_same, row))
 
     def watch(self, plain: PlainCombinations, reason: str | None) -> Combination | None:
         """Make decisions with *reason* fall into *plain*; None where they must be looked at.
@@ -156,7 +211,7 @@ class Ledger:
         if reason not in draws and len(draws) >= MAX_REASONS:
             reason = OTHER_REASON
         draw = draws.get(reason) or draws.setdefault(
-            reason, Draw(verdict, reason, self._random.random)
+            reason, Draw(verdict, reason, self._begin_random(verdict, reason))
         )
         if len(self._combinations) >= _MAX_COMBINATIONS:
             origins = (OriginRef(OTHER_REASON),) if origins else ()
@@ -182,6 +237,10 @@ class Ledger:
                 combination.ids = _clean(combination.ids)
         return found
 
+    def _begin_random(self, verdict: int, reason: str | None) -> Callable[[], float]:
+        # One for each sample, so that it does not depend on how decisions of others come between.
+        return Random(f"{self._seed}:{verdict}:{reason}").random  # noqa: S311  (not a secret)
+
     def draws(self) -> list[Draw]:
         """Every verdict and reason that was entered."""
         return [draw for draws in self._draws for draw in draws.values()]
@@ -195,6 +254,24 @@ def key_of(row: DecisionRow) -> Hashable:
 def _decode_all(rows: Sequence[bytes]) -> list[DecisionRow]:
     # One array is decoded much faster than as many rows one by one.
     return _decode_rows(b"\xdd" + len(rows).to_bytes(4, "big") + b"".join(rows))
+
+
+def _encode_at(
+    places: Sequence[int], encode: Callable[[Sequence[int]], Iterable[bytes]]
+) -> Callable[[Sequence[int]], Iterable[bytes]]:
+    return lambda indexes: encode([places[index] for index in indexes])
+
+
+def _find_decision(batch: Batch, place: int) -> tuple[Segment, int]:
+    """The segment of the decision at *place* of *batch*, and its index there."""
+    code = batch.codes[place]
+    segment = batch.segments[code]
+    assert segment is not None
+    return segment, batch.codes.count(code, 0, place)
+
+
+def _same(row: bytes) -> bytes:
+    return row
 
 
 def _clean(ids: list[Hashable]) -> list[Hashable]:

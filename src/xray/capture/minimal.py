@@ -6,6 +6,7 @@ from typing import Any
 
 from xray.capture.evidence import read_origins, read_reason
 from xray.capture.guard import caught
+from xray.capture.sets.decisions import Decisions
 from xray.capture.settlement import SealedRows
 from xray.capture.step import Step
 from xray.model.counts import add_origin, add_reason, derive_reason
@@ -111,12 +112,30 @@ class MinimalStep(Step):
         """Whether anything was recorded in the step."""
         return any(self._reasons) or super().has_recorded
 
-    def _add(self, verdict: int, reason: str | None) -> None:
+    def enter_many(self, decisions: Decisions) -> None:
+        """Count decisions about many candidates, as the verbs would one by one."""
+        kinds, codes = decisions.kinds, decisions.codes
+        if self._pending_checks:
+            for candidate, code in zip(
+                decisions.candidates_at(range(len(codes))), codes, strict=True
+            ):
+                kind, failed = kinds[code], self._rows.take_failed_check(candidate)
+                self._add(kind.verdict, kind.reason or failed or kind.failed_check)
+        refs = read_origins(decisions.origin, self.run.find_step) or ()
+        for code, kind in enumerate(kinds):
+            count = codes.count(code)
+            if count and not self._pending_checks:
+                self._add(kind.verdict, kind.reason or kind.failed_check, count)
+            for ref in refs:
+                origin = OriginRef(ref.candidate_id, ref.step_id)
+                add_origin(self._origins, origin, kind.verdict, count)
+
+    def _add(self, verdict: int, reason: str | None, by: int = 1) -> None:
         counts = self._reasons[verdict]
         try:
-            counts[reason] += 1
+            counts[reason] += by
         except KeyError:
-            counts[reason] = 1
+            counts[reason] = by
 
     def _count_one(
         self, verdict: int, candidate: object, reason: object, reasoning: object, origin: object

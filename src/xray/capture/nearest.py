@@ -7,7 +7,7 @@ from bisect import insort
 from collections.abc import Callable
 from typing import Final, TypeGuard
 
-from xray.capture.draw import Combination, Drawn
+from xray.capture.draw import Combination, Drawn, Segment
 
 NEAREST_PER_CHECK: Final = 50
 MAX_CHECKS: Final = 64
@@ -38,14 +38,20 @@ class Nearest:
         self._offered = 0
 
     def offer(
-        self, check: str, margin: float, combination: Combination, encode: Callable[[], bytes]
+        self,
+        check: str,
+        margin: float,
+        source: Combination | Segment,
+        index: int,
+        encode: Callable[[], bytes],
     ) -> None:
-        """Keep the last decision of *combination* if few are nearer.
+        """Keep a decision if few are nearer.
 
         Args:
             check: the check's name.
             margin: how far the observed value is from the limit.
-            combination: what was decided last.
+            source: what the decision is among.
+            index: which of them it is.
             encode: makes the row; called only for one that is kept.
         """
         near = self._by_check.get(check)
@@ -58,14 +64,14 @@ class Nearest:
                 return
             near.pop()
         self._offered += 1
-        drawn = Drawn(combination, len(combination.ids) - 1, encode())
+        drawn = Drawn(source, index, encode())
         # The number settles ties, so that two rows are never compared.
         insort(near, (margin, self._offered, drawn))
 
     def kept(self) -> list[Drawn]:
         """The decisions kept, each once."""
         found = {
-            (drawn.combination, drawn.index): drawn
+            (drawn.source, drawn.index): drawn
             for near in self._by_check.values()
             for _, _, drawn in near
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +19,7 @@ from xray.capture.evidence import (
     read_score,
 )
 from xray.capture.redaction import Redactor
+from xray.capture.sets.decisions import BARE, Decisions
 from xray.capture.snapshot import ATTRIBUTE_LIMITS, bounded_text, scalar_attributes, snapshot
 from xray.model.facts import EVIDENCE, NIL, REJECTED, Check, DecisionRow
 from xray.model.ids import MAX_CANDIDATE_ID_LENGTH, identify
@@ -144,7 +146,7 @@ class RowMaker:
         candidate: object,
         reason: object = None,
         attributes: object = None,
-        *more: object,
+        *more: Any,
     ) -> bytes:
         """The encoded row of one verdict; arguments as for `make_row`."""
         if (
@@ -178,6 +180,9 @@ class RowMaker:
         rank: object = None,
         by: object = None,
         part_of: object = None,
+        rank_before: object = None,
+        merged_into: object = None,
+        checks: list[Check] | None = None,
     ) -> DecisionRow:
         """The row of one verdict; it takes the checks that were pending about the candidate."""
         candidate_id, is_anonymous = self._identify_decided(candidate)
@@ -199,6 +204,8 @@ class RowMaker:
                 omissions=self._omissions,
             )
             evidence = [implied, *evidence]
+        if checks:
+            evidence = [*evidence, *checks]
         return DecisionRow(
             verdict,
             candidate_id,
@@ -211,8 +218,29 @@ class RowMaker:
             evidence or None,
             None if by is None else identify(by),
             None if part_of is None else identify(part_of),
+            read_rank(rank_before),
+            None if merged_into is None else identify(merged_into),
             is_anonymous=is_anonymous,
         )
+
+    def encode_many(self, decisions: Decisions, places: Sequence[int]) -> Iterator[bytes]:
+        """The encoded rows of the decisions at *places*, made one by one as they are asked for."""
+        kinds, codes, origin = decisions.kinds, decisions.codes, decisions.origin
+        candidates = decisions.candidates_at(places)
+        details = decisions.describe(places)
+        for place, candidate, detail in zip(places, candidates, details, strict=True):
+            verdict, reason, _ = kinds[codes[place]]
+            if detail is BARE and origin is None:
+                yield self.encode(verdict, candidate, reason)
+                continue
+            yield _encode(
+                self.make_row(
+                    verdict, candidate, reason, detail.attributes, detail.reasoning, detail.score,
+                    origin=origin, rank=detail.rank, by=detail.by, part_of=detail.part_of,
+                    rank_before=detail.rank_before, merged_into=detail.merged_into,
+                    checks=detail.checks,
+                )
+            )  # fmt: skip
 
     def log(self, verdict: int, item: object) -> None:
         """Add one entry of `log_sampled_candidates` to the logged rows."""

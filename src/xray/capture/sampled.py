@@ -189,6 +189,12 @@ class SampledStep(DrawnStep):
         else:
             super()._enter(row)
 
+    def _enter_encoded(self, row: bytes) -> None:
+        if self._ledger is None:
+            self._keep(row)
+        else:
+            super()._enter_encoded(row)
+
     def _end_census(self) -> None:
         self._begin_draws()
 

@@ -11,8 +11,9 @@ from typing import NamedTuple, cast
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from xray.capture.draw import Combination, Draw
-from xray.capture.ledger import Ledger, decode_row, encode_row, key_of
+from xray.capture.draw import Combination, Draw, Segment
+from xray.capture.ledger import Batch, Ledger, decode_row, encode_row, key_of
+from xray.capture.sets.ids import Ids, TextIds, are_distinct
 from xray.model.counts import OTHER_REASON, add_origin, add_reason, resolve_rows, union_origins
 from xray.model.facts import (
     ACCEPTED,
@@ -21,10 +22,20 @@ from xray.model.facts import (
     SELECTED,
     DecisionRow,
     OriginCount,
+    OriginRef,
     Reservoir,
-    RosterGroup,
     Tally,
 )
+
+
+class NamedGroup(NamedTuple):
+    """A group of the roster, of any size; its ids need not be spelled yet."""
+
+    verdict: int
+    reason: str | None
+    origin: list[OriginRef] | None
+    by: str | None
+    ids: Ids
 
 
 class SealedRows(Struct, frozen=True, kw_only=True):
@@ -40,7 +51,7 @@ class SealedRows(Struct, frozen=True, kw_only=True):
 
     rows: list[bytes] = []
     reservoirs: list[Reservoir] = []
-    roster: list[RosterGroup] = []
+    roster: list[NamedGroup] = []
     tally: Tally | None = None
     sampled_out: int = 0
 
@@ -80,19 +91,19 @@ class Settlement:
         self._census = _Rows([*ledger.census])
         self._evidence = _Rows([encode_row(row) for row in evidence])
         self._samples = {draw: _Rows([one.row for one in draw.sample]) for draw in ledger.draws()}
-        drawn = {(one.combination, one.index) for draw in self._samples for one in draw.sample}
-        self._near = [
-            one for one in ledger.nearest.kept() if (one.combination, one.index) not in drawn
-        ]
+        drawn = {(one.source, one.index) for draw in self._samples for one in draw.sample}
+        self._near = [one for one in ledger.nearest.kept() if (one.source, one.index) not in drawn]
         self._near_rows = _Rows([one.row for one in self._near])
         self._standing = {one: one.ids for one in ledger.combinations()}
+        self._columns = {one: [part.ids for part in one.segments] for one in self._standing}
         self._drawn_from: Counter[tuple[Draw, Draw]] = Counter()
         self._redecided = 0
         late = {key_of(row): ledger.combine(row, is_census=True) for row in evidence}
         settled = self._settle_repeated(late)
         for combination, ids in self._standing.items():
             if not combination.is_census:
-                self._drawn_from[combination.draw, combination.draw] += len(ids)
+                standing = len(ids) + self._count_columns(combination)
+                self._drawn_from[combination.draw, combination.draw] += standing
         for key, final in settled:
             self._standing.setdefault(final, []).append(key)
 
@@ -103,13 +114,14 @@ class Settlement:
         origins: dict[tuple[str, str | None], list[int]] = {}
         for combination, ids in self._standing.items():
             verdict = combination.draw.verdict
-            if verdict == EVIDENCE or not ids:
+            count = len(ids) + self._count_columns(combination)
+            if verdict == EVIDENCE or not count:
                 continue
-            verdicts[verdict] += len(ids)
+            verdicts[verdict] += count
             if verdict == REJECTED:
-                add_reason(reasons, combination.draw.reason or OTHER_REASON, len(ids))
+                add_reason(reasons, combination.draw.reason or OTHER_REASON, count)
             for ref in combination.origins:
-                add_origin(origins, ref, verdict, len(ids))
+                add_origin(origins, ref, verdict, count)
         return Tally(
             rejected=verdicts[REJECTED],
             accepted=verdicts[ACCEPTED],
@@ -135,12 +147,12 @@ class Settlement:
             for draw, rows in self._samples.items()
             for final, drawn in rows.by_draw([draw] * len(rows.encoded)).items()
         ]
-        near = self._near_rows.by_draw([one.combination.draw for one in self._near])
+        near = self._near_rows.by_draw([_combination_of(one.source).draw for one in self._near])
         return found + [Reservoir(one.verdict, one.reason, 0, rows) for one, rows in near.items()]
 
-    def roster(self) -> list[RosterGroup]:
+    def roster(self) -> list[NamedGroup]:
         """Every candidate decided after the census, by what is known about it."""
-        groups: list[RosterGroup] = []
+        groups: list[NamedGroup] = []
         for combination, keys in self._standing.items():
             if combination.is_census:
                 continue
@@ -150,28 +162,50 @@ class Settlement:
                     parts.setdefault(by, []).append(candidate_id)
             else:
                 parts[None] = cast("list[str]", keys)
+            named: list[tuple[str | None, Ids]] = [
+                (by, TextIds(ids)) for by, ids in parts.items() if ids
+            ]
+            named += [(None, ids) for ids in self._columns.get(combination, ())]
             groups += [
-                RosterGroup(
+                NamedGroup(
                     combination.draw.verdict,
                     combination.draw.reason,
                     [*combination.origins] or None,
                     by,
                     ids,
                 )
-                for by, ids in parts.items()
-                if ids
+                for by, ids in named
             ]
         return groups
+
+    def _count_columns(self, combination: Combination) -> int:
+        return sum(map(len, self._columns.get(combination, ())))
+
+    def _are_distinct(self, late: dict[Hashable, Combination]) -> bool:
+        """Whether every candidate was entered once."""
+        columns = [ids for several in self._columns.values() for ids in several]
+        keys: list[Hashable] = [*late, *chain.from_iterable(self._standing.values())]
+        if columns:
+            texts = [key for key in keys if type(key) is str]
+            found = are_distinct(columns, texts) if len(set(keys)) == len(keys) else False
+            if found is not None:
+                return found
+            keys += chain.from_iterable(ids.texts() for ids in columns)
+        return len(set(keys)) == len(keys)
+
+    def _spell_columns(self) -> None:
+        for combination, columns in self._columns.items():
+            texts = chain.from_iterable(ids.texts() for ids in columns)
+            self._standing[combination] = [*self._standing[combination], *texts]
+        self._columns = {}
 
     def _settle_repeated(
         self, late: dict[Hashable, Combination]
     ) -> list[tuple[Hashable, Combination]]:
         """Take the candidates entered more than once out, and find where each of them stands."""
-        keys: set[Hashable] = set(late)
-        for ids in self._standing.values():
-            keys.update(ids)
-        if len(keys) == len(late) + sum(map(len, self._standing.values())):
+        if self._are_distinct(late):
             return []
+        self._spell_columns()
         times = Counter(chain(late, *self._standing.values()))
         occurrences: dict[Hashable, list[_Occurrence]] = {
             key: [] for key, count in times.items() if count > 1
@@ -188,16 +222,21 @@ class Settlement:
     def _occurrences(self, late: dict[Hashable, Combination]) -> Iterator[_Occurrence]:
         """Every decision in the order they were made, with its row where that is kept."""
         sampled = {
-            (one.combination, one.index): (self._samples[draw], place)
+            (one.source, one.index): (self._samples[draw], place)
             for draw in self._ledger.draws()
             for place, one in enumerate(draw.sample)
         } | {
-            (one.combination, one.index): (self._near_rows, place)
+            (one.source, one.index): (self._near_rows, place)
             for place, one in enumerate(self._near)
         }
         entered: Counter[Combination] = Counter()
         census_places = itertools.count()
         for combination in self._ledger.order:
+            if isinstance(combination, Batch):
+                for segment, index, text in _spell_batch(combination):
+                    kept = sampled.get((segment, index))
+                    yield _Occurrence(text, segment.combination, kept)
+                continue
             index = entered[combination]
             entered[combination] += 1
             rows: tuple[_Rows, int] | None
@@ -232,6 +271,22 @@ class Settlement:
             self._drawn_from[draw, final.draw] += 1
         _merge_rows(occurrences, last, final)
         return final
+
+
+def _combination_of(source: Combination | Segment) -> Combination:
+    return source.combination if isinstance(source, Segment) else source
+
+
+def _spell_batch(batch: Batch) -> Iterator[tuple[Segment, int, str]]:
+    """The decisions of *batch* in their order: segment, index within it, and id."""
+    parts = [
+        iter(())
+        if segment is None
+        else zip(itertools.repeat(segment), itertools.count(), segment.ids.texts())
+        for segment in batch.segments
+    ]
+    for code in batch.codes:
+        yield next(parts[code])
 
 
 class _Rows:

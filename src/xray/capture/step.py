@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from itertools import islice
 from types import TracebackType
@@ -10,7 +10,6 @@ from typing import Any, Final, Protocol, TypeVar, cast
 
 import msgspec
 from msgspec import Raw
-from msgspec.structs import replace
 
 from xray.capture.comparison import meets
 from xray.capture.evidence import (
@@ -21,7 +20,7 @@ from xray.capture.failures import describe_error, status_after
 from xray.capture.guard import caught, guarded, warn
 from xray.capture.rows import MAX_LOGGED_ROWS, RowMaker
 from xray.capture.settings import CaptureSettings
-from xray.capture.settlement import SealedRows
+from xray.capture.settlement import NamedGroup, SealedRows
 from xray.capture.sink import Sink
 from xray.capture.snapshot import (
     SnapshotLimits,
@@ -231,8 +230,7 @@ class Step:
             duration_s = self.run.settings.clock.monotonic_s() - self._started_s
             sealed = self._seal()
             chunks = _split_rows(sealed.rows)
-            rosters = _split_roster(sealed.roster)
-            self._put_more(chunks[1:], rosters)
+            roster_chunks = self._put_more(chunks[1:], sealed.roster)
             self.run.sink.put(
                 StepFinished(
                     run_id=self.run.run_id,
@@ -263,7 +261,7 @@ class Step:
                     logged=self._rows.logged,
                     tally=sealed.tally,
                     chunks=len(chunks) - 1,
-                    roster_chunks=len(rosters),
+                    roster_chunks=roster_chunks,
                     omissions=self._omissions,
                 )
             )
@@ -271,16 +269,17 @@ class Step:
             self.run.sink.count_loss("capture_failed")
             caught("Step.close", failure)
 
-    def _put_more(self, chunks: list[list[DecisionRow]], rosters: list[list[RosterGroup]]) -> None:
-        """Hand over what does not fit the step's own fact."""
+    def _put_more(self, chunks: list[list[DecisionRow]], roster: list[NamedGroup]) -> int:
+        """Hand over what does not fit the step's own fact; how many chunks the roster took."""
         run_id, step_id, put = self.run.run_id, self.step_id, self.run.sink.put
         for number, rows in enumerate(chunks, start=1):
             put(StepRows(run_id=run_id, step_id=step_id, chunk=number, rows=rows))
-        total = sum(len(group.ids) for groups in rosters for group in groups)
-        for number, groups in enumerate(rosters, start=1):
+        total, number = sum(len(group.ids) for group in roster), 0
+        for number, groups in enumerate(_split_roster(roster), start=1):
             put(
                 StepRoster(run_id=run_id, step_id=step_id, chunk=number, total=total, groups=groups)
             )
+        return number
 
     @property
     def has_recorded(self) -> bool:
@@ -506,22 +505,25 @@ def _split_rows(rows: list[bytes]) -> list[list[DecisionRow]]:
     return [cast("list[DecisionRow]", list(map(Raw, chunk))) for chunk in chunks]
 
 
-def _split_roster(groups: list[RosterGroup]) -> list[list[RosterGroup]]:
-    """A roster in pieces that each fit a request; what a piece cannot hold of a group follows."""
-    chunks: list[list[RosterGroup]] = []
-    room = 0
-    for group in groups:
-        # An id is at most 512 characters; the usual one has a few dozen.
-        widest = max(map(len, group.ids), default=0)
-        most = max(1, min(MAX_ROSTER_CHUNK_IDS, MAX_ROSTER_CHUNK_CHARACTERS // max(1, widest)))
+def _split_roster(roster: list[NamedGroup]) -> Iterator[list[RosterGroup]]:
+    """A roster in pieces that each fit a request, spelled as they are asked for."""
+    piece: list[RosterGroup] = []
+    ids_left, characters_left = MAX_ROSTER_CHUNK_IDS, MAX_ROSTER_CHUNK_CHARACTERS
+    for verdict, reason, origin, by, ids in roster:
         start = 0
-        while start < len(group.ids):
-            if room <= 0:
-                chunks.append([])
-                room = most
-            taken = min(room, most, len(group.ids) - start)
-            ids = group.ids[start : start + taken]
-            chunks[-1].append(replace(group, ids=ids))
-            start += taken
-            room = min(room, most) - taken
-    return chunks
+        while start < len(ids):
+            # An id is at most 512 characters; the usual one has a few dozen.
+            texts = ids.texts(start, start + ids_left)
+            widest = max(map(len, texts)) or 1
+            fitting = min(len(texts), characters_left // widest)
+            if fitting:
+                piece.append(RosterGroup(verdict, reason, origin, by, texts[:fitting]))
+                start += fitting
+                ids_left -= fitting
+                characters_left -= fitting * widest
+            if fitting < len(texts) or not ids_left:
+                yield piece
+                piece = []
+                ids_left, characters_left = MAX_ROSTER_CHUNK_IDS, MAX_ROSTER_CHUNK_CHARACTERS
+    if piece:
+        yield piece

@@ -1,0 +1,91 @@
+"""Decisions about many candidates at once, column by column, whichever verb made them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Final, NamedTuple
+
+from msgspec import Struct
+
+from xray.capture.sets.ids import Ids
+from xray.model.facts import Check
+
+MAX_KINDS: Final = 255
+
+
+class Kind(NamedTuple):
+    """What decisions have in common that count alike.
+
+    Args:
+        verdict: the verdict.
+        reason: the reason the verb names.
+        failed_check: the first check that failed; it names a rejection without a reason.
+    """
+
+    verdict: int
+    reason: str | None = None
+    failed_check: str | None = None
+
+
+class Detail(Struct):
+    """What is kept about one candidate besides its id and what it counts as."""
+
+    attributes: object = None
+    reasoning: object = None
+    score: object = None
+    origin: object = None
+    rank: object = None
+    by: object = None
+    part_of: object = None
+    rank_before: object = None
+    merged_into: object = None
+    checks: list[Check] | None = None
+
+
+BARE: Final = Detail()
+"""Nothing besides the id."""
+
+
+def _describe_none(places: Sequence[int]) -> Iterable[Detail]:
+    return repeat(BARE, len(places))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decisions:
+    """Decisions of one call, in the order they count as made.
+
+    Args:
+        ids: the candidates.
+        codes: for each the place of its kind among `kinds`.
+        kinds: what they count as; at most `MAX_KINDS`.
+        describe: makes the details of the decisions at some places; asked for few of many.
+        origin: what brought all of them.
+        items: the candidates as they were given; stands for those without an id.
+        is_partitioned: they are decided `by` something.
+        nearest: finds, from a place on, those whose observed value is nearest to a limit: for each
+            check, by name, their places and margins.
+    """
+
+    ids: Ids
+    codes: bytes
+    kinds: Sequence[Kind]
+    describe: Callable[[Sequence[int]], Iterable[Detail]] = _describe_none
+    origin: object = None
+    items: Sequence[object] | None = None
+    is_partitioned: bool = False
+    nearest: Callable[[int], Iterable[tuple[str, list[tuple[int, float]]]]] = lambda _: ()
+
+    @property
+    def are_plain(self) -> bool:
+        """Whether they can be entered under their ids alone."""
+        return self.ids.is_complete and not self.is_partitioned
+
+    def candidates_at(self, places: Sequence[int]) -> list[object]:
+        """The ids at *places*; the candidates themselves where they have none."""
+        texts: list[object] = [*self.ids.at(places)]
+        if not self.ids.is_complete and self.items is not None:
+            items = self.items
+            return [text or items[place] for text, place in zip(texts, places, strict=True)]
+        return texts
