@@ -138,7 +138,7 @@ def test_filters_of_both_spellings_reach_the_store(capsys: pytest.CaptureFixture
     assert main(["steps", "--type", "generate", "duration__gt=5000", "--limit", "1"]) == 0
     out, err = capsys.readouterr()
     assert "keywords" in out
-    assert "1 of 2 steps; to go on, add cursor=" in err
+    assert "1 of 2 steps; to go on, add --all or cursor=" in err
     assert main(["steps", err.rpartition(" ")[2].strip(), "step_type=generate"]) == 2
 
 

@@ -132,15 +132,21 @@ def test_json_of_steps_is_one_document(
 @pytest.mark.parametrize(
     ("fields", "note"),
     [
-        ({"next_cursor": "abc", "total": 1204}, "3 of 1,204 runs; to go on, add cursor=abc\n"),
+        (
+            {"next_cursor": "abc", "total": 1204},
+            "3 of 1,204 runs; to go on, add --all or cursor=abc\n",
+        ),
         (
             {"next_cursor": "abc", "total": 9, "total_is_exact": False},
-            "3 of at least 9 runs; to go on, add cursor=abc\n",
+            "3 of at least 9 runs; to go on, add --all or cursor=abc\n",
         ),
-        ({"next_cursor": "abc", "total": None}, "There are more runs; to go on, add cursor=abc\n"),
+        (
+            {"next_cursor": "abc", "total": None},
+            "There are more runs; to go on, add --all or cursor=abc\n",
+        ),
         (
             {"next_cursor": "abc", "complete": False},
-            "The search stopped at its budget; to go on, add cursor=abc\n",
+            "The search stopped at its budget; to go on, add --all or cursor=abc\n",
         ),
     ],
 )

@@ -146,7 +146,7 @@ def test_a_stopped_search_says_how_far_it_came(
     assert capsys.readouterr().err == (
         "No steps found so far.\n"
         "The search stopped at its budget of 250,000 rows, at 2026-01-01 10:00:00; "
-        "to go on, add cursor=c\n"
+        "to go on, add --all or cursor=c\n"
     )
 
 

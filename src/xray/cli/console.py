@@ -80,4 +80,4 @@ def note_rest(page: Page[_Record], console: Console, noun: str) -> None:
     else:
         about = "" if page.total_is_exact else "at least "
         said = f"{len(page.items)} of {about}{page.total:,} {noun}"
-    console.note(f"{said}; to go on, add cursor={page.next_cursor}")
+    console.note(f"{said}; to go on, add --all or cursor={page.next_cursor}")
