@@ -125,6 +125,10 @@ class Client:
         self._timeout_s = timeout_s
         self._pool: urllib3.PoolManager | None = None
 
+    @property
+    def _place(self) -> str:
+        return f"The server at {self.url}"
+
     def __enter__(self) -> Self:
         return self
 
@@ -209,7 +213,7 @@ class Client:
             newest = self.runs(limit=1).items
             if not newest:
                 raise NotFoundError(
-                    f"The server at {self.url} has no runs yet.",
+                    f"{self._place} has no runs yet.",
                     hint="Run a pipeline with X-Ray in it, or try `xray demo`.",
                     code="run_not_found",
                 )
@@ -256,7 +260,7 @@ class Client:
                 return
             if page.next_cursor == asked.get("cursor"):
                 raise ServerError(
-                    f"The server at {self.url} gave the same page twice.",
+                    f"{self._place} gave the same page twice.",
                     hint="Ask without `cursor`.",
                 )
             asked["cursor"] = page.next_cursor

@@ -1,4 +1,4 @@
-"""Records straight into a database file of this machine: no server needed.
+"""Records straight into a database file of this machine, and asks it: no server needed.
 
 Delivery works as it does with a server, spool and books included; only the last step differs: a
 batch goes to an embedded store instead of over HTTP. One process at a time writes the file. Each
@@ -12,6 +12,7 @@ import importlib
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
@@ -19,23 +20,27 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from xray.client import Client, Pairs
 from xray.delivery.forks import hold_forks
 from xray.delivery.settings import DeliverySettings
 from xray.delivery.transport import Answer, TransportError
 from xray.errors import (
     ConfigurationError,
+    InvalidQueryError,
     InvalidRecordError,
     LimitExceededError,
     StoreBusyError,
     StoreError,
     XRayError,
 )
+from xray.model.clock import SystemClock
 from xray.model.facts import Receipt
-from xray.wire.address import find_file
+from xray.wire.address import check_file, find_file
 from xray.wire.codec import DecodedBatch, decode_batch
 from xray.wire.limits import inflate
 
 if TYPE_CHECKING:
+    from xray.store.protocol import Store
     from xray.store.sqlite.inlet import Inlet
 
 HOLD_S: Final = 2.0
@@ -255,14 +260,75 @@ def _identify(url: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+class LocalClient(Client):
+    """Asks a database file what `Client` asks a server, also while a process writes it.
+
+    Nothing in the file is changed. Records that still wait in a spool are not in it yet.
+
+    Args:
+        url: the file, e.g. `sqlite:///runs.db`.
+
+    Raises:
+        ConfigurationError: *url* names no file, or the `server` extra is not installed.
+        StoreError: there is no such file, or it cannot be read.
+    """
+
+    def __init__(self, url: str) -> None:
+        from xray.store.opening import open_view
+
+        self.url = check_file(url)
+        if _files.is_torn(self.url):
+            raise StoreError(
+                f"The database {find_file(self.url)} was open when this process was forked.",
+                hint="Ask in the process that forked it, or with `xray --store`.",
+            )
+        self._clock = SystemClock()
+        self._view: Store = open_view(self.url)
+        _files.note_reader(self.url, 1)
+        self._is_open = True
+
+    @property
+    def _place(self) -> str:
+        return f"The database {find_file(self.url)}"
+
+    def get(self, path: str, parameters: Pairs = ()) -> bytes:
+        """The body a server on this file would answer to a question.
+
+        Raises:
+            XRayError: the subclass that says why there is no answer.
+        """
+        from xray.reading import answer
+
+        try:
+            answered = answer(self._view, path, parameters, self._clock.wall_us())
+        except InvalidQueryError as error:
+            if error.at is not None:
+                error.query = dict(parameters).get("q")
+            raise
+        return msgspec.json.encode(answered)
+
+    def health(self) -> str:
+        """What a server on this file would say of itself."""
+        return "ok"
+
+    def close(self) -> None:
+        """Close the file; the client cannot be used afterwards."""
+        if self._is_open:
+            self._is_open = False
+            self._view.close()
+            _files.note_reader(self.url, -1)
+
+
 class _Files:
-    """The files this process writes, each opened once however many deliveries go there."""
+    """The files this process has open; each is written in one place, whoever records there."""
 
     def __init__(self) -> None:
         self._turn = threading.Lock()
         self._known: dict[str, RecordFile] = {}
         self._held: list[RecordFile] = []
+        self._readers: Counter[str] = Counter()
         self._torn: set[str] = set()
+        self._torn_before: frozenset[str] = frozenset()
         # Kept so that no finaliser in a child touches what its parent has open.
         self._parents: list[dict[str, RecordFile]] = []
 
@@ -273,23 +339,33 @@ class _Files:
                 found = self._known[url] = RecordFile(url, is_torn=url in self._torn)
             return found
 
+    def is_torn(self, url: str) -> bool:
+        return url in self._torn
+
+    def note_reader(self, url: str, change: int) -> None:
+        with self._turn:
+            self._readers[url] += change
+
     def before_fork(self) -> None:
+        self._torn_before = frozenset(self._torn)
         # SQLite forbids to carry an open database into a child.
         for url, file in list(self._known.items()):
             if file.hold_still():
                 self._held.append(file)
             else:
                 self._torn.add(url)
+        self._torn.update(url for url, number in self._readers.items() if number)
 
     def after_fork_in_parent(self) -> None:
         held, self._held = self._held, []
-        self._torn.clear()
+        self._torn = set(self._torn_before)
         for file in held:
             file.go_on()
 
     def after_fork_in_child(self) -> None:
         self._turn = threading.Lock()
         self._held = []
+        self._readers = Counter()
         self._parents.append(self._known)
         for file in self._known.values():
             file.abandon()

@@ -1,4 +1,4 @@
-"""Which server a command asks, and how its filters become query parameters."""
+"""Which server or database file a command asks, and how filters become query parameters."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from xray.client import Client, Pairs
-from xray.errors import InvalidQueryError
-from xray.wire.address import DEFAULT_URL
+from xray.errors import ConfigurationError, InvalidQueryError
+from xray.wire.address import DEFAULT_URL, check_file, names_file
 
 _KEY: Final = re.compile(r"[\w.$-]+")
 _BARE_WORD: Final = re.compile(r"[\w.$-]+=?|=.*")
@@ -25,7 +25,7 @@ class Setting:
     Args:
         name: the setting's environment variable.
         value: its value; None when it is not set at all.
-        source: `--url`, `XRAY_URL`, `default`, …
+        source: `--url`, `--store`, `XRAY_URL`, `default`, …
     """
 
     name: str
@@ -34,8 +34,18 @@ class Setting:
 
 
 def resolve_url(args: Namespace, environment: Mapping[str, str]) -> Setting:
-    """The server's address: option, then environment, then default."""
-    return _resolve("XRAY_URL", "--url", args.url, environment, DEFAULT_URL)
+    """The address of a server or file: option, then environment, then default.
+
+    Raises:
+        ConfigurationError: both a server and a file are named.
+    """
+    if args.store is None:
+        return _resolve("XRAY_URL", "--url", args.url, environment, DEFAULT_URL)
+    if args.url is not None:
+        raise ConfigurationError(
+            "Both --url and --store are given.", hint="Name a server or a file, not both."
+        )
+    return Setting("XRAY_URL", check_file(args.store), "--store")
 
 
 def resolve_api_key(args: Namespace, environment: Mapping[str, str]) -> Setting:
@@ -58,8 +68,13 @@ def _resolve(
 
 
 def open_client(args: Namespace) -> Client:
-    """A client for the server the options and the environment name."""
-    return Client(resolve_url(args, os.environ).value, resolve_api_key(args, os.environ).value)
+    """A client for the server or database file the options and the environment name."""
+    url = resolve_url(args, os.environ).value
+    if url is not None and names_file(url):
+        from xray.local import LocalClient
+
+        return LocalClient(url)
+    return Client(url, resolve_api_key(args, os.environ).value)
 
 
 def add_filters(parser: ArgumentParser, fields: str) -> None:

@@ -29,7 +29,7 @@ NO_SERVER: Final = 3
 FAULT: Final = 4
 INTERRUPTED: Final = 130
 
-_OPTIONS_WITH_VALUE: Final = ("--url", "--api-key")
+_OPTIONS_WITH_VALUE: Final = ("--url", "--store", "--api-key")
 _SERVER_MODULES: Final = ("fastapi", "starlette", "uvicorn", "sqlalchemy", "zstandard")
 _EXIT_CODES: Final = """\
 exit codes:
@@ -47,7 +47,7 @@ class Command:
     Args:
         name: what the user types.
         summary: its line in `xray --help`.
-        asks_server: whether it takes `--url`.
+        asks_server: whether it takes `--url` and `--store`.
         takes_filters: whether `KEY=VALUE` may stand between its options.
     """
 
@@ -179,7 +179,7 @@ def build_parser(width: int | None = None) -> argparse.ArgumentParser:
         description="Why did the pipeline decide this? Ask X-Ray's records.",
         epilog=(
             f"commands:\n{listed}\n\n`xray COMMAND --help` says more about each.\n\n"
-            f"environment:\n  XRAY_URL      the server's address, as --url\n"
+            f"environment:\n  XRAY_URL      the server's address, as --url, or a file, as --store\n"
             f"  XRAY_API_KEY  the server's key, as --api-key\n"
             f"  NO_COLOR      no colours when set\n\n{_EXIT_CODES}"
         ),
@@ -226,6 +226,17 @@ def _add_shared_options(
         if asks_server
         else argparse.SUPPRESS,
     )
+    store = getattr(defaults, "store", None)
+    if asks_server:
+        group.add_argument(
+            "--store",
+            metavar="FILE_URL",
+            default=store,
+            help="a database file to ask without a server, e.g. sqlite:///runs.db",
+        )
+    elif store is not None:
+        # `serve` has an option of that name, which means the same file.
+        parser.set_defaults(store=store)
     group.add_argument(
         "--api-key",
         metavar="KEY",

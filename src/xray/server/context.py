@@ -11,11 +11,10 @@ from typing import TypeVar
 import anyio
 from starlette.requests import Request
 
-from xray.errors import InvalidQueryError, NotFoundError
 from xray.model.clock import Clock, SystemClock
 from xray.model.facts import Fact, Receipt
-from xray.model.ids import new_uuid7, parse_uuid
-from xray.model.records import Run
+from xray.model.ids import new_uuid7
+from xray.reading import read_id
 from xray.server.intake import read_body
 from xray.server.placement import StepPlacement
 from xray.server.problems import FieldProblem, InvalidBodyError
@@ -83,34 +82,10 @@ async def read_content(request: Request) -> bytes:
     return await read_body(request, context.limits, context.settings.body_deadline_s)
 
 
-def find_run(store: Store, run_id: str) -> Run:
-    """The run.
-
-    Raises:
-        NotFoundError: there is none of that id.
-    """
-    run = store.run(run_id)
-    if run is None:
-        raise NotFoundError(
-            f"There is no run {run_id}.",
-            hint="GET /v1/runs lists the runs there are.",
-            code="run_not_found",
-        )
-    return run
-
-
 def path_id(request: Request, name: str) -> str:
     """The run's or step's id in the path.
 
     Raises:
         InvalidQueryError: it is no UUID.
     """
-    text: str = request.path_params[name]
-    canonical = parse_uuid(text)
-    if canonical is None:
-        raise InvalidQueryError(
-            f"{text[:100]!r} is not an id: ids of runs and steps are UUIDs.",
-            hint="GET /v1/runs lists the runs there are.",
-            code="invalid_id",
-        )
-    return canonical
+    return read_id(request.path_params[name])

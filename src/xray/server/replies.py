@@ -8,9 +8,6 @@ import msgspec
 from msgspec import Struct
 from starlette.responses import Response
 
-from xray.model.answers import Finding
-from xray.model.records import Decision, Run, Scan, Step
-
 JSON_MEDIA_TYPE: Final = "application/json"
 _HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
@@ -29,55 +26,6 @@ class Index(Struct, frozen=True):
     name: str
     routes: dict[str, str]
     openapi: str = "/openapi.json"
-
-
-class RunList(Struct, frozen=True, kw_only=True):
-    """Runs, newest first; `complete` is false when the search stopped at its budget.
-
-    `scan` says how far a search came that no index could answer.
-    """
-
-    runs: list[Run]
-    next_cursor: str | None = None
-    total: int | None = None
-    total_is_exact: bool = False
-    complete: bool = True
-    scan: Scan | msgspec.UnsetType = msgspec.UNSET
-
-
-class StepList(Struct, frozen=True, kw_only=True):
-    """Steps, newest first; `complete` is false when the search stopped at its budget.
-
-    `scan` says how far a search came that no index could answer.
-    """
-
-    steps: list[Step]
-    next_cursor: str | None = None
-    total: int | None = None
-    total_is_exact: bool = False
-    complete: bool = True
-    scan: Scan | msgspec.UnsetType = msgspec.UNSET
-
-
-class DecisionList(Struct, frozen=True, kw_only=True):
-    """Decisions; `complete` is false when the search stopped at its budget.
-
-    `scan` says how far a search came that no index could answer.
-    """
-
-    decisions: list[Decision]
-    next_cursor: str | None = None
-    total: int | None = None
-    total_is_exact: bool = False
-    complete: bool = True
-    scan: Scan | msgspec.UnsetType = msgspec.UNSET
-
-
-class FindingList(Struct, frozen=True, kw_only=True):
-    """What deserves a look in one run."""
-
-    run_id: str
-    findings: list[Finding]
 
 
 class StoredStep(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -51,6 +51,19 @@ def open_inlet(url: str) -> Inlet:
     return Inlet(path)
 
 
+def open_view(url: str) -> Store:
+    """The SQLite store at *url* to ask and not to write, also while a process writes it.
+
+    Raises:
+        ConfigurationError: *url* names no database file, or a package is not installed.
+        StoreError: there is no such database, or it cannot be read.
+    """
+    path = _find_path(url)
+    with _required_packages():
+        from xray.store.sqlite.view import SqliteView
+    return SqliteView(path)
+
+
 def _open_sqlite(url: str) -> Store:
     path = _find_path(url)
     with _required_packages():

@@ -4,30 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from xray.server.context import context_of
+from xray import reading
+from xray.reading import DecisionList
 from xray.server.operations import Operation
-from xray.server.replies import DecisionList, reply
-from xray.server.routes.lists import list_parameters, read_plan
+from xray.server.replies import reply
+from xray.server.routes.lists import ask_list, list_parameters
 
 
 async def list_decisions(request: Request) -> Response:
     """Decisions that meet the parameters."""
-    plan = read_plan(request, "decision")
-    page = await context_of(request).read(lambda store: store.decisions(plan))
-    return reply(
-        DecisionList(
-            decisions=page.items,
-            next_cursor=page.next_cursor,
-            total=page.total,
-            total_is_exact=page.total_is_exact,
-            complete=page.complete,
-            scan=page.scan or msgspec.UNSET,
-        )
-    )
+    return reply(await ask_list(request, reading.list_decisions))
 
 
 OPERATIONS: Final = (

@@ -7,24 +7,18 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from xray.forensics.evidence import load_evidence
-from xray.forensics.findings import find
-from xray.model.answers import Finding
+from xray import reading
+from xray.reading import FindingList
 from xray.server.context import context_of, path_id
 from xray.server.operations import Operation, Parameter
-from xray.server.replies import FindingList, reply
-from xray.store.protocol import Store
+from xray.server.replies import reply
 
 
 async def list_findings(request: Request) -> Response:
     """What deserves a look in a run."""
     run_id = path_id(request, "run_id")
-
-    def answer(store: Store) -> list[Finding]:
-        return find(load_evidence(store, run_id))
-
-    findings = await context_of(request).read(answer)
-    return reply(FindingList(run_id=run_id, findings=findings))
+    found = await context_of(request).read(lambda store: reading.list_findings(store, run_id))
+    return reply(found)
 
 
 OPERATIONS: Final = (

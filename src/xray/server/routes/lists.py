@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from starlette.requests import Request
 
 from xray.query.fields import COMPARED_TYPES, FIELDS, PATHED_TYPES
-from xray.query.parameters import plan_from_parameters
-from xray.query.plan import DEFAULT_LIMIT, MAX_LIMIT, Plan, Scope
+from xray.query.plan import DEFAULT_LIMIT, MAX_LIMIT, Scope
+from xray.reading import Parameters
 from xray.server.context import context_of
 from xray.server.operations import Parameter
+from xray.store.protocol import Store
+
+_List = TypeVar("_List")
 
 _QUERY = Parameter("q", "a query in the language of spec/query.md, e.g. status = 'failed'")
 _PAGING = (
@@ -20,15 +26,15 @@ _PAGING = (
 _COMPARED = "also with _gt, _gte, _lt, _lte"
 
 
-def read_plan(request: Request, scope: Scope) -> Plan:
-    """The question the parameters of *request* ask.
+async def ask_list(request: Request, ask: Callable[[Store, Parameters, int], _List]) -> _List:
+    """What *ask* answers to the parameters of *request*.
 
     Raises:
         InvalidQueryError: a parameter is unknown, or its value cannot be used.
     """
-    return plan_from_parameters(
-        scope, request.query_params.multi_items(), context_of(request).clock.wall_us()
-    )
+    context = context_of(request)
+    asked, now_us = request.query_params.multi_items(), context.clock.wall_us()
+    return await context.read(lambda store: ask(store, asked, now_us))
 
 
 def list_parameters(scope: Scope) -> tuple[Parameter, ...]:

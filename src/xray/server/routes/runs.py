@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from typing import Final
 
-import msgspec
 from msgspec import structs
 from starlette.requests import Request
 from starlette.responses import Response
 
-from xray.errors import ConflictError, InvalidQueryError
+from xray import reading
+from xray.errors import ConflictError
 from xray.model.clock import to_wall_us
 from xray.model.facts import RunPatched
 from xray.model.records import Run, RunDetail
-from xray.query.parameters import plan_from_parameters
+from xray.reading import PREFIX, RunList, find_run
 from xray.server.bodies import RunBody, RunPatchBody, read_body_as
-from xray.server.context import Context, context_of, find_run, path_id, read_content
+from xray.server.context import Context, context_of, path_id, read_content
 from xray.server.intake import check_sizes, parse_object
 from xray.server.operations import Operation, Parameter
 from xray.server.recording import RecordedRun, Recorder
-from xray.server.replies import RunList, StoredRun, StoredStep, reply
-from xray.server.routes.lists import list_parameters
-from xray.store.protocol import Store
+from xray.server.replies import StoredRun, StoredStep, reply
+from xray.server.routes.lists import ask_list, list_parameters
 
-_PREFIX: Final = "run_id_prefix"
-_MAX_PREFIX_MATCHES: Final = 40
-_ID_BEGINNING: Final = re.compile(r"[0-9a-fA-F-]{1,36}\Z")
 _RUN_ID: Final = Parameter("run_id", "the run's id, a UUID", place="path", is_required=True)
 
 
@@ -96,50 +90,13 @@ def _time_end(patch: RunPatched, run: Run, now_us: int) -> RunPatched:
 
 async def list_runs(request: Request) -> Response:
     """Runs that meet the parameters, newest first."""
-    context = context_of(request)
-    asked = request.query_params.multi_items()
-    prefixes = [value for name, value in asked if name == _PREFIX]
-    if prefixes:
-        matches = await context.read(lambda store: _match_prefixes(store, prefixes))
-        if not matches:
-            return reply(RunList(runs=[], total=0, total_is_exact=True))
-        others = [(name, value) for name, value in asked if name != _PREFIX]
-        asked = [*others, *(("run_id", run_id) for run_id in matches)]
-    plan = plan_from_parameters("run", asked, context.clock.wall_us())
-    page = await context.read(lambda store: store.runs(plan))
-    return reply(
-        RunList(
-            runs=page.items,
-            next_cursor=page.next_cursor,
-            total=page.total,
-            total_is_exact=page.total_is_exact,
-            complete=page.complete,
-            scan=page.scan or msgspec.UNSET,
-        )
-    )
-
-
-def _match_prefixes(store: Store, prefixes: Sequence[str]) -> list[str]:
-    matches: list[str] = []
-    for prefix in prefixes:
-        if not _ID_BEGINNING.match(prefix):
-            raise InvalidQueryError(
-                f"{_PREFIX}={prefix[:100]!r} begins no id: ids of runs are UUIDs.",
-                code="invalid_id",
-            )
-        matches.extend(store.run_ids(prefix.lower(), _MAX_PREFIX_MATCHES - len(matches)))
-    return matches
+    return reply(await ask_list(request, reading.list_runs))
 
 
 async def show_run(request: Request) -> Response:
     """One run with its steps in order."""
     run_id = path_id(request, "run_id")
-    return reply(await context_of(request).read(lambda store: _open_run(store, run_id)))
-
-
-def _open_run(store: Store, run_id: str) -> RunDetail:
-    run = find_run(store, run_id)
-    return RunDetail(**structs.asdict(run), steps=store.steps_of_run(run_id))
+    return reply(await context_of(request).read(lambda store: reading.show_run(store, run_id)))
 
 
 _BODY_REFUSALS: Final = (400, 408, 413, 415, 422, 503)
@@ -167,7 +124,7 @@ OPERATIONS: Final = (
         summary="List runs, newest first",
         parameters=(
             *list_parameters("run"),
-            Parameter(_PREFIX, "how the run's id begins"),
+            Parameter(PREFIX, "how the run's id begins"),
         ),
         answers={200: RunList},
         refusals=(400, 503),

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from xray.errors import ConflictError, NotFoundError
+from xray import reading
+from xray.errors import ConflictError
 from xray.model.facts import StepFinished
 from xray.model.ids import parse_uuid
 from xray.model.records import Run, Step
+from xray.reading import StepList, find_run
 from xray.server.bodies import StepBody, read_body_as
-from xray.server.context import Context, context_of, find_run, path_id, read_content
+from xray.server.context import Context, context_of, path_id, read_content
 from xray.server.intake import check_sizes, parse_object
 from xray.server.operations import Operation, Parameter
 from xray.server.problems import FieldProblem, InvalidBodyError
 from xray.server.recording import Recorder
-from xray.server.replies import StepList, StoredStep, reply
-from xray.server.routes.lists import list_parameters, read_plan
+from xray.server.replies import StoredStep, reply
+from xray.server.routes.lists import ask_list, list_parameters
 from xray.store.protocol import Store
 
 
@@ -84,31 +85,13 @@ def _stored(step: Step | StepFinished, ignored: list[str]) -> StoredStep:
 
 async def list_steps(request: Request) -> Response:
     """Steps of all runs that meet the parameters, newest first."""
-    plan = read_plan(request, "step")
-    page = await context_of(request).read(lambda store: store.steps(plan))
-    return reply(
-        StepList(
-            steps=page.items,
-            next_cursor=page.next_cursor,
-            total=page.total,
-            total_is_exact=page.total_is_exact,
-            complete=page.complete,
-            scan=page.scan or msgspec.UNSET,
-        )
-    )
+    return reply(await ask_list(request, reading.list_steps))
 
 
 async def show_step(request: Request) -> Response:
     """One step with samples of what it rejected."""
     step_id = path_id(request, "step_id")
-    step = await context_of(request).read(lambda store: store.step(step_id))
-    if step is None:
-        raise NotFoundError(
-            f"There is no step {step_id}.",
-            hint="GET /v1/steps lists the steps there are.",
-            code="step_not_found",
-        )
-    return reply(step)
+    return reply(await context_of(request).read(lambda store: reading.show_step(store, step_id)))
 
 
 OPERATIONS: Final = (

@@ -2,48 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from xray.errors import InvalidQueryError
-from xray.forensics.evidence import load_evidence
-from xray.forensics.why import explain
+from xray import reading
 from xray.model.answers import Why
 from xray.server.context import context_of, path_id
 from xray.server.operations import Operation, Parameter
 from xray.server.replies import reply
-from xray.store.protocol import Store
 
 
 async def explain_candidate(request: Request) -> Response:
     """Why a candidate ended as it did in a run."""
     context = context_of(request)
     run_id = path_id(request, "run_id")
-    candidate_id = _read_candidate(request.query_params)
-
-    def answer(store: Store) -> Why:
-        return explain(load_evidence(store, run_id), candidate_id)
-
-    return reply(await context.read(answer))
-
-
-def _read_candidate(params: Mapping[str, str]) -> str:
-    unknown = [name for name in params if name not in ("candidate", "candidate_id")]
-    if unknown:
-        raise InvalidQueryError(
-            f"There is no parameter {unknown[0][:100]!r} here.", hint="There is candidate=."
-        )
-    candidate_id = params.get("candidate") or params.get("candidate_id")
-    if not candidate_id:
-        raise InvalidQueryError(
-            "It is not said which candidate is meant.",
-            hint="Give its id: ?candidate=….",
-            code="missing_parameter",
-        )
-    return candidate_id
+    asked = request.query_params.multi_items()
+    why = await context.read(lambda store: reading.explain_candidate(store, run_id, asked))
+    return reply(why)
 
 
 OPERATIONS: Final = (

@@ -115,6 +115,60 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def connect_view(path: Path) -> sqlite3.Connection:
+    """A connection that reads a file this process does not write, and never makes one.
+
+    Raises:
+        StoreError: it is no X-Ray database, of another version, or cannot be read.
+    """
+    connection: sqlite3.Connection | None = None
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?{_choose_mode(path)}",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        _require_ours(connection, path)
+        _require_current(connection, path)
+        _prepare(connection, _READER_CACHE_KB)
+    except sqlite3.DatabaseError as error:
+        if connection is not None:
+            connection.close()
+        if "not a database" in str(error):
+            raise _not_ours(path) from error
+        raise translate_error(error) from error
+    except StoreError:
+        if connection is not None:
+            connection.close()
+        raise
+    connection.execute("pragma query_only = 1")
+    register_functions(connection)
+    return connection
+
+
+def _choose_mode(path: Path) -> str:
+    wal = Path(f"{path}-wal")
+    is_settled = not wal.exists() or wal.stat().st_size == 0
+    # Where no file can be made beside it, SQLite cannot share the database with a writer, and
+    # need not: nobody can write it.
+    if is_settled and not os.access(path.parent, os.W_OK):
+        return "immutable=1"
+    return "mode=rw"
+
+
+def _require_current(connection: sqlite3.Connection, path: Path) -> None:
+    version, latest = _pragma(connection, "user_version"), len(_migrations())
+    if version < latest:
+        raise StoreError(
+            f"The database {path} holds no records yet."
+            if not version
+            else f"The database {path} has schema version {version}; this X-Ray reads {latest}.",
+            hint="Record into it with this version of X-Ray first.",
+            code="store_too_old",
+        )
+
+
 def _prepare(connection: sqlite3.Connection, cache_kb: int) -> None:
     connection.execute("pragma busy_timeout = 10000")
     connection.execute("pragma synchronous = full")

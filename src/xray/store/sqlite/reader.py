@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -60,17 +60,23 @@ class Reader:
         decompressor: opens blocks and bodies.
         clock: tells when a run without an end counts as abandoned.
         budget: where scans stop.
+        connect: makes a connection that cannot write.
     """
 
     def __init__(
-        self, path: Path, decompressor: Decompressor, clock: Clock, budget: ScanBudget
+        self,
+        path: Path,
+        decompressor: Decompressor,
+        clock: Clock,
+        budget: ScanBudget,
+        connect: Callable[[Path], sqlite3.Connection] = connect_reader,
     ) -> None:
         self._decompressor = decompressor
         self._clock = clock
         self._budget = budget
         self._engine = create_engine(
             "sqlite://",
-            creator=lambda: connect_reader(path),
+            creator=lambda: connect(path),
             poolclass=QueuePool,
             pool_size=_POOL_SIZE,
             max_overflow=_POOL_OVERFLOW,

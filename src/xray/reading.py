@@ -1,0 +1,265 @@
+"""The read API without HTTP: whoever asks, a server's route or a program with a database file.
+
+Lists take the parameters of their URL; errors are those the API answers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
+from urllib.parse import unquote
+
+import msgspec
+from msgspec import Struct, structs
+
+from xray.errors import InvalidQueryError, NotFoundError
+from xray.forensics.evidence import load_evidence
+from xray.forensics.findings import find
+from xray.forensics.why import explain
+from xray.model.answers import Finding, Why
+from xray.model.ids import parse_uuid
+from xray.model.records import Decision, Page, Run, RunDetail, Scan, Step
+from xray.query.parameters import plan_from_parameters
+from xray.store.protocol import Store
+
+Parameters = Sequence[tuple[str, str]]
+
+PREFIX: Final = "run_id_prefix"
+_MAX_PREFIX_MATCHES: Final = 40
+_ID_BEGINNING: Final = re.compile(r"[0-9a-fA-F-]{1,36}\Z")
+
+
+class RunList(Struct, frozen=True, kw_only=True):
+    """Runs, newest first; `complete` is false when the search stopped at its budget.
+
+    `scan` says how far a search came that no index could answer.
+    """
+
+    runs: list[Run]
+    next_cursor: str | None = None
+    total: int | None = None
+    total_is_exact: bool = False
+    complete: bool = True
+    scan: Scan | msgspec.UnsetType = msgspec.UNSET
+
+
+class StepList(Struct, frozen=True, kw_only=True):
+    """Steps, newest first; `complete` is false when the search stopped at its budget.
+
+    `scan` says how far a search came that no index could answer.
+    """
+
+    steps: list[Step]
+    next_cursor: str | None = None
+    total: int | None = None
+    total_is_exact: bool = False
+    complete: bool = True
+    scan: Scan | msgspec.UnsetType = msgspec.UNSET
+
+
+class DecisionList(Struct, frozen=True, kw_only=True):
+    """Decisions; `complete` is false when the search stopped at its budget.
+
+    `scan` says how far a search came that no index could answer.
+    """
+
+    decisions: list[Decision]
+    next_cursor: str | None = None
+    total: int | None = None
+    total_is_exact: bool = False
+    complete: bool = True
+    scan: Scan | msgspec.UnsetType = msgspec.UNSET
+
+
+class FindingList(Struct, frozen=True, kw_only=True):
+    """What deserves a look in one run."""
+
+    run_id: str
+    findings: list[Finding]
+
+
+def list_runs(store: Store, parameters: Parameters, now_us: int) -> RunList:
+    """Runs that meet *parameters*, newest first."""
+    prefixes = [value for name, value in parameters if name == PREFIX]
+    if prefixes:
+        matches = _match_prefixes(store, prefixes)
+        if not matches:
+            return RunList(runs=[], total=0, total_is_exact=True)
+        others = [(name, value) for name, value in parameters if name != PREFIX]
+        parameters = [*others, *(("run_id", run_id) for run_id in matches)]
+    page = store.runs(plan_from_parameters("run", parameters, now_us))
+    return RunList(
+        runs=page.items,
+        next_cursor=page.next_cursor,
+        total=page.total,
+        total_is_exact=page.total_is_exact,
+        complete=page.complete,
+        scan=_scan_of(page),
+    )
+
+
+def _match_prefixes(store: Store, prefixes: Sequence[str]) -> list[str]:
+    matches: list[str] = []
+    for prefix in prefixes:
+        if not _ID_BEGINNING.match(prefix):
+            raise InvalidQueryError(
+                f"{PREFIX}={prefix[:100]!r} begins no id: ids of runs are UUIDs.",
+                code="invalid_id",
+            )
+        matches.extend(store.run_ids(prefix.lower(), _MAX_PREFIX_MATCHES - len(matches)))
+    return matches
+
+
+def list_steps(store: Store, parameters: Parameters, now_us: int) -> StepList:
+    """Steps of all runs that meet *parameters*, newest first."""
+    page = store.steps(plan_from_parameters("step", parameters, now_us))
+    return StepList(
+        steps=page.items,
+        next_cursor=page.next_cursor,
+        total=page.total,
+        total_is_exact=page.total_is_exact,
+        complete=page.complete,
+        scan=_scan_of(page),
+    )
+
+
+def list_decisions(store: Store, parameters: Parameters, now_us: int) -> DecisionList:
+    """Decisions that meet *parameters*."""
+    page = store.decisions(plan_from_parameters("decision", parameters, now_us))
+    return DecisionList(
+        decisions=page.items,
+        next_cursor=page.next_cursor,
+        total=page.total,
+        total_is_exact=page.total_is_exact,
+        complete=page.complete,
+        scan=_scan_of(page),
+    )
+
+
+_Record = TypeVar("_Record")
+
+
+def _scan_of(page: Page[_Record]) -> Scan | msgspec.UnsetType:
+    return page.scan or msgspec.UNSET
+
+
+def find_run(store: Store, run_id: str) -> Run:
+    """The run.
+
+    Raises:
+        NotFoundError: there is none of that id.
+    """
+    run = store.run(run_id)
+    if run is None:
+        raise NotFoundError(
+            f"There is no run {run_id}.",
+            hint="GET /v1/runs lists the runs there are.",
+            code="run_not_found",
+        )
+    return run
+
+
+def show_run(store: Store, run_id: str) -> RunDetail:
+    """One run with its steps in order."""
+    run = find_run(store, run_id)
+    return RunDetail(**structs.asdict(run), steps=store.steps_of_run(run_id))
+
+
+def show_step(store: Store, step_id: str) -> Step:
+    """One step with samples of what it rejected.
+
+    Raises:
+        NotFoundError: there is none of that id.
+    """
+    step = store.step(step_id)
+    if step is None:
+        raise NotFoundError(
+            f"There is no step {step_id}.",
+            hint="GET /v1/steps lists the steps there are.",
+            code="step_not_found",
+        )
+    return step
+
+
+def explain_candidate(store: Store, run_id: str, parameters: Parameters) -> Why:
+    """Why the candidate that *parameters* name ended as it did in a run."""
+    candidate_id = _read_candidate(parameters)
+    return explain(load_evidence(store, run_id), candidate_id)
+
+
+def _read_candidate(parameters: Parameters) -> str:
+    unknown = [name for name, _ in parameters if name not in ("candidate", "candidate_id")]
+    if unknown:
+        raise InvalidQueryError(
+            f"There is no parameter {unknown[0][:100]!r} here.", hint="There is candidate=."
+        )
+    named = dict(parameters)
+    candidate_id = named.get("candidate") or named.get("candidate_id")
+    if not candidate_id:
+        raise InvalidQueryError(
+            "It is not said which candidate is meant.",
+            hint="Give its id: ?candidate=….",
+            code="missing_parameter",
+        )
+    return candidate_id
+
+
+def list_findings(store: Store, run_id: str) -> FindingList:
+    """What deserves a look in a run."""
+    return FindingList(run_id=run_id, findings=find(load_evidence(store, run_id)))
+
+
+def read_id(text: str) -> str:
+    """The run's or step's id that *text* is.
+
+    Raises:
+        InvalidQueryError: it is no UUID.
+    """
+    canonical = parse_uuid(text)
+    if canonical is None:
+        raise InvalidQueryError(
+            f"{text[:100]!r} is not an id: ids of runs and steps are UUIDs.",
+            hint="GET /v1/runs lists the runs there are.",
+            code="invalid_id",
+        )
+    return canonical
+
+
+_Reader = Callable[[Store, str, Parameters, int], Struct]
+
+_PATHS: Final[tuple[tuple[re.Pattern[str], _Reader], ...]] = tuple(
+    (re.compile(pattern), read)
+    for pattern, read in (
+        ("/v1/runs()", lambda store, _, asked, now_us: list_runs(store, asked, now_us)),
+        ("/v1/steps()", lambda store, _, asked, now_us: list_steps(store, asked, now_us)),
+        ("/v1/decisions()", lambda store, _, asked, now_us: list_decisions(store, asked, now_us)),
+        ("/v1/runs/([^/]+)", lambda store, name, *_: show_run(store, name)),
+        ("/v1/steps/([^/]+)", lambda store, name, *_: show_step(store, name)),
+        (
+            "/v1/runs/([^/]+)/why",
+            lambda store, name, asked, _: explain_candidate(store, name, asked),
+        ),
+        ("/v1/runs/([^/]+)/findings", lambda store, name, *_: list_findings(store, name)),
+    )
+)
+
+
+def answer(store: Store, path: str, parameters: Parameters, now_us: int) -> Struct:
+    """What a server answers to a GET of *path*.
+
+    Args:
+        store: where records are.
+        path: a path of the read API, e.g. `/v1/runs`.
+        parameters: names and values of the query.
+        now_us: the time, from which ages are counted.
+
+    Raises:
+        XRayError: the subclass that says why there is no answer.
+    """
+    for pattern, read in _PATHS:
+        found = pattern.fullmatch(path)
+        if found is not None:
+            name = found[1] and read_id(unquote(found[1]))
+            return read(store, name, parameters, now_us)
+    raise NotFoundError(f"There is no {path[:200]}.", code="no_such_route")

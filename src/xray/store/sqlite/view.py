@@ -1,0 +1,125 @@
+"""A SQLite store to ask and not to write, also while another process writes it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from concurrent.futures import Future
+from pathlib import Path
+
+from xray.errors import StoreError
+from xray.model.clock import Clock, SystemClock
+from xray.model.decisions import DecisionTable
+from xray.model.facts import Fact, Receipt
+from xray.model.records import Decision, Page, Run, Step
+from xray.model.roster import Roster
+from xray.query.plan import Plan
+from xray.store.scanning import ScanBudget
+from xray.store.sqlite.connection import connect_view, translated_errors
+from xray.store.sqlite.frames import ZSTD, Decompressor, FrameKind, load_dictionaries
+from xray.store.sqlite.reader import Reader
+
+
+class SqliteView:
+    """Runs, steps and decisions of a database file, as they are whenever it is asked.
+
+    Args:
+        path: the database file.
+        clock: tells when a run without an end counts as abandoned.
+        budget: where scans stop.
+
+    Raises:
+        StoreError: there is no such file, it is no X-Ray database, or of another version.
+    """
+
+    def __init__(
+        self, path: str | Path, *, clock: Clock | None = None, budget: ScanBudget | None = None
+    ) -> None:
+        path = Path(path)
+        if not path.is_file():
+            raise StoreError(
+                f"There is no database {path}.",
+                hint="Record something into it first, or name another file.",
+                code="no_such_store",
+            )
+        connect_view(path).close()
+        self._reader = Reader(
+            path,
+            _FollowingDecompressor(path),
+            clock or SystemClock(),
+            budget or ScanBudget(),
+            connect_view,
+        )
+
+    def submit(self, batch_id: str, facts: Sequence[Fact]) -> Future[Receipt]:  # noqa: ARG002
+        """Refuse: this is for questions.
+
+        Raises:
+            StoreError: always.
+        """
+        raise StoreError("The database was opened to be read only.", code="read_only")
+
+    def run(self, run_id: str) -> Run | None:
+        """One run, or None."""
+        with self._reader.snapshot() as snapshot:
+            return snapshot.run(run_id)
+
+    def step(self, step_id: str) -> Step | None:
+        """One step with up to 50 samples a rejection reason, or None."""
+        with self._reader.snapshot() as snapshot:
+            return snapshot.step(step_id)
+
+    def steps_of_run(self, run_id: str) -> list[Step]:
+        """The steps of a run by ordinal, each with up to 50 samples a rejection reason."""
+        with self._reader.snapshot() as snapshot:
+            return snapshot.steps_of_run(run_id)
+
+    def decisions_of_step(self, step_id: str) -> DecisionTable:
+        """Every stored decision of a step; empty for an unknown one."""
+        with self._reader.snapshot() as snapshot:
+            return snapshot.decisions_of_step(step_id)
+
+    def roster_of_step(self, step_id: str) -> Roster | None:
+        """The candidates a step decided after its census, detail or not; None without any."""
+        with self._reader.snapshot() as snapshot:
+            return snapshot.roster_of_step(step_id)
+
+    def runs(self, plan: Plan) -> Page[Run]:
+        """Runs that meet *plan*, newest first; a long `output` is cut to 2 KB with a mark."""
+        with self._reader.snapshot() as snapshot:
+            return snapshot.runs(plan)
+
+    def steps(self, plan: Plan) -> Page[Step]:
+        """Steps that meet *plan*, newest first, with counts by reason but without samples."""
+        with self._reader.snapshot() as snapshot:
+            return snapshot.steps(plan)
+
+    def decisions(self, plan: Plan) -> Page[Decision]:
+        """Decisions that meet *plan*, which names a step, a run or a candidate."""
+        with self._reader.snapshot() as snapshot:
+            return snapshot.decisions(plan)
+
+    def run_ids(self, prefix: str, limit: int = 10) -> list[str]:
+        """Ids of runs that begin with *prefix*, newest first; all runs for the empty prefix."""
+        with self._reader.snapshot() as snapshot:
+            return snapshot.run_ids(prefix, limit)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._reader.close()
+
+
+class _FollowingDecompressor(Decompressor):
+    """Looks up the dictionaries another process has added since."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def decompress(self, codec: int, generation: int, kind: FrameKind, frame: bytes) -> bytes:
+        """The payload of *frame*."""
+        if codec == ZSTD and generation not in self._sets:
+            with translated_errors(), contextlib.closing(connect_view(self._path)) as connection:
+                for dictionaries in load_dictionaries(connection):
+                    self.add(dictionaries)
+        return super().decompress(codec, generation, kind, frame)
