@@ -274,6 +274,35 @@ def test_records_in_memory_go_to_disk_once_that_works_again(desk: SpoolDesk) -> 
     assert desk.is_clean
 
 
+def test_nothing_is_adopted_through_a_directory_that_is_not_this_user_s_own() -> None:
+    first = SpoolDesk()
+    first.offer_runs(5)
+    first.files.kill()
+    for path, node in first.disk.nodes.items():
+        if path.parent == PLACE:
+            node.uid = 2000
+    second = SpoolDesk(first.disk)
+    second.open()
+    assert second.deliver() == []
+    assert len(first.segments) == 1
+
+
+def test_what_is_no_lane_is_not_touched() -> None:
+    desk = SpoolDesk()
+    desk.offer_runs(1)
+    desk.deliver()
+    [destination] = desk.spool._destinations
+    stranger = desk.disk.process()
+    for name in ("documents", "01929a3c", "01929a3c-4f00-7a10-8000-00000000000g.1"):
+        stranger.make_directory(destination / name)
+        desk.disk.put(destination / name / "thesis.new", b"mine")
+        desk.disk.put(destination / name / "00000001.seg", b"mine too")
+    before = {path for path in desk.disk.files if path.name != "owner.lock"}
+    desk.adopt_later()
+    assert len(desk.deliver()) == 1
+    assert {path for path in desk.disk.files if path.name != "owner.lock"} == before
+
+
 def test_a_place_that_cannot_be_used_is_passed_over() -> None:
     disk = FakeDisk()
     foreign = disk.process(uid=0)

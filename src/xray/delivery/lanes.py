@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -28,6 +29,8 @@ _NOTES: Final = "runs.open"
 _DRAFT_SUFFIX: Final = ".new"
 _MAX_NOTES_BYTES: Final = 16 << 20
 _OPEN_ATTEMPTS: Final = 8
+_LANE: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[0-9]+\Z")
+_DRAFT: Final = re.compile(r"([0-9]{8,}|runs)\.new\Z")
 
 
 class Lane:
@@ -226,7 +229,7 @@ class Lane:
         for name in self._files.list_directory(self.path):
             stem, suffix = os.path.splitext(name)
             path = self.path / name
-            if suffix == _DRAFT_SUFFIX:
+            if _DRAFT.match(name):
                 attempt(self._files.remove, path)
             elif suffix == SEGMENT_SUFFIX and stem.isascii() and stem.isdigit():
                 try:
@@ -322,12 +325,13 @@ def _make_lane(files: Files, destination: Path) -> Lane:
 
 
 def list_lanes(files: Files, destination: Path) -> list[Path]:
-    """The lanes in *destination*, oldest first; none where it cannot be listed."""
+    """The lanes in *destination*, oldest first; none where it is not this user's own."""
     try:
+        _check_owner(files, destination)
         names = files.list_directory(destination)
     except FAILURES:
         return []
-    return [destination / name for name in names if name != QUARANTINE]
+    return [destination / name for name in names if _LANE.match(name)]
 
 
 def measure_lanes(files: Files, destination: Path) -> int:
