@@ -5,20 +5,25 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from xray.delivery.forks import hold_forks
 from xray.delivery.losses import DeliveryStats, Volume
 from xray.delivery.settings import DeliverySettings
-from xray.errors import XRayDeliveryError
+from xray.errors import NotFoundError, XRayDeliveryError
 from xray.model.facts import Fact
 from xray.wire.address import names_file
 
 if TYPE_CHECKING:
+    from xray.client import Client
     from xray.delivery.delivery import Delivery, FlushResult, TransportFactory
+    from xray.model.answers import Why
+    from xray.model.summary import RunSummary
 
+_ASK_TIMEOUT_S: Final = 5.0
 _NOTHING: Final = DeliveryStats(offered=Volume(), acknowledged=Volume(), pending=Volume())
 
 
@@ -85,6 +90,49 @@ class Destination:
                     books = _carry_on(books, delivery.stats())
             return books
 
+    def summarize(self, run_id: str) -> RunSummary:
+        """How the run went, once it is delivered.
+
+        Raises:
+            NotFoundError: it is not delivered yet, or was lost.
+            XRayError: whatever else there is no answer for.
+        """
+        from xray.model.summary import RunSummary
+
+        with self._reader(run_id) as client:
+            return RunSummary(client.run(run_id), client.findings(run_id))
+
+    def explain(self, run_id: str, candidate_id: str) -> Why:
+        """Why a candidate ended as it did, once the run is delivered.
+
+        Raises:
+            NotFoundError: it is not delivered yet, or was lost.
+            XRayError: whatever else there is no answer for.
+        """
+        with self._reader(run_id) as client:
+            return client.why(run_id, candidate_id)
+
+    @contextmanager
+    def _reader(self, run_id: str) -> Iterator[Client]:
+        is_delivered = self.flush(_ASK_TIMEOUT_S)
+        books = self.stats()
+        if not is_delivered or (self._open is None and books.pending):
+            raise NotFoundError(
+                f"The run {run_id} is not delivered yet: {books.last_problem or 'no time'}.",
+                hint="Ask again later; xray.flush() says whether everything is delivered.",
+                code="run_not_delivered",
+            )
+        try:
+            with _open_client(self._settings) as client:
+                yield client
+        except NotFoundError as error:
+            lost = ", ".join(f"{each.records} {cause}" for cause, each in books.lost.items())
+            raise NotFoundError(
+                f"The run {run_id} is not stored{f'; records were lost: {lost}' if lost else ''}.",
+                hint="xray.stats() says what became of the records of this process.",
+                code="run_not_found",
+            ) from error
+
     def leave_parent_behind(self) -> None:
         """Begin books of its own, in a process that was just forked."""
         self._turn = threading.RLock()
@@ -112,6 +160,15 @@ def find_transport(url: str) -> TransportFactory:
     from xray.delivery.transport import HttpTransport
 
     return HttpTransport
+
+
+def _open_client(settings: DeliverySettings) -> Client:
+    with hold_forks():
+        from xray.client import Client
+        from xray.local import LocalClient
+    if names_file(settings.url):
+        return LocalClient(settings.url)
+    return Client(settings.url, settings.api_key)
 
 
 class _Destinations:

@@ -27,6 +27,8 @@ class AttachedRun(Run):
         settings: how they are captured.
     """
 
+    _must_end = False
+
     def __init__(self, handover: Handover, sink: Sink, settings: CaptureSettings) -> None:
         super().__init__(handover.pipeline, sink, settings)
         self.run_id = handover.run_id

@@ -25,17 +25,19 @@ from xray.capture.naming import (
 from xray.capture.noop import NoopStep
 from xray.capture.sequence import StepSequence
 from xray.capture.settings import FULL_BYTES_PER_RUN, CaptureSettings
+from xray.capture.sink import AnsweringSink, Sink
 from xray.capture.snapshot import merge_fields, pack_frozen, read_list, snapshot
 from xray.capture.step import VALUE_LIMITS, Place, Step, current_step
 from xray.capture.wrapping import record_calls
-from xray.errors import XRayDeliveryError
+from xray.errors import InvalidQueryError, NotFoundError, XRayDeliveryError
 from xray.model.facts import NIL, RunFinished, RunStarted
-from xray.model.ids import new_uuid7, parse_uuid, run_id_for_key
+from xray.model.ids import identify, new_uuid7, parse_uuid, run_id_for_key
 from xray.model.kinds import is_a
 from xray.model.vocabulary import RunStatus
 
 if TYPE_CHECKING:
-    from xray.capture.sink import Sink
+    from xray.model.answers import Why
+    from xray.model.summary import RunSummary
 
 Self = TypeVar("Self", bound="Run")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -48,6 +50,9 @@ class Run:
     It has failed when an exception leaves it, and is cancelled when Ctrl-C, the cancellation of
     its task or the closing of its generator does; the exception goes on as it was.
     """
+
+    _must_end = True
+    """Whether questions have to wait for the end."""
 
     def __init__(
         self,
@@ -266,6 +271,54 @@ class Run:
         with guarded("Run.add_tags"):
             self._added_tags.extend(read_tags(list(tags)))
 
+    # Asking, once the run has ended
+
+    def summary(self) -> RunSummary:
+        """How the run went: its status, what each step let through, what deserves a look.
+
+            print(run.summary())
+
+        It waits, for some seconds at most, until the run is stored.
+
+        Raises:
+            NotFoundError: the run has not ended, was not recorded, or is not delivered yet.
+            XRayError: whatever else there is no answer for.
+        """
+        return self._answers().summarize(self.run_id)
+
+    def why(self, candidate: object) -> Why:
+        """Why *candidate*, an id or what has one, was chosen, dropped, or never there.
+
+            print(run.why("p17"))
+
+        A candidate nobody recorded has an answer too. It waits as `summary` does.
+
+        Raises:
+            InvalidQueryError: *candidate* has no id.
+            NotFoundError: the run has not ended, was not recorded, or is not delivered yet.
+            XRayError: whatever else there is no answer for.
+        """
+        candidate_id = identify(candidate)
+        if candidate_id is None:
+            raise InvalidQueryError(
+                "The candidate has no id.", hint="Give its id.", code="missing_parameter"
+            )
+        return self._answers().explain(self.run_id, candidate_id)
+
+    def _answers(self) -> AnsweringSink:
+        if not self._is_finished and self._must_end:
+            raise NotFoundError(
+                f"The run {self.run_id} has not ended.",
+                hint="Ask after its `with` block, or after `finish()`.",
+                code="run_not_ended",
+            )
+        sink: object = self.sink
+        if not isinstance(sink, AnsweringSink):
+            raise NotFoundError(
+                "The run was put into a sink that answers no questions.", code="run_not_recorded"
+            )
+        return sink
+
     # Steps
 
     def step(
@@ -399,6 +452,13 @@ class Run:
 
 class NoopRun(Run):
     """Records nothing: the run of a client that is off."""
+
+    def _answers(self) -> AnsweringSink:
+        raise NotFoundError(
+            "The run was not recorded: X-Ray is off here.",
+            hint="See `enabled=`, XRAY_DISABLED, and the log of `xray`.",
+            code="run_not_recorded",
+        )
 
     def start(self: Self) -> Self:
         """Begin nothing."""

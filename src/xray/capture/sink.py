@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from xray.model.facts import Fact
+
+if TYPE_CHECKING:
+    # Few programs ask; the others need not load what answers are made of.
+    from xray.model.answers import Why
+    from xray.model.summary import RunSummary
 
 
 class Sink(Protocol):
@@ -24,4 +29,25 @@ class Sink(Protocol):
 
     def count_loss(self, cause: str, records: int = 1, decisions: int = 0) -> None:
         """Count what was lost before it could become a fact."""
+        ...
+
+
+@runtime_checkable
+class AnsweringSink(Protocol):
+    """A sink that can be asked about the runs that were put into it; it may wait, and raises."""
+
+    def summarize(self, run_id: str) -> RunSummary:
+        """How the run went.
+
+        Raises:
+            XRayError: there is no answer, and why.
+        """
+        ...
+
+    def explain(self, run_id: str, candidate_id: str) -> Why:
+        """Why a candidate ended as it did.
+
+        Raises:
+            XRayError: there is no answer, and why.
+        """
         ...

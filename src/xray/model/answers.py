@@ -206,3 +206,9 @@ class Why(Struct, frozen=True, kw_only=True):
     parts: list[str] = []
     findings: list[Finding] = []
     similar: list[str] = []
+
+    def __str__(self) -> str:
+        if self.certainty == "known":
+            return self.answer
+        is_news = self.because and self.because not in self.answer
+        return f"{self.answer} ({self.certainty}{f': {self.because}' if is_news else ''})"

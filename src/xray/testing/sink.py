@@ -9,6 +9,9 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from xray.errors import NotFoundError
+from xray.forensics.evidence import load_evidence
+from xray.forensics.why import explain
+from xray.model.answers import Why
 from xray.model.counts import StepSummary, summarize_step
 from xray.model.decisions import open_decision, weigh_rows
 from xray.model.facts import (
@@ -21,7 +24,11 @@ from xray.model.facts import (
     StepRoster,
     StepRows,
 )
+from xray.model.ids import new_uuid7
 from xray.model.records import Decision
+from xray.model.summary import RunSummary
+from xray.reading import list_findings, show_run
+from xray.store.memory import MemoryStore
 from xray.wire.codec import decode_fact, encode_fact
 
 FactKind = TypeVar(
@@ -176,6 +183,28 @@ class MemorySink:
         chunks = [chunk for chunk in self._of_kind(StepRoster) if chunk.step_id == step_id]
         ordered = sorted(chunks, key=lambda chunk: chunk.chunk)
         return [group for chunk in ordered for group in chunk.groups]
+
+    def summarize(self, run_id: str) -> RunSummary:
+        """How the run went, as `run.summary()` asks.
+
+        Raises:
+            NotFoundError: no such run was recorded.
+        """
+        store = self._fill_store()
+        return RunSummary(show_run(store, run_id), list_findings(store, run_id).findings)
+
+    def explain(self, run_id: str, candidate_id: str) -> Why:
+        """Why a candidate ended as it did, as `run.why(candidate)` asks.
+
+        Raises:
+            NotFoundError: no such run was recorded.
+        """
+        return explain(load_evidence(self._fill_store(), run_id), candidate_id)
+
+    def _fill_store(self) -> MemoryStore:
+        store = MemoryStore()
+        store.submit(new_uuid7(), self.facts).result()
+        return store
 
     def _of_kind(self, kind: type[FactKind]) -> list[FactKind]:
         return [fact for fact in self.facts if isinstance(fact, kind)]
