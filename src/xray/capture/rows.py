@@ -9,7 +9,6 @@ import msgspec
 
 from xray.capture.comparison import is_missing
 from xray.capture.evidence import (
-    MAX_REASON_LENGTH,
     FindStep,
     read_check,
     read_number,
@@ -29,7 +28,9 @@ from xray.model.vocabulary import MISSING_PREFIX
 IMPLIED_CHECK: Final = "limit"
 """The name of a check that a verdict gives without a reason."""
 
-MAX_PLAIN_ROW_BYTES: Final = 2_048
+MAX_QUICK_ROW_BYTES: Final = 256
+"""A row no longer than this holds neither an id nor a reason that would have to be cut."""
+
 MAX_LOGGED_ROWS: Final = 1_024
 MAX_PENDING_CANDIDATES: Final = 4_096
 MAX_CHECKS_PER_CANDIDATE: Final = 64
@@ -105,17 +106,28 @@ class RowMaker:
         if isinstance(evidence, str) or len(evidence) >= MAX_CHECKS_PER_CANDIDATE:
             self._omit("evidence_out")
             return
-        evidence.append(
-            read_check(
-                name,
-                field,
-                observed,
-                op,
-                limit,
-                passed=passed,
-                redactor=self._redactor,
-                omissions=self._omissions,
-            )
+        evidence.append(self.make_check(name, field, observed, op, limit, passed=passed))
+
+    def make_check(
+        self,
+        name: object,
+        field: object,
+        observed: object,
+        op: object,
+        limit: object,
+        *,
+        passed: bool,
+    ) -> Check:
+        """Evidence as it travels."""
+        return read_check(
+            name,
+            field,
+            observed,
+            op,
+            limit,
+            passed=passed,
+            redactor=self._redactor,
+            omissions=self._omissions,
         )
 
     def take_failed_check(self, candidate: object) -> str | None:
@@ -151,8 +163,8 @@ class RowMaker:
         """The encoded row of one verdict; arguments as for `make_row`."""
         if (
             type(candidate) is str
-            and 0 < len(candidate) <= MAX_CANDIDATE_ID_LENGTH
-            and (reason is None or (type(reason) is str and len(reason) <= MAX_REASON_LENGTH))
+            and candidate
+            and (reason is None or type(reason) is str)
             and (attributes is None or self.are_plain(attributes))
             and not self.pending
             and all(one is None for one in more)
@@ -161,7 +173,7 @@ class RowMaker:
                 row = _encode((verdict, candidate, reason, attributes))
             except (UnicodeEncodeError, OverflowError):
                 row = b""
-            if 0 < len(row) <= MAX_PLAIN_ROW_BYTES:
+            if 0 < len(row) <= MAX_QUICK_ROW_BYTES:
                 return row
         return _encode(self.make_row(verdict, candidate, reason, attributes, *more))
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from xray.capture.drawn import DrawnStep
-from xray.capture.evidence import MAX_REASON_LENGTH
 from xray.capture.guard import caught
 from xray.capture.ledger import encode_row
-from xray.capture.rows import MAX_PLAIN_ROW_BYTES
+from xray.capture.rows import MAX_QUICK_ROW_BYTES
 from xray.capture.settings import CENSUS_BYTES, CENSUS_ROWS
 from xray.capture.settlement import SealedRows
 from xray.model.facts import ACCEPTED, REJECTED, SELECTED, DecisionRow
-from xray.model.ids import MAX_CANDIDATE_ID_LENGTH
 from xray.model.vocabulary import CaptureLevel
 
 
@@ -21,8 +20,10 @@ class SampledStep(DrawnStep):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._rows_left: float = CENSUS_ROWS
+        self._max_rows = CENSUS_ROWS
         self._bytes_left = CENSUS_BYTES
+        self._looked_at = 0
+        self._next_look = min(CENSUS_ROWS, CENSUS_BYTES // MAX_QUICK_ROW_BYTES)
 
     def reject(
         self,
@@ -47,22 +48,36 @@ class SampledStep(DrawnStep):
                 and part_of is None
                 and self._ledger is None
                 and type(candidate_id) is str
-                and 0 < len(candidate_id) <= MAX_CANDIDATE_ID_LENGTH
-                and (reason is None or (type(reason) is str and len(reason) <= MAX_REASON_LENGTH))
-                and (attributes is None or self._are_plain(attributes))
+                and candidate_id
+                and (type(reason) is str or reason is None)
                 and not self._pending_checks
             ):
-                try:
-                    row = encode_row((REJECTED, candidate_id, reason, attributes))
-                except (UnicodeEncodeError, OverflowError):
-                    row = b""
-                if 0 < len(row) <= MAX_PLAIN_ROW_BYTES:
-                    self._encoded.append(row)
-                    self._rows_left -= 1
-                    self._bytes_left -= len(row)
-                    if self._rows_left <= 0 or self._bytes_left <= 0:
-                        self._end_census()
-                    return
+                # What `are_plain` and `_keep_plain` do: two calls would cost as much again.
+                is_plain = attributes is None
+                if type(attributes) is dict:
+                    is_plain = True
+                    harmless = self._harmless_keys
+                    for name, value in attributes.items():
+                        kind = type(value)
+                        if not (
+                            type(name) is str
+                            and name in harmless
+                            and (kind is int or kind is float or value is None or kind is bool
+                                 or (kind is str and len(value) <= MAX_QUICK_ROW_BYTES))
+                        ):  # fmt: skip
+                            is_plain = False
+                            break
+                if is_plain:
+                    try:
+                        row = encode_row((REJECTED, candidate_id, reason, attributes))
+                        if len(row) <= MAX_QUICK_ROW_BYTES:
+                            rows = self._encoded
+                            rows.append(row)
+                            if len(rows) >= self._next_look:
+                                self._look()
+                            return
+                    except (UnicodeEncodeError, OverflowError):
+                        pass  # The walk over what was given mends it.
             if self._ledger is not None:
                 self.reject(
                     candidate_id, reason, attributes, reasoning, score, observed, limit,
@@ -100,7 +115,7 @@ class SampledStep(DrawnStep):
                 and part_of is None
                 and self._ledger is None
                 and type(candidate_id) is str
-                and 0 < len(candidate_id) <= MAX_CANDIDATE_ID_LENGTH
+                and candidate_id
                 and (score is None or (type(score) is float and -1e308 < score < 1e308))
                 and (attributes is None or self._are_plain(attributes))
                 and not self._pending_checks
@@ -144,7 +159,7 @@ class SampledStep(DrawnStep):
                 and part_of is None
                 and self._ledger is None
                 and type(candidate_id) is str
-                and 0 < len(candidate_id) <= MAX_CANDIDATE_ID_LENGTH
+                and candidate_id
                 and (score is None or (type(score) is float and -1e308 < score < 1e308))
                 and (attributes is None or self._are_plain(attributes))
                 and not self._pending_checks
@@ -171,16 +186,29 @@ class SampledStep(DrawnStep):
             row = encode_row(parts)
         except (UnicodeEncodeError, OverflowError):
             return False
-        if len(row) > MAX_PLAIN_ROW_BYTES:
+        if len(row) > MAX_QUICK_ROW_BYTES:
             return False
         self._keep(row)
         return True
 
     def _keep(self, row: bytes) -> None:
         self._encoded.append(row)
-        self._rows_left -= 1
-        self._bytes_left -= len(row)
-        if self._rows_left <= 0 or self._bytes_left <= 0:
+        if len(self._encoded) >= self._next_look or len(row) > MAX_QUICK_ROW_BYTES:
+            self._look()
+
+    def _look(self) -> None:
+        """See whether the census is full, and when to look again.
+
+        The verbs do not count bytes: that many rows as quick ones can be do not go past the limit.
+        """
+        with self._switch:
+            count = len(self._encoded)
+            self._bytes_left -= sum(map(len, self._encoded[self._looked_at :]))
+            self._looked_at = count
+            rows_left = min(self._max_rows - count, self._bytes_left // MAX_QUICK_ROW_BYTES)
+            self._next_look = count + max(1, rows_left)
+            is_full = count >= self._max_rows or self._bytes_left <= 0
+        if is_full:
             self._end_census()
 
     def _enter(self, row: DecisionRow) -> None:
@@ -199,6 +227,7 @@ class SampledStep(DrawnStep):
         self._begin_draws()
 
     def _become_drawn(self) -> None:
+        # The level the step was opened with, which the class would take with it.
         self.level = self.level
         self.__class__ = _StepAfterCensus
 
@@ -218,8 +247,9 @@ class FullStep(SampledStep):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._rows_left = float("inf")
+        self._max_rows = sys.maxsize
         self._bytes_left = self.run.full_bytes_left
+        self._next_look = max(1, self._bytes_left // MAX_QUICK_ROW_BYTES)
 
     def _end_census(self) -> None:
         self._take_share()
