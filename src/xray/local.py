@@ -243,6 +243,20 @@ def _open_inlet(url: str) -> Inlet | None:
         raise TransportError(_say(error), is_lasting=True) from error
 
 
+def is_written(url: str) -> bool:
+    """Whether another process has the right to write the file at *url*; it keeps it."""
+    from xray.store.sqlite.connection import FileLock
+
+    path = find_file(url)
+    if not path.exists() or not os.access(path, os.W_OK):
+        return False
+    try:
+        FileLock(path).release()
+    except StoreError:
+        return True
+    return False
+
+
 def _explain(error: StoreError) -> TransportError:
     return TransportError(_say(error))
 

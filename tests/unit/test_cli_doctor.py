@@ -18,6 +18,7 @@ from xray.cli.checks import check_clock
 from xray.cli.main import main
 from xray.cli.version import read_version
 from xray.settings import VARIABLES
+from xray.store.sqlite.connection import FileLock
 
 
 @pytest.fixture(autouse=True)
@@ -172,7 +173,7 @@ def test_a_run_that_cannot_be_written_is_a_problem(
     [
         ("ftp://files", "'ftp://files' is not the address of a server."),
         ("http://ann:pw@host", "The address of the server holds a name or password."),
-        ("sqlite:///x.db", "The address is a store, not a server."),
+        ("sqlite:x.db", "'sqlite:x.db' names no database file."),
     ],
 )
 def test_an_address_that_is_none_is_a_problem(
@@ -260,3 +261,57 @@ def test_doctor_works_with_the_core_install_alone(server: ScriptedServer) -> Non
     )
     assert done.stderr == ""
     assert done.returncode == 0
+
+
+def test_a_file_that_does_not_exist_yet_is_no_problem(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "new" / "runs.db"
+    checks = examine(capsys, "--store", f"sqlite:///{path}")
+    assert checks["XRAY_URL"] == ("ok", f"sqlite:///{path} (--store)", "")
+    assert checks["file"] == ("ok", f"{path} is made by the first record", "")
+    assert checks["folder"][1] == f"{tmp_path} can be written; the rest is made"
+    assert checks["round trip"][0] == "skipped"
+    assert not path.parent.exists()
+    assert "connection" not in checks
+
+
+def test_a_run_is_written_into_a_file_and_read_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XRAY_URL", f"sqlite:///{tmp_path}/runs.db")
+    checks = examine(capsys, "--write")
+    assert checks["round trip"][0] == "ok"
+    assert re.match(r".*/runs.db: 1 run, \d+ kB$", examine(capsys)["file"][1])
+    rival = FileLock(tmp_path / "runs.db")
+    assert "a process writes runs.db" in examine(capsys)["writer"][1]
+    rival.release()
+    assert examine(capsys)["writer"][1] == "no process writes it at the moment"
+
+
+def test_a_file_that_is_none_of_ours_is_a_problem(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("notes" * 1000)
+    checks = examine(capsys, "--store", f"sqlite:///{path}", "--write")
+    assert checks["file"][:2] == ("problem", f"{path} is not an X-Ray database.")
+    assert "round trip" not in checks
+    assert path.read_text() == "notes" * 1000
+
+
+def test_a_folder_that_cannot_be_made_is_a_problem(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "taken").touch()
+    checks = examine(capsys, "--store", f"sqlite:///{tmp_path}/taken/runs.db")
+    assert checks["folder"][0] == "problem"
+
+
+def test_without_the_extra_the_packages_are_the_problem(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xray.cli.file_checks._NEEDED", ("sqlalchemy", "no_such_package"))
+    verdict, detail, todo = examine(capsys, "--store", f"sqlite:///{tmp_path}/a.db")["packages"]
+    assert (verdict, detail) == ("problem", "no_such_package missing, which a database file needs")
+    assert "pip install 'xray-forensics[server]'" in todo

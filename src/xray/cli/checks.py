@@ -12,54 +12,27 @@ from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
 
+from xray.cli.checkpoint import Checkpoint
 from xray.cli.connection import Setting, resolve_api_key, resolve_url
+from xray.cli.file_checks import check_file_road
+from xray.cli.round_trip import check_round_trip
 from xray.cli.spool_check import examine_spool
 from xray.cli.version import read_version
 from xray.cli.wording import say_duration
 from xray.client import Client, Reply, problem_of
 from xray.errors import ConfigurationError, XRayError
-from xray.model.clock import SystemClock
-from xray.model.facts import (
-    ACCEPTED,
-    REJECTED,
-    DecisionRow,
-    Fact,
-    RunFinished,
-    RunStarted,
-    StepFinished,
-)
-from xray.model.ids import new_uuid7
 from xray.settings import CONFIG_VARIABLE, VARIABLES, check_setting
-from xray.wire.address import check_url
-
-Verdict = Literal["ok", "problem", "skipped"]
+from xray.wire.address import check_destination, check_file, names_file
 
 CONNECT_TIMEOUT_S: Final = 5.0
 MAX_CLOCK_SKEW_S: Final = 5.0
 API_VERSION: Final = "1"
-ROUND_TRIP_PIPELINE: Final = "xray-doctor"
-
-
-class Checkpoint(Struct, frozen=True):
-    """One thing that was looked at.
-
-    Args:
-        name: what was looked at.
-        verdict: how it is.
-        detail: what was seen.
-        todo: for a problem, what to do next.
-    """
-
-    name: str
-    verdict: Verdict
-    detail: str
-    todo: str = ""
 
 
 class _Info(Struct, frozen=True):
@@ -73,6 +46,8 @@ class _Document(Struct, frozen=True):
 def check_road(args: Namespace, environment: Mapping[str, str]) -> Iterator[Checkpoint]:
     """Look at everything between this process and a stored run, nearest first.
 
+    With a database file in place of a server, the road ends at the file.
+
     Args:
         args: the options of `xray doctor`.
         environment: the variables of this process.
@@ -80,11 +55,15 @@ def check_road(args: Namespace, environment: Mapping[str, str]) -> Iterator[Chec
     python = f"{platform.python_version()} ({platform.python_implementation()}, {sys.executable})"
     yield Checkpoint("python", "ok", python)
     yield Checkpoint("xray", "ok", read_version())
-    url, key = resolve_url(args, environment), resolve_api_key(args, environment)
+    url, key = _settle_path(resolve_url(args, environment)), resolve_api_key(args, environment)
     yield from check_settings(url, key, environment)
     is_safe, detail, todo = examine_spool(url.value or "", environment)
     yield Checkpoint("spool", "ok" if is_safe else "problem", detail, todo)
     try:
+        if url.value is not None and names_file(url.value):
+            file_url = check_file(url.value)
+            yield from check_file_road(file_url, is_write_asked=args.write)
+            return
         client = Client(url.value, key.value, timeout_s=CONNECT_TIMEOUT_S)
     except ConfigurationError as error:
         yield Checkpoint("address", "problem", error.detail, error.hint)
@@ -99,6 +78,13 @@ def check_road(args: Namespace, environment: Mapping[str, str]) -> Iterator[Chec
             yield from check_server(client, is_write_asked=args.write, key=key)
         else:
             yield Checkpoint("server", "skipped", "it cannot be reached")
+
+
+def _settle_path(url: Setting) -> Setting:
+    try:
+        return Setting(url.name, check_destination(url.value or ""), url.source)
+    except ConfigurationError:
+        return url
 
 
 def check_settings(
@@ -123,7 +109,7 @@ def check_settings(
 
 def _say_url(url: Setting) -> str:
     try:
-        return check_url(url.value or "")
+        return check_destination(url.value or "")
     except ConfigurationError:
         return "a value that is no address"
 
@@ -195,7 +181,7 @@ def check_server(client: Client, *, is_write_asked: bool, key: Setting) -> Itera
         return
     yield _check_version(client)
     if is_write_asked:
-        yield _check_round_trip(client, key)
+        yield check_round_trip(client.url, key.value, lambda: client)
     else:
         yield Checkpoint("round trip", "skipped", "--write records a run and reads it back")
 
@@ -261,54 +247,3 @@ def _check_version(client: Client) -> Checkpoint:
     detail = f"the server speaks version {theirs} of the API, this is version {API_VERSION}"
     todo = "Install versions of xray-forensics that belong together on both sides."
     return Checkpoint("version", "problem", detail, todo)
-
-
-def _check_round_trip(client: Client, key: Setting) -> Checkpoint:
-    from xray.delivery.delivery import Delivery
-    from xray.delivery.settings import DeliverySettings
-
-    began_s = time.perf_counter()
-    delivery = Delivery(
-        DeliverySettings(
-            url=client.url,
-            api_key=key.value,
-            offline_mode="fail",
-            fail_deadline_s=CONNECT_TIMEOUT_S,
-        )
-    )
-    run_id = new_uuid7()
-    try:
-        for fact in _make_facts(run_id, SystemClock().wall_us()):
-            delivery.put(fact)
-        delivery.flush(CONNECT_TIMEOUT_S)
-        stored = client.run(run_id)
-    except XRayError as error:
-        todo = error.hint or "Look at the server's log."
-        return Checkpoint("round trip", "problem", error.detail, todo)
-    finally:
-        delivery.close(0)
-    took = say_duration((time.perf_counter() - began_s) * 1000)
-    if [step.counts.rejected for step in stored.steps] != [1]:
-        todo = "Look at the server's log."
-        return Checkpoint("round trip", "problem", "the run came back incomplete", todo)
-    return Checkpoint("round trip", "ok", f"run {run_id} written and read in {took}")
-
-
-def _make_facts(run_id: str, now_us: int) -> tuple[Fact, ...]:
-    return (
-        RunStarted(run_id=run_id, pipeline=ROUND_TRIP_PIPELINE, started_at_us=now_us),
-        StepFinished(
-            run_id=run_id,
-            step_id=new_uuid7(),
-            pipeline=ROUND_TRIP_PIPELINE,
-            name="check",
-            step_type="filter",
-            ordinal=0,
-            started_at_us=now_us,
-            rows=[
-                DecisionRow(ACCEPTED, "kept"),
-                DecisionRow(REJECTED, "dropped", reason="round_trip"),
-            ],
-        ),
-        RunFinished(run_id=run_id, status="completed"),
-    )

@@ -8,7 +8,8 @@ from typing import Final
 
 import msgspec
 
-from xray.cli.checks import Checkpoint, Verdict, check_road
+from xray.cli.checkpoint import Checkpoint, Verdict
+from xray.cli.checks import check_road
 from xray.cli.console import open_console
 from xray.cli.terminal import Style, Terminal, printable, wrap
 
@@ -27,7 +28,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         "The exit code is 1 when there is a problem.\n\n"
         "examples:\n"
         "  xray doctor\n"
-        "  xray doctor --url https://xray.example.org --write"
+        "  xray doctor --url https://xray.example.org --write\n"
+        "  xray doctor --store sqlite:///runs.db"
     )
 
 
