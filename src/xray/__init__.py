@@ -19,6 +19,7 @@ and async, and decorators of functions, coroutines and generators.
 
 - `XRay`, `xray_run`, `xray_step` make a `Run` and its `Step`s.
 - `wrap` carries the current run into threads and executors, `attach` into other processes.
+- `rule` states what must be true of a candidate for `step.filter(items, rules)` to keep it.
 - `configure` sets what counts for every client; so do variables such as `XRAY_URL`.
 - `flush`, `close` and `stats` deliver what waits and keep the books.
 - `XRayDeliveryError`, an `XRayError`, is raised in `offline_mode="fail"` only; otherwise nothing
@@ -28,6 +29,7 @@ and async, and decorators of functions, coroutines and generators.
 
 from xray.capture.redaction import REDACTED
 from xray.capture.run import Run
+from xray.capture.sets.rules import rule
 from xray.capture.step import Step
 from xray.capture.wrapping import wrap
 from xray.destinations import close, flush, stats
@@ -45,6 +47,7 @@ __all__ = [
     "close",
     "configure",
     "flush",
+    "rule",
     "stats",
     "wrap",
     "xray_run",

@@ -6,7 +6,7 @@ import math
 import operator
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from xray.model.arrays import read_array_scalar, spell_array_time
 from xray.model.kinds import is_a, is_one_of, read_loaded
@@ -54,3 +54,20 @@ def meets(observed: Any, op: str, limit: Any) -> bool:
         return bool(_COMPARE[known](observed, limit))
     except Exception:  # noqa: BLE001  (types that do not compare are not a failure of the pipeline)
         return False
+
+
+def margin_of(observed: object, limit: object) -> float | None:
+    """How far *observed* is from *limit*; None where they are no finite numbers."""
+    if not (_is_number(observed) and _is_number(limit)):
+        return None
+    try:
+        distance = abs(observed - limit)
+    except OverflowError:
+        return None
+    return distance if math.isfinite(distance) else None
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    # By identity: a comparison of types may run code of a metaclass of the pipeline's.
+    kind = type(value)
+    return kind is int or kind is float

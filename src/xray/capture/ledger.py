@@ -13,9 +13,10 @@ from typing import Final, NamedTuple, cast
 
 import msgspec
 
+from xray.capture.comparison import margin_of
 from xray.capture.draw import Combination, Draw, Origins, Segment
 from xray.capture.evidence import MAX_REASON_LENGTH
-from xray.capture.nearest import Nearest, margin_of
+from xray.capture.nearest import Nearest
 from xray.capture.sets.decisions import Decisions
 from xray.model.counts import MAX_REASONS, OTHER_REASON, reason_of
 from xray.model.facts import REJECTED, DecisionRow, OriginRef
@@ -130,12 +131,13 @@ class Ledger:
             origins: what brought the candidates.
             encode: makes the rows of the decisions at some places.
         """
-        segments: list[Segment | None] = []
-        for code, kind in enumerate(decisions.kinds):
-            places, ids = decisions.ids.of_code(decisions.codes, code, start)
-            if not len(ids):
-                segments.append(None)
-                continue
+        codes, kinds = decisions.codes, decisions.kinds
+        segments: list[Segment | None] = [None for _ in kinds]
+        # In the order in which they first occur, as single verbs would have met them.
+        met = [code for code in range(len(kinds)) if codes.find(code, start) >= 0]
+        for code in sorted(met, key=lambda code: codes.find(code, start)):
+            kind = kinds[code]
+            places, ids = decisions.ids.of_code(codes, code, start)
             combination = self.find(
                 kind.verdict,
                 kind.reason
@@ -147,9 +149,9 @@ class Ledger:
             )
             segment = Segment(combination, ids)
             combination.segments.append(segment)
-            segments.append(segment)
+            segments[code] = segment
             combination.draw.ask_many(segment, _encode_at(places, encode))
-        batch = Batch(decisions.codes[start:], segments)
+        batch = Batch(codes[start:], segments)
         self.order.append(batch)
         for check, near in decisions.nearest(start):
             rows = encode([place for place, _ in near])

@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from bisect import insort
 from collections.abc import Callable
-from typing import Final, TypeGuard
+from typing import Final
 
 from xray.capture.draw import Combination, Drawn, Segment
 
 NEAREST_PER_CHECK: Final = 50
 MAX_CHECKS: Final = 64
-
-
-def margin_of(observed: object, limit: object) -> float | None:
-    """How far *observed* is from *limit*; None where they are no finite numbers."""
-    if not (_is_number(observed) and _is_number(limit)):
-        return None
-    try:
-        distance = abs(observed - limit)
-    except OverflowError:
-        return None
-    return distance if math.isfinite(distance) else None
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    # By identity: a comparison of types may run code of a metaclass of the pipeline's.
-    kind = type(value)
-    return kind is int or kind is float
 
 
 class Nearest:

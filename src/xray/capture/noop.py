@@ -11,6 +11,8 @@ from xray.capture.step import Step
 class NoopStep(Step):
     """Records nothing: the step of a client that is off, or outside any run."""
 
+    records = False
+
     def _open(self) -> None:
         pass
 

@@ -108,6 +108,15 @@ class RowMaker:
             return
         evidence.append(self.make_check(name, field, observed, op, limit, passed=passed))
 
+    @property
+    def shows_operands(self) -> bool:
+        """Whether what is compared is recorded as it is, but for the values of hidden fields."""
+        return self._redactor.hook is None
+
+    def hides(self, field: str) -> bool:
+        """Whether the values of *field* are redacted."""
+        return self._redactor.hides_key(field)
+
     def make_check(
         self,
         name: object,

@@ -19,6 +19,7 @@ from xray.capture.evidence import (
 from xray.capture.failures import describe_error, status_after
 from xray.capture.guard import caught, guarded, warn
 from xray.capture.rows import MAX_LOGGED_ROWS, RowMaker
+from xray.capture.sets.verbs import SetVerbs
 from xray.capture.settings import CaptureSettings
 from xray.capture.settlement import NamedGroup, SealedRows
 from xray.capture.sink import Sink
@@ -87,7 +88,7 @@ class Owner(Protocol):
         ...
 
 
-class Step:
+class Step(SetVerbs):
     """A step of a run; `run.step(...)` makes one.
 
     Use it as a context manager, plain or async. What it records is decided by its capture level;

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
+from heapq import nsmallest
 from typing import Any, Final, Protocol
 
-from xray.capture.comparison import is_missing, meets
+from xray.capture.comparison import is_missing, margin_of, meets
 from xray.capture.sets.libraries import find_library, find_numpy
 from xray.model.vocabulary import parse_operator
 
@@ -47,6 +48,10 @@ class Column(Protocol):
         """The places from the highest value to the lowest; missing ones last, ties as they are."""
         ...
 
+    def nearest(self, limit: object, places: Sequence[int], most: int) -> list[tuple[int, float]]:
+        """Those of *places* whose numbers are nearest to *limit*, with their margins, in order."""
+        ...
+
 
 class ListColumn:
     """Values of any kind, compared one by one."""
@@ -84,16 +89,25 @@ class ListColumn:
         known.sort(key=held.__getitem__, reverse=True)
         return [*known, *(place for place, is_gap in enumerate(missing) if is_gap)]
 
+    def nearest(self, limit: object, places: Sequence[int], most: int) -> list[tuple[int, float]]:
+        """Those of *places* whose numbers are nearest to *limit*."""
+        return _find_nearest(self, limit, places, most)
+
 
 class ArrayColumn:
     """Whole numbers, floats or truth values in an array of NumPy.
 
     Comparisons give what Python's own would: where NumPy would round an operand, the plain values
     are compared one by one.
+
+    Args:
+        array: the numbers.
+        has_gaps: what is not a number stands for a value that is not there.
     """
 
-    def __init__(self, array: Any) -> None:
+    def __init__(self, array: Any, *, has_gaps: bool) -> None:
         self._array = array
+        self._has_gaps = has_gaps and array.dtype.kind == "f"
 
     def __len__(self) -> int:
         return len(self._array)
@@ -101,7 +115,7 @@ class ArrayColumn:
     def values(self, places: Sequence[int]) -> list[Any]:
         """The plain values at *places*."""
         found: list[Any] = self._array[places].tolist()
-        return found
+        return [None if value != value else value for value in found] if self._has_gaps else found
 
     def compare(self, op: str, limit: object) -> bytes:
         """For each value whether it meets *limit*."""
@@ -141,6 +155,30 @@ class ArrayColumn:
         places: Sequence[int] = order
         return places
 
+    def nearest(self, limit: object, places: Sequence[int], most: int) -> list[tuple[int, float]]:
+        """Those of *places* whose numbers are nearest to *limit*."""
+        is_narrow = isinstance(limit, (int, float)) and abs(limit) < _EXACT_FLOATS
+        if type(places) is not range or len(places) <= most or not is_narrow:
+            return _find_nearest(self, limit, places, most)
+        numpy = find_numpy()
+        margins = numpy.abs(self._array[places.start :].astype("float64") - limit)
+        margins[~numpy.isfinite(margins)] = numpy.inf
+        # What the widest margin of the nearest leaves over: ties are settled below.
+        near = numpy.flatnonzero(margins <= numpy.partition(margins, most - 1)[most - 1])
+        near = near[margins[near].argsort(kind="stable")][:most] + places.start
+        return _find_nearest(self, limit, near.tolist(), most)
+
+
+def _find_nearest(
+    column: Column, limit: object, places: Sequence[int], most: int
+) -> list[tuple[int, float]]:
+    margins = [
+        (margin, place)
+        for place, value in zip(places, column.values(places), strict=True)
+        if (margin := margin_of(value, limit)) is not None
+    ]
+    return sorted((place, margin) for margin, place in nsmallest(most, margins))
+
 
 def is_column(value: object) -> bool:
     """Whether *value* holds one value a candidate, rather than being one itself."""
@@ -161,7 +199,8 @@ def read_column(given: Any) -> Column:
     if array is None or array.ndim != 1 or array.dtype.kind not in "biuf":
         return ListColumn(read_values(given))
     is_narrow = array.dtype.itemsize <= _WIDEST_BYTES
-    return ArrayColumn(array) if is_narrow else ListColumn(read_values(given))
+    has_gaps = found[0] in ("numpy", "pandas")
+    return ArrayColumn(array, has_gaps=has_gaps) if is_narrow else ListColumn(read_values(given))
 
 
 def read_array(given: Any) -> Any:

@@ -63,7 +63,7 @@ class Decisions:
         describe: makes the details of the decisions at some places; asked for few of many.
         origin: what brought all of them.
         items: the candidates as they were given; stands for those without an id.
-        is_partitioned: they are decided `by` something.
+        is_plain: they can be entered under their ids alone.
         nearest: finds, from a place on, those whose observed value is nearest to a limit: for each
             check, by name, their places and margins.
     """
@@ -74,13 +74,13 @@ class Decisions:
     describe: Callable[[Sequence[int]], Iterable[Detail]] = _describe_none
     origin: object = None
     items: Sequence[object] | None = None
-    is_partitioned: bool = False
+    is_plain: bool = True
     nearest: Callable[[int], Iterable[tuple[str, list[tuple[int, float]]]]] = lambda _: ()
 
     @property
     def are_plain(self) -> bool:
-        """Whether they can be entered under their ids alone."""
-        return self.ids.is_complete and not self.is_partitioned
+        """Whether they can be entered under their ids, and every candidate has one."""
+        return self.is_plain and self.ids.is_complete
 
     def candidates_at(self, places: Sequence[int]) -> list[object]:
         """The ids at *places*; the candidates themselves where they have none."""

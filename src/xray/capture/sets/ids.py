@@ -30,6 +30,10 @@ class Ids(Protocol):
         """The ids at *places*."""
         ...
 
+    def pick(self, places: Sequence[int]) -> Ids:
+        """The ids at *places*, in their order."""
+        ...
+
     def of_code(self, codes: bytes, code: int, start: int) -> tuple[Sequence[int], Ids]:
         """The places from *start* whose code is *code*, and a copy of their ids."""
         ...
@@ -53,6 +57,10 @@ class TextIds:
         """The ids at *places*."""
         held = self._held
         return [held[place] for place in places]
+
+    def pick(self, places: Sequence[int]) -> Ids:
+        """The ids at *places*, in their order."""
+        return TextIds(self.at(places))
 
     def of_code(self, codes: bytes, code: int, start: int) -> tuple[Sequence[int], Ids]:
         """The places from *start* whose code is *code*, and their ids."""
@@ -82,6 +90,10 @@ class ArrayIds:
     def at(self, places: Sequence[int]) -> list[str]:
         """The ids at *places*."""
         return self._spell(self.array[places])
+
+    def pick(self, places: Sequence[int]) -> Ids:
+        """The ids at *places*, in their order."""
+        return ArrayIds(self.array[places])
 
     def of_code(self, codes: bytes, code: int, start: int) -> tuple[Sequence[int], Ids]:
         """The places from *start* whose code is *code*, and a copy of their ids."""
