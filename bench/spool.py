@@ -20,7 +20,7 @@ from xray.delivery.delivery import Delivery
 from xray.delivery.losses import Ledger
 from xray.delivery.queue import Parcel
 from xray.delivery.settings import DeliverySettings
-from xray.delivery.spool import Spool
+from xray.delivery.spool.spool import Spool
 from xray.model.facts import RunPatched
 from xray.model.ids import new_uuid7
 
@@ -64,7 +64,7 @@ def _in_process(part: str, records: int) -> dict[str, float]:
 
 
 def _count_records(place: Path) -> int:
-    from xray.delivery.frames import scan_segment
+    from xray.delivery.spool.frames import scan_segment
 
     return sum(len(scan_segment(path.read_bytes()).frames) for path in place.rglob("*.seg"))
 

@@ -157,7 +157,7 @@ def find_transport(url: str) -> TransportFactory:
         from xray.local import FileTransport
 
         return FileTransport
-    from xray.delivery.transport import HttpTransport
+    from xray.delivery.exchange.transport import HttpTransport
 
     return HttpTransport
 

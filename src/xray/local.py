@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from xray.client import Client, Pairs
+from xray.delivery.exchange.transport import Answer, TransportError
 from xray.delivery.forks import hold_forks
 from xray.delivery.settings import DeliverySettings
-from xray.delivery.transport import Answer, TransportError
 from xray.errors import (
     ConfigurationError,
     InvalidQueryError,

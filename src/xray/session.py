@@ -18,8 +18,8 @@ from xray.capture.settings import CaptureSettings, find_redactor
 from xray.capture.sink import Sink
 from xray.capture.step import Step, current_step
 from xray.capture.wrapping import drive, drive_async, record_calls
-from xray.delivery.places import list_places
 from xray.delivery.settings import DeliverySettings
+from xray.delivery.spool.places import list_places
 from xray.destinations import find_destination
 from xray.settings import ClientSettings, apply_settings, read_settings
 from xray.wire.address import names_file

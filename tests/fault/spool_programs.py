@@ -15,7 +15,7 @@ from pathlib import Path
 from xray.delivery.losses import Ledger
 from xray.delivery.queue import Parcel
 from xray.delivery.settings import DeliverySettings
-from xray.delivery.spool import Spool
+from xray.delivery.spool.spool import Spool
 from xray.model.facts import RunPatched
 from xray.wire.codec import encode_fact, name_encoded
 

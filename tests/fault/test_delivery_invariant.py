@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tests.unit.delivery_desk import Desk, LostAnswerError
+from xray.delivery.exchange.transport import Answer, TransportError
 from xray.delivery.losses import Volume
-from xray.delivery.transport import Answer, TransportError
 
 FAILURES = st.sampled_from(
     [

@@ -11,7 +11,7 @@ import pytest
 from tests.fault.spool_programs import Victims
 from xray.delivery.losses import Ledger
 from xray.delivery.settings import DeliverySettings
-from xray.delivery.spool import Spool
+from xray.delivery.spool.spool import Spool
 from xray.model.facts import RunPatched
 from xray.wire.codec import decode_fact
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.spool_desk import SpoolDesk, run_finished, run_started, step
-from xray.delivery.frames import HEADER_BYTES, encode_frames
 from xray.delivery.losses import Volume
+from xray.delivery.spool.frames import HEADER_BYTES, encode_frames
 from xray.model.facts import RunFinished, RunPatched, fact_id
 from xray.testing.disk import FakeDisk, ProcessDiedError
 from xray.wire.codec import decode_fact, encode_fact

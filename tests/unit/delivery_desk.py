@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import msgspec
 
 from xray.delivery.backlog import MemoryBacklog
+from xray.delivery.exchange.transport import Answer, TransportError
 from xray.delivery.losses import DeliveryStats, Ledger, Volume
 from xray.delivery.queue import Parcel
 from xray.delivery.sender import Sender
 from xray.delivery.settings import DeliverySettings, OfflineMode
-from xray.delivery.transport import Answer, TransportError
 from xray.model.facts import Receipt, Refusal, RunStarted, fact_id
 from xray.testing import FakeClock
 from xray.wire.codec import decode_batch, encode_fact

@@ -7,7 +7,7 @@ from pathlib import Path
 from xray.delivery.losses import DeliveryStats, Ledger, Volume
 from xray.delivery.queue import Parcel
 from xray.delivery.settings import DeliverySettings
-from xray.delivery.spool import Spool
+from xray.delivery.spool.spool import Spool
 from xray.model.facts import (
     ACCEPTED,
     SELECTED,

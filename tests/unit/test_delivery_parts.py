@@ -2,15 +2,15 @@ import threading
 
 import pytest
 
-from xray.delivery.answers import Ruling, judge, spell_code
 from xray.delivery.backlog import MemoryBacklog
-from xray.delivery.backoff import Backoff, parse_retry_after
-from xray.delivery.batches import Batch, compress
-from xray.delivery.condensing import condense
+from xray.delivery.exchange.answers import Ruling, judge, spell_code
+from xray.delivery.exchange.backoff import Backoff, parse_retry_after
+from xray.delivery.exchange.batches import Batch, compress
+from xray.delivery.exchange.transport import Answer
 from xray.delivery.losses import Ledger, Volume
 from xray.delivery.notices import Notices
 from xray.delivery.queue import FactQueue, Parcel, count_decisions, within_bounds
-from xray.delivery.transport import Answer
+from xray.delivery.spool.condensing import condense
 from xray.model.facts import (
     ACCEPTED,
     DecisionRow,
@@ -280,7 +280,7 @@ def test_a_small_body_is_not_compressed() -> None:
 
 
 def test_gzip_stands_in_where_zstandard_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xray.delivery.batches._load_zstandard", lambda: None)
+    monkeypatch.setattr("xray.delivery.exchange.batches._load_zstandard", lambda: None)
     body = bytes(range(256)) * 1000
     sealed = compress(body)
     assert sealed.encoding == "gzip"

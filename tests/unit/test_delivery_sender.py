@@ -5,9 +5,9 @@ import msgspec
 import pytest
 
 from tests.unit.delivery_desk import Desk
+from xray.delivery.exchange.transport import Answer, TransportError
 from xray.delivery.losses import Volume
 from xray.delivery.sender import NOTHING_TO_DO_S
-from xray.delivery.transport import Answer, TransportError
 from xray.model.facts import Receipt, Refusal
 from xray.wire.codec import decode_batch
 from xray.wire.limits import inflate

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from xray.delivery.delivery import Delivery
-from xray.delivery.proxies import find_proxy
+from xray.delivery.exchange.proxies import find_proxy
+from xray.delivery.exchange.transport import HttpTransport, TransportError
 from xray.delivery.settings import DeliverySettings
-from xray.delivery.transport import HttpTransport, TransportError
 from xray.model.facts import RunStarted
 from xray.model.ids import new_uuid7
 from xray.testing import FaultServer

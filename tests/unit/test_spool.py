@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.spool_desk import PLACE, SpoolDesk, run_finished, run_started, step
 from xray.delivery.losses import Volume
-from xray.delivery.places import list_places, name_destination
+from xray.delivery.spool.places import list_places, name_destination
 from xray.model.facts import RunPatched, StepFinished
 from xray.testing.disk import FakeDisk
 from xray.wire.codec import decode_fact

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xray.delivery.frames import HEADER_BYTES, MAGIC, encode_frames, scan_segment
 from xray.delivery.losses import Volume
+from xray.delivery.spool.frames import HEADER_BYTES, MAGIC, encode_frames, scan_segment
 
 RECORDS = [(number, bytes([number]) * (20 + number)) for number in range(1, 7)]
 

@@ -16,9 +16,9 @@ from xray.cli.connection import resolve_url
 from xray.cli.console import Console, open_console
 from xray.cli.terminal import Cell, Column, draw_table, printable, wrap
 from xray.cli.wording import NOT_THERE, say_bytes, say_count, say_when
-from xray.delivery.files import SystemFiles
-from xray.delivery.places import list_places, name_destination
-from xray.delivery.survey import LaneSurvey, SpoolSurvey, is_destination, survey_destination
+from xray.delivery.spool.files import SystemFiles
+from xray.delivery.spool.places import list_places, name_destination
+from xray.delivery.spool.survey import LaneSurvey, SpoolSurvey, is_destination, survey_destination
 from xray.settings import read_settings
 from xray.wire.address import check_file, names_file
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from xray.cli.wording import say_count
-from xray.delivery.files import SystemFiles
-from xray.delivery.lanes import open_lane
-from xray.delivery.places import list_places, name_destination
-from xray.delivery.survey import survey_destination
+from xray.delivery.spool.files import SystemFiles
+from xray.delivery.spool.lanes import open_lane
+from xray.delivery.spool.places import list_places, name_destination
+from xray.delivery.spool.survey import survey_destination
 from xray.settings import read_settings
 
 

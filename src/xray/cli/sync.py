@@ -19,11 +19,11 @@ from xray.cli.spool import add_place, find_destinations
 from xray.cli.terminal import draw_bar, printable
 from xray.cli.wording import say_count
 from xray.delivery.delivery import Delivery
-from xray.delivery.files import SystemFiles
-from xray.delivery.lanes import SEGMENT_SUFFIX
 from xray.delivery.losses import DeliveryStats, Volume
 from xray.delivery.settings import DeliverySettings
-from xray.delivery.survey import survey_destination
+from xray.delivery.spool.files import SystemFiles
+from xray.delivery.spool.lanes import SEGMENT_SUFFIX
+from xray.delivery.spool.survey import survey_destination
 from xray.destinations import find_transport
 from xray.wire.address import check_destination, check_key, names_file
 

@@ -12,13 +12,13 @@ from functools import cache
 from typing import Final
 
 from xray.delivery.backlog import Backlog, MemoryBacklog
+from xray.delivery.exchange.transport import HttpTransport, Transport
 from xray.delivery.forks import hold_forks
 from xray.delivery.losses import DeliveryStats, Ledger, Volume
 from xray.delivery.queue import count_decisions
 from xray.delivery.road import Road
 from xray.delivery.settings import DeliverySettings
-from xray.delivery.spool import Spool
-from xray.delivery.transport import HttpTransport, Transport
+from xray.delivery.spool.spool import Spool
 from xray.errors import XRayDeliveryError
 from xray.model.facts import Fact
 from xray.wire.codec import encode_fact

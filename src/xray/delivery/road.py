@@ -11,12 +11,12 @@ from dataclasses import replace
 from typing import Final
 
 from xray.delivery.backlog import Backlog
+from xray.delivery.exchange.transport import Transport
 from xray.delivery.losses import DeliveryStats, Ledger, Volume
 from xray.delivery.notices import Notices, logger
 from xray.delivery.queue import FactQueue, measure_parcels
 from xray.delivery.sender import NOTHING_TO_DO_S, Sender
 from xray.delivery.settings import DeliverySettings
-from xray.delivery.transport import Transport
 from xray.delivery.writer import Writer
 
 _JOIN_S: Final = 0.2

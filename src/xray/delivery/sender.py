@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from xray.delivery.answers import Judgement, Ruling, judge, spell_code
 from xray.delivery.backlog import Backlog
-from xray.delivery.backoff import Backoff
-from xray.delivery.batches import Batch
+from xray.delivery.exchange.answers import Judgement, Ruling, judge, spell_code
+from xray.delivery.exchange.backoff import Backoff
+from xray.delivery.exchange.batches import Batch
+from xray.delivery.exchange.transport import Transport, TransportError
 from xray.delivery.losses import Ledger, Volume
 from xray.delivery.notices import Notices
 from xray.delivery.queue import Parcel, measure_parcels
 from xray.delivery.settings import DeliverySettings
-from xray.delivery.transport import Transport, TransportError
 from xray.model.facts import Refusal
 from xray.wire.address import without_password
 from xray.wire.codec import MSGPACK, name_encoded

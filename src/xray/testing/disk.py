@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xray.delivery.files import FileFacts
+from xray.delivery.spool.files import FileFacts
 
 
 class ProcessDiedError(BaseException):
@@ -96,7 +96,7 @@ class FakeDisk:
 
 
 class FakeFiles:
-    """One process's calls to a `FakeDisk`; satisfies `xray.delivery.files.Files`.
+    """One process's calls to a `FakeDisk`; satisfies `xray.delivery.spool.files.Files`.
 
     Args:
         disk: the disk.

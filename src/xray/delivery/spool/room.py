@@ -7,13 +7,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from xray.delivery.condensing import condense
-from xray.delivery.files import FAILURES, Files
-from xray.delivery.lanes import measure_lanes
 from xray.delivery.losses import Volume
 from xray.delivery.queue import measure_parcels
-from xray.delivery.reading import LaneReader
-from xray.delivery.segments import Segment
+from xray.delivery.spool.condensing import condense
+from xray.delivery.spool.files import FAILURES, Files
+from xray.delivery.spool.lanes import measure_lanes
+from xray.delivery.spool.reading import LaneReader
+from xray.delivery.spool.segments import Segment
 
 FULL: Final = "spool_full"
 FULL_OF_DETAIL: Final = "spool_full:detail"

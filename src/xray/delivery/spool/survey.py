@@ -7,10 +7,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from xray.delivery.files import FAILURES, Files
-from xray.delivery.frames import scan_segment
-from xray.delivery.lanes import LOCK, QUARANTINE, SEGMENT_SUFFIX, list_lanes
-from xray.delivery.reading import MAX_SEGMENT_BYTES
+from xray.delivery.spool.files import FAILURES, Files
+from xray.delivery.spool.frames import scan_segment
+from xray.delivery.spool.lanes import LOCK, QUARANTINE, SEGMENT_SUFFIX, list_lanes
+from xray.delivery.spool.reading import MAX_SEGMENT_BYTES
 
 
 class LaneSurvey(Struct, frozen=True, kw_only=True):

@@ -10,9 +10,9 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from xray.delivery.backoff import parse_retry_after
-from xray.delivery.batches import Batch
-from xray.delivery.transport import Answer
+from xray.delivery.exchange.backoff import parse_retry_after
+from xray.delivery.exchange.batches import Batch
+from xray.delivery.exchange.transport import Answer
 from xray.model.facts import Receipt
 
 _RETRIED: Final = frozenset({408, 425, 429})

@@ -6,14 +6,14 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-from xray.delivery.files import FAILURES
-from xray.delivery.frames import Frame, Scan, scan_segment
-from xray.delivery.lanes import Lane
 from xray.delivery.losses import Ledger, Volume
 from xray.delivery.notices import Notices
-from xray.delivery.quarantine import Quarantine
 from xray.delivery.queue import Parcel, within_bounds
-from xray.delivery.segments import Segment
+from xray.delivery.spool.files import FAILURES
+from xray.delivery.spool.frames import Frame, Scan, scan_segment
+from xray.delivery.spool.lanes import Lane
+from xray.delivery.spool.quarantine import Quarantine
+from xray.delivery.spool.segments import Segment
 
 DAMAGED: Final = "spool_damaged"
 MAX_SEGMENT_BYTES: Final = 64 << 20

@@ -15,11 +15,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from xray.delivery.files import FAILURES, Files, attempt, write_all
-from xray.delivery.frames import encode_frames, scan_segment
-from xray.delivery.openruns import OpenRuns
 from xray.delivery.queue import Parcel
-from xray.delivery.segments import Segment
+from xray.delivery.spool.files import FAILURES, Files, attempt, write_all
+from xray.delivery.spool.frames import encode_frames, scan_segment
+from xray.delivery.spool.openruns import OpenRuns
+from xray.delivery.spool.segments import Segment
 from xray.model.ids import new_uuid7, parse_uuid
 
 SEGMENT_SUFFIX: Final = ".seg"

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from urllib3 import HTTPConnectionPool
 
-from xray.delivery.connections import Address, Deadline, make_pool
+from xray.delivery.exchange.connections import Address, Deadline, make_pool
+from xray.delivery.exchange.proxies import find_proxy
 from xray.delivery.forks import hold_forks
-from xray.delivery.proxies import find_proxy
 from xray.delivery.settings import DeliverySettings
 from xray.wire.address import is_exposed
 

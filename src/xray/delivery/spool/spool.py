@@ -10,24 +10,24 @@ from pathlib import Path
 from typing import Final
 
 from xray.delivery.backlog import MemoryBacklog
-from xray.delivery.files import FAILURES, Files, SystemFiles
 from xray.delivery.forks import hold_forks
-from xray.delivery.lanes import (
+from xray.delivery.losses import Ledger, Volume
+from xray.delivery.notices import Notices
+from xray.delivery.queue import Parcel, measure_parcels
+from xray.delivery.settings import DeliverySettings
+from xray.delivery.spool.files import FAILURES, Files, SystemFiles
+from xray.delivery.spool.lanes import (
     QUARANTINE,
     Lane,
     adopt_lane,
     list_lanes,
     open_lane,
 )
-from xray.delivery.losses import Ledger, Volume
-from xray.delivery.notices import Notices
-from xray.delivery.places import name_destination
-from xray.delivery.quarantine import Quarantine
-from xray.delivery.queue import Parcel, measure_parcels
-from xray.delivery.reading import LaneReader
-from xray.delivery.room import drop_something, measure_excess
-from xray.delivery.segments import Segment
-from xray.delivery.settings import DeliverySettings
+from xray.delivery.spool.places import name_destination
+from xray.delivery.spool.quarantine import Quarantine
+from xray.delivery.spool.reading import LaneReader
+from xray.delivery.spool.room import drop_something, measure_excess
+from xray.delivery.spool.segments import Segment
 from xray.model.facts import RunPatched
 from xray.wire.codec import encode_fact
 

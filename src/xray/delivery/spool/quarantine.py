@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from xray.delivery.files import FAILURES, Files, attempt, write_all
-from xray.delivery.frames import encode_frames
 from xray.delivery.queue import Parcel
+from xray.delivery.spool.files import FAILURES, Files, attempt, write_all
+from xray.delivery.spool.frames import encode_frames
 from xray.model.ids import new_uuid7
 
 MAX_QUARANTINE_BYTES: Final = 16 << 20

@@ -1,0 +1,1 @@
+"""One request and its answer: what is sent, over which connection, and what the answer means."""

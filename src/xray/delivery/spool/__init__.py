@@ -1,0 +1,1 @@
+"""Files that keep records until a server has them, whatever becomes of the process."""
