@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from xray.client import Client, Pairs
+from xray.client import Client, Pairs, Reply
 from xray.delivery.exchange.transport import Answer, TransportError
 from xray.delivery.forks import hold_forks
 from xray.delivery.settings import DeliverySettings
@@ -320,6 +320,10 @@ class LocalClient(Client):
                 error.query = dict(parameters).get("q")
             raise
         return msgspec.json.encode(answered)
+
+    def ask(self, path: str, parameters: Pairs = ()) -> Reply:
+        """The same as `get` with the status around it; refusals are raised."""
+        return Reply(200, {}, self.get(path, parameters))
 
     def health(self) -> str:
         """What a server on this file would say of itself."""

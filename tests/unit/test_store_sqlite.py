@@ -6,6 +6,7 @@ import os
 import re
 import sqlite3
 import stat
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from xray.store.memory import MemoryStore
 from xray.store.opening import open_store
 from xray.store.scanning import ScanBudget
 from xray.store.sqlite.engine import SqliteStore
+from xray.store.sqlite.view import SqliteView
 
 
 @pytest.fixture
@@ -253,3 +255,42 @@ def test_a_url_chooses_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_url_that_names_no_engine_is_refused_with_the_choices(url: str) -> None:
     with pytest.raises(ConfigurationError, match="memory:, sqlite:///"):
         open_store(url)
+
+
+def test_where_no_thread_can_be_started_whoever_submits_writes(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    store = SqliteStore(path)
+    assert put(store, started()).accepted == 1
+    assert put(store, started()).duplicate == 1
+    assert store.run(RUN) is not None
+    store.close()
+    with pytest.raises(StoreError, match="closed"):
+        put(store, started())
+    again = SqliteStore(path)
+    assert again.run(RUN) is not None
+    again.close()
+
+
+def test_a_view_sees_what_a_writer_adds_and_cannot_write(path: Path) -> None:
+    store = SqliteStore(path)
+    view = SqliteView(path)
+    assert view.run(RUN) is None
+    put(store, started(), finished_step(rejected("a")))
+    assert view.run(RUN) == store.run(RUN)
+    assert view.steps_of_run(RUN) == store.steps_of_run(RUN)
+    with pytest.raises(StoreError, match="read only"):
+        view.submit("b", [started()])
+    store.close()
+    assert view.run(RUN) is not None
+    view.close()
+
+
+def test_a_view_makes_no_database(path: Path) -> None:
+    with pytest.raises(StoreError, match="There is no database"):
+        SqliteView(path)
+    assert not path.exists()
