@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from xray.model.facts import Receipt, RunStarted, StepFinished, StepRoster, fact_id
+from xray.model.tallies import RATE_EDGES, Tallied
 from xray.model.values import open_value
 from xray.wire.codec import JSON, MSGPACK, DecodedBatch, decode_batch, encode_fact, frame_batch
 
@@ -20,7 +21,7 @@ def test_both_golden_forms_hold_the_same_facts() -> None:
     packed, spelled = decode_batch(PACKED, MSGPACK), decode_batch(SPELLED, JSON)
     assert packed == spelled
     assert packed.refused == []
-    assert len(packed.facts) == 8
+    assert len(packed.facts) == 9
 
 
 def test_the_golden_batch_means_what_it_says() -> None:
@@ -33,11 +34,14 @@ def test_the_golden_batch_means_what_it_says() -> None:
     assert filtered.rows[0].checks is not None
     assert filtered.rows[0].checks[0].observed == 150.0
     assert filtered.reservoirs[0].seen == 1200
-    roster = batch.facts[-1]
+    roster, tallied = batch.facts[-2:]
     assert isinstance(roster, StepRoster)
     assert (roster.total, roster.size, filtered.roster_chunks) == (4, 4, 1)
     assert roster.groups[0].ids[2] == "größe-9"
-    assert len({fact_id(fact) for fact in batch.facts}) == 8
+    assert len({fact_id(fact) for fact in batch.facts}) == 9
+    assert isinstance(tallied, Tallied)
+    assert tallied.runs.count == tallied.steps[0].count == 200
+    assert tallied.steps[0].rejection_rate.above(RATE_EDGES.index(0.9)) == 50
 
 
 def test_golden_facts_are_encoded_to_the_same_bytes() -> None:
@@ -52,7 +56,7 @@ def test_golden_json_is_encoded_to_the_same_bytes() -> None:
 def test_the_golden_receipt_is_read() -> None:
     receipt = msgspec.json.decode((GOLDEN / "receipt-v1.json").read_bytes(), type=Receipt)
     assert receipt.batch_id == decode_batch(PACKED).batch_id
-    assert receipt.accepted + receipt.duplicate + len(receipt.rejected) == 8
+    assert receipt.accepted + receipt.duplicate + len(receipt.rejected) == 9
 
 
 @pytest.mark.parametrize("media_type", [MSGPACK, JSON])

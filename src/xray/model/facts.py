@@ -11,7 +11,17 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta, Raw, Struct, field
 
-from xray.model.ids import MAX_CANDIDATE_ID_LENGTH
+from xray.model.bounds import (
+    CandidateId,
+    Count,
+    Duration,
+    Ordinal,
+    Uuid,
+    WallTime,
+    Weight,
+    Whole,
+)
+from xray.model.tallies import Tallied
 from xray.model.vocabulary import CaptureLevel, RunStatus, StepStatus, StepType
 
 NIL: Final = Raw(b"\xc0")
@@ -30,22 +40,8 @@ MAX_ROSTER_CHUNK_IDS: Final = 8192
 MAX_ROSTER_IDS: Final = MAX_ROSTER_CHUNK * MAX_ROSTER_CHUNK_IDS
 """How many candidates one roster can name, in how many facts of which size."""
 
-_INT64_MAX: Final = (1 << 63) - 1
-_YEAR_9999_US: Final = 253_402_300_799_999_999
-
-Uuid = Annotated[
-    str, Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
-]
 VerdictCode = Annotated[int, Meta(ge=REJECTED, le=EVIDENCE)]
 DecidedCode = Annotated[int, Meta(ge=REJECTED, le=SELECTED)]
-Count = Annotated[int, Meta(ge=0, le=_INT64_MAX)]
-Ordinal = Annotated[int, Meta(ge=1, le=_INT64_MAX)]
-Whole = Annotated[int, Meta(ge=-_INT64_MAX - 1, le=_INT64_MAX)]
-WallTime = Annotated[int, Meta(ge=0, le=_YEAR_9999_US)]
-Duration = Annotated[float, Meta(ge=0, le=1e15)]
-Weight = Annotated[float, Meta(gt=0, le=1e15)]
-CandidateId = Annotated[str, Meta(max_length=MAX_CANDIDATE_ID_LENGTH)]
-"""What decoding checks: the bounds within which every store can keep a fact and find it again."""
 
 Score = float | dict[str, float]
 
@@ -230,7 +226,12 @@ class RunStarted(Struct, tag="run_started", tag_field="fact", kw_only=True, froz
 
 class RunFinished(Struct, tag="run_finished", tag_field="fact", kw_only=True, frozen=True,
                   omit_defaults=True):  # fmt: skip
-    """A pipeline ended; `metadata` and `tags` are what was added after the start."""
+    """A pipeline ended; `metadata` and `tags` are what was added after the start.
+
+    Args:
+        weight: how many runs it stands for after all; None: as its start said.
+        kept_for: why it was kept whatever the draw said, where whole runs are sampled.
+    """
 
     run_id: Uuid
     status: RunStatus
@@ -241,6 +242,8 @@ class RunFinished(Struct, tag="run_finished", tag_field="fact", kw_only=True, fr
     tags: list[str] = []
     correlation: dict[str, str] = {}
     omissions: dict[str, Count] = {}
+    weight: Weight | None = None
+    kept_for: str | None = None
 
 
 class RunPatched(Struct, tag="run_patched", tag_field="fact", kw_only=True, frozen=True,
@@ -346,7 +349,10 @@ class StepRoster(Struct, tag="step_roster", tag_field="fact", kw_only=True, froz
         return sum([len(group.ids) for group in self.groups])
 
 
-Fact = RunStarted | RunFinished | RunPatched | StepFinished | StepRows | StepRoster
+RunFact = RunStarted | RunFinished | RunPatched | StepFinished | StepRows | StepRoster
+"""What is said about one run."""
+
+Fact = RunFact | Tallied
 
 
 class Batch(Struct, kw_only=True, frozen=True):
@@ -396,6 +402,8 @@ def fact_id(fact: Fact) -> str:
         return f"step:{fact.step_id}:{fact.chunk}"
     if isinstance(fact, StepRoster):
         return f"step:{fact.step_id}:roster:{fact.chunk}"
+    if isinstance(fact, Tallied):
+        return f"tally:{fact.tally_id}"
     if isinstance(fact, RunStarted):
         return f"run:{fact.run_id}:started"
     if isinstance(fact, RunFinished):

@@ -203,7 +203,11 @@ class Step(Struct, frozen=True, kw_only=True):
 
 
 class Run(Struct, frozen=True, kw_only=True):
-    """One execution of a pipeline."""
+    """One execution of a pipeline.
+
+    Where whole runs are sampled, `weight` is how many runs it stands for, and `kept_for` why it was
+    kept whatever the draw said.
+    """
 
     run_id: str
     pipeline: str
@@ -223,6 +227,7 @@ class Run(Struct, frozen=True, kw_only=True):
     key: str | None = None
     attempt: int = 1
     weight: float = 1.0
+    kept_for: str | None = None
     omissions: dict[str, int] = {}
 
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from xray.model.facts import Count, Duration, ErrorInfo, Ordinal, Score, Weight, Whole
+from xray.model.bounds import Count, Duration, Ordinal, Weight, Whole
+from xray.model.facts import ErrorInfo, Score
 from xray.server.problems import FieldProblem, InvalidBodyError
 
 Name = Annotated[str, Meta(min_length=1, max_length=512)]

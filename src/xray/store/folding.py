@@ -31,6 +31,7 @@ from xray.model.facts import (
     ErrorInfo,
     Fact,
     Refusal,
+    RunFact,
     RunFinished,
     RunPatched,
     RunStarted,
@@ -40,6 +41,7 @@ from xray.model.facts import (
     fact_id,
 )
 from xray.model.records import Decision, Rejection, Run, Step, displayed_status
+from xray.model.tallies import MINUTE_US, Tallied
 from xray.model.values import open_map, open_value, pack_value, shorten_value
 from xray.model.vocabulary import RunStatus
 
@@ -123,6 +125,13 @@ class RunFold(Struct, array_like=True):
         return next((status for status in said if status in _ENDED), said[0] if said else "running")
 
     @property
+    def weight(self) -> float:
+        """How many runs it stands for: as its end says, else as its start did."""
+        if self.finished is not None and self.finished.weight is not None:
+            return self.finished.weight
+        return 1.0 if self.started is None else self.started.weight
+
+    @property
     def duration_ms(self) -> float | None:
         """How long the run took."""
         said = (fact.duration_ms for fact in (self.patch, self.finished) if fact is not None)
@@ -180,7 +189,8 @@ class RunFold(Struct, array_like=True):
             environment=started.environment,
             key=started.key,
             attempt=started.attempt,
-            weight=started.weight,
+            weight=self.weight,
+            kept_for=finished.kept_for,
             omissions=finished.omissions,
         )
 
@@ -218,6 +228,8 @@ def refuse_fact(fact: Fact) -> Refusal | None:
     Facts from the wire were checked when they were decoded; these are the rules without which a
     fact could not be found again.
     """
+    if isinstance(fact, Tallied):
+        return _refuse_tally(fact)
     if not _is_canonical_uuid(fact.run_id):
         return _refuse_id(fact, "run_id", fact.run_id)
     if isinstance(fact, (StepFinished, StepRows, StepRoster)) and not _is_canonical_uuid(
@@ -232,6 +244,16 @@ def refuse_fact(fact: Fact) -> Refusal | None:
     if isinstance(fact, StepRoster):
         return _refuse_roster(fact)
     return None
+
+
+def _refuse_tally(fact: Tallied) -> Refusal | None:
+    if not _is_canonical_uuid(fact.tally_id):
+        detail = f"tally_id {fact.tally_id!r} is not a UUID."
+    elif fact.minute_us % MINUTE_US:
+        detail = f"minute_us {fact.minute_us} is not the start of a minute."
+    else:
+        return None
+    return Refusal(fact_id(fact), "invalid_record", detail)
 
 
 def _refuse_roster(fact: StepRoster) -> Refusal | None:
@@ -276,7 +298,7 @@ def _refuse_named_steps(fact: StepFinished) -> Refusal | None:
     return None
 
 
-def _refuse_id(fact: Fact, name: str, text: str) -> Refusal:
+def _refuse_id(fact: RunFact, name: str, text: str) -> Refusal:
     return Refusal(fact_id(fact), "invalid_record", f"{name} {text!r} is not a UUID.")
 
 

@@ -29,6 +29,7 @@ from xray.model.facts import (
 from xray.model.holdings import name_entries
 from xray.model.records import Decision, Page, Run, Step, displayed_status
 from xray.model.roster import Roster, decisions_about
+from xray.model.tallies import MinuteTally, Tallied, merge_minutes
 from xray.query.cursor import encode_cursor
 from xray.query.evaluate import Record, meets
 from xray.query.plan import AllOf, Plan, Position, Scope
@@ -72,6 +73,7 @@ class MemoryStore:
         self._chunks: dict[str, dict[int, list[DecisionRow]]] = {}
         self._rosters: dict[str, dict[int, StepRoster]] = {}
         self._step_ids: dict[str, list[str]] = {}
+        self._tallies: dict[str, Tallied] = {}
         self._opened: dict[str, Step] = {}
         self._opened_runs: dict[str, Run] = {}
         self._is_closed = False
@@ -103,6 +105,10 @@ class MemoryStore:
         return done
 
     def _add(self, fact: Fact) -> bool:
+        if isinstance(fact, Tallied):
+            is_new = fact.tally_id not in self._tallies
+            self._tallies.setdefault(fact.tally_id, fact)
+            return is_new
         if isinstance(fact, StepRoster):
             return self._add_roster(fact)
         run = self._runs.setdefault(fact.run_id, RunFold())
@@ -277,6 +283,27 @@ class MemoryStore:
             found.sort(key=lambda run_id: (self._runs[run_id].started_at_us(run_id), run_id))
             return found[::-1][:limit]
 
+    def tallies(
+        self,
+        pipeline: str | None = None,
+        step_name: str | None = None,
+        from_us: int = 0,
+        to_us: int | None = None,
+    ) -> list[MinuteTally]:
+        """What is known of runs that were not kept, minute by minute, oldest first."""
+        with self._lock:
+            self._require_open()
+            return merge_minutes(
+                (
+                    fact
+                    for fact in self._tallies.values()
+                    if pipeline in (None, fact.pipeline)
+                    and from_us <= fact.minute_us
+                    and (to_us is None or fact.minute_us < to_us)
+                ),
+                step_name,
+            )
+
     def close(self) -> None:
         """Forget everything."""
         with self._lock:
@@ -287,6 +314,7 @@ class MemoryStore:
                 self._chunks,
                 self._rosters,
                 self._step_ids,
+                self._tallies,
                 self._opened,
             ):
                 kept.clear()

@@ -10,6 +10,7 @@ from xray.model.decisions import DecisionTable
 from xray.model.facts import Fact, Receipt
 from xray.model.records import Decision, Page, Run, Step
 from xray.model.roster import Roster
+from xray.model.tallies import MinuteTally
 from xray.query.plan import Plan
 
 
@@ -65,6 +66,25 @@ class Store(Protocol):
 
     def run_ids(self, prefix: str, limit: int = 10) -> list[str]:
         """Ids of runs that begin with *prefix*, newest first; all runs for the empty prefix."""
+        ...
+
+    def tallies(
+        self,
+        pipeline: str | None = None,
+        step_name: str | None = None,
+        from_us: int = 0,
+        to_us: int | None = None,
+    ) -> list[MinuteTally]:
+        """What is known of runs that were not kept, minute by minute, oldest first.
+
+        Where whole runs are sampled, lists hold the runs that were kept; the others are here.
+
+        Args:
+            pipeline: the only pipeline that is wanted; all when absent.
+            step_name: the only steps that are wanted; all when absent.
+            from_us: minutes that begin from then on, in µs since 1970.
+            to_us: minutes that begin before then; None: to the end.
+        """
         ...
 
     def close(self) -> None:

@@ -31,7 +31,7 @@ MSGPACK: Final = "application/msgpack"
 JSON: Final = "application/json"
 
 _STEP_KINDS: Final = ("step_finished", "step_rows", "step_roster")
-_FACT_KINDS: Final = ("run_started", "run_finished", "run_patched", *_STEP_KINDS)
+_FACT_KINDS: Final = ("run_started", "run_finished", "run_patched", *_STEP_KINDS, "tallied")
 _MAX_BATCH_ID_LENGTH: Final = 128
 _MAX_SHOWN_ID_LENGTH: Final = 128
 # Every container header is one of these bytes; text and numbers may hold them too, so that
@@ -58,6 +58,7 @@ class _Head(Struct):
     fact: Any = None
     run_id: Any = None
     step_id: Any = None
+    tally_id: Any = None
     chunk: Any = None
 
 
@@ -310,6 +311,8 @@ def name_encoded(encoded: bytes, *, is_json: bool = False) -> str | None:
     kind, subject = head.fact, head.run_id
     if kind in _STEP_KINDS:
         subject = head.step_id
+    elif kind == "tallied":
+        subject = head.tally_id
     if type(kind) is not str or type(subject) is not str or kind not in _FACT_KINDS:
         return None
     name = f"run:{subject}:{kind.removeprefix('run_')}"
@@ -319,6 +322,8 @@ def name_encoded(encoded: bytes, *, is_json: bool = False) -> str | None:
         name = f"step:{subject}:{head.chunk}"
     elif kind == "step_roster":
         name = f"step:{subject}:roster:{head.chunk}"
+    elif kind == "tallied":
+        name = f"tally:{subject}"
     return name[:_MAX_SHOWN_ID_LENGTH]
 
 

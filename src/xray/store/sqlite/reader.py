@@ -23,6 +23,7 @@ from xray.model.decisions import DecisionTable, ListedDecisions
 from xray.model.hashing import hash64
 from xray.model.records import Decision, Page, Run, Step
 from xray.model.roster import Roster, decisions_about
+from xray.model.tallies import MinuteTally, merge_minutes
 from xray.query.evaluate import Record, meets, scopes_named
 from xray.query.plan import Condition, Plan, Position, Scope
 from xray.store.folding import RunFold, sample_rejections, shorten_output
@@ -45,6 +46,7 @@ from xray.store.sqlite.frames import Decompressor
 from xray.store.sqlite.listing import Listing, raw_id
 from xray.store.sqlite.postings import find_steps
 from xray.store.sqlite.rosters import count_named, load_roster
+from xray.store.sqlite.tallies import load_tallies
 
 _POOL_SIZE: Final = 4
 _POOL_OVERFLOW: Final = 12
@@ -242,6 +244,13 @@ class Snapshot:
                 found = self._step_keys(f"steps.seq in ({marks})", some)
                 keys.update((seq, found[seq]) for seq in some)
             yield keys, end
+
+    def tallies(
+        self, pipeline: str | None, step_name: str | None, from_us: int, to_us: int | None
+    ) -> list[MinuteTally]:
+        """What is known of runs that were not kept, minute by minute, oldest first."""
+        wanted = load_tallies(self._driver, self._decompressor, pipeline, from_us, to_us)
+        return merge_minutes(wanted, step_name)
 
     def run_ids(self, prefix: str, limit: int) -> list[str]:
         """Ids of runs that begin with *prefix*, newest first."""

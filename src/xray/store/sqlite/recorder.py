@@ -23,6 +23,7 @@ from xray.model.facts import (
     StepRows,
 )
 from xray.model.hashing import hash64
+from xray.model.tallies import Tallied
 from xray.store.folding import RunFold, count_reasons, refuse_fact
 from xray.store.sqlite.blocks import (
     BLOCK_BITS,
@@ -50,6 +51,7 @@ from xray.store.sqlite.frames import Compressor, Decompressor, Samples
 from xray.store.sqlite.postings import Postings
 from xray.store.sqlite.rosters import Rosters
 from xray.store.sqlite.rows import PUT_RUN, PUT_STEP, id_bytes, run_row, step_row
+from xray.store.sqlite.tallies import has_tally, put_tally
 
 _IDS_PER_LOOKUP: Final = 500
 _PUT_BODY: Final = "insert or replace into step_bodies (seq, data) values (?, ?)"
@@ -164,6 +166,8 @@ class Recorder:
         run_ids: dict[str, bytes] = {}
         step_ids: dict[str, bytes] = {}
         for fact in facts:
+            if isinstance(fact, Tallied):
+                continue
             run_ids[fact.run_id] = id_bytes(fact.run_id)
             if isinstance(fact, (StepFinished, StepRows, StepRoster)):
                 step_ids[fact.step_id] = id_bytes(fact.step_id)
@@ -193,6 +197,8 @@ class Recorder:
             return self._add_chunk(fact)
         if isinstance(fact, StepRoster):
             return self._add_roster(fact)
+        if isinstance(fact, Tallied):
+            return self._add_tally(fact)
         return self._add_run_fact(fact)
 
     def _run(self, run_id: str) -> _KnownRun:
@@ -262,6 +268,12 @@ class Recorder:
     def _add_roster(self, fact: StepRoster) -> bool:
         self._run(fact.run_id)
         return self.rosters.add(self._seq(fact.step_id), fact)
+
+    def _add_tally(self, fact: Tallied) -> bool:
+        if has_tally(self._connection, fact.tally_id):
+            return False
+        put_tally(self._connection, fact, self._dims, self.compressor)
+        return True
 
     def _seq(self, step_id: str) -> int:
         """The number of a step, also of one that has not arrived yet."""

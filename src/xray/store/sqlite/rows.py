@@ -80,7 +80,7 @@ def run_row(seq: int, run_id: str, known: int, fold: RunFold, dims: Dims) -> tup
         dims.optional(ENVIRONMENT, started.environment),
         started.key,
         started.attempt,
-        started.weight,
+        fold.weight,
         _json_text(fold.tags),
         _json_text(fold.metadata),
         _json_text(fold.correlation),

@@ -13,6 +13,7 @@ from xray.model.decisions import DecisionTable
 from xray.model.facts import Fact, Receipt
 from xray.model.records import Decision, Page, Run, Step
 from xray.model.roster import Roster
+from xray.model.tallies import MinuteTally
 from xray.query.plan import Plan
 from xray.store.scanning import ScanBudget
 from xray.store.sqlite.connection import connect_view, translated_errors
@@ -103,6 +104,17 @@ class SqliteView:
         """Ids of runs that begin with *prefix*, newest first; all runs for the empty prefix."""
         with self._reader.snapshot() as snapshot:
             return snapshot.run_ids(prefix, limit)
+
+    def tallies(
+        self,
+        pipeline: str | None = None,
+        step_name: str | None = None,
+        from_us: int = 0,
+        to_us: int | None = None,
+    ) -> list[MinuteTally]:
+        """What is known of runs that were not kept, minute by minute, oldest first."""
+        with self._reader.snapshot() as snapshot:
+            return snapshot.tallies(pipeline, step_name, from_us, to_us)
 
     def close(self) -> None:
         """Give the connections back."""

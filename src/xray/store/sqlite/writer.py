@@ -25,6 +25,7 @@ from xray.model.facts import (
     StepRows,
     fact_id,
 )
+from xray.model.tallies import Tallied
 from xray.store.sqlite.connection import translate_error
 from xray.store.sqlite.dims import Dims
 from xray.store.sqlite.frames import (
@@ -282,6 +283,8 @@ def _estimate_bytes(fact: Fact) -> int:
         return _FACT_BYTES + _rows_bytes(fact.rows)
     if isinstance(fact, StepRoster):
         return _FACT_BYTES + _NAME_BYTES * fact.size
+    if isinstance(fact, Tallied):
+        return _FACT_BYTES * (1 + len(fact.steps))
     if isinstance(fact, RunStarted):
         return _FACT_BYTES + memoryview(fact.input).nbytes + memoryview(fact.metadata).nbytes
     size = memoryview(fact.output).nbytes + memoryview(fact.metadata).nbytes

@@ -1,0 +1,62 @@
+"""Runs that were not kept, minute by minute, as they lie in the database."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from xray.model.tallies import Tallied
+from xray.store.sqlite.bodies import pack, unpack
+from xray.store.sqlite.dims import Dims
+from xray.store.sqlite.frames import Compressor, Decompressor
+from xray.store.sqlite.rows import id_bytes
+from xray.store.words import PIPELINE
+
+_END_OF_TIME_US: Final = (1 << 63) - 1
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(Tallied).decode
+
+
+def has_tally(connection: sqlite3.Connection, tally_id: str) -> bool:
+    """Whether the tally of that id is stored."""
+    query = "select 1 from tallies where tally_id = ?"
+    return connection.execute(query, (id_bytes(tally_id),)).fetchone() is not None
+
+
+def put_tally(
+    connection: sqlite3.Connection, fact: Tallied, dims: Dims, compressor: Compressor
+) -> None:
+    """Store a tally that is not stored yet."""
+    row = (
+        id_bytes(fact.tally_id),
+        dims.number(PIPELINE, fact.pipeline),
+        fact.minute_us,
+        pack(_encode(fact), compressor),
+    )
+    connection.execute(
+        "insert into tallies (tally_id, pipeline, minute, data) values (?, ?, ?, ?)", row
+    )
+
+
+def load_tallies(
+    connection: sqlite3.Connection,
+    decompressor: Decompressor,
+    pipeline: str | None,
+    from_us: int,
+    to_us: int | None,
+) -> Iterator[Tallied]:
+    """The tallies of minutes from *from_us* to before *to_us*, in the order they came.
+
+    Args:
+        pipeline: the only pipeline that is wanted; all when absent.
+    """
+    bounds: tuple[object, ...] = (from_us, _END_OF_TIME_US if to_us is None else to_us)
+    query = "select data from tallies where minute >= ? and minute < ?"
+    if pipeline is not None:
+        query += " and pipeline = (select id from dim where kind = ? and text = ?)"
+        bounds = (*bounds, PIPELINE, pipeline)
+    for (data,) in connection.execute(f"{query} order by seq", bounds):
+        yield _decode(unpack(data, decompressor))
