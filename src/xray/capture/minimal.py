@@ -115,20 +115,21 @@ class MinimalStep(Step):
     def enter_many(self, decisions: Decisions) -> None:
         """Count decisions about many candidates, as the verbs would one by one."""
         kinds, codes = decisions.kinds, decisions.codes
+        counts = [codes.count(code) for code in range(len(kinds))]
+        for ref in read_origins(decisions.origin, self.run.find_step) or ():
+            for kind, count in zip(kinds, counts, strict=True):
+                if count:
+                    origin = OriginRef(ref.candidate_id, ref.step_id)
+                    add_origin(self._origins, origin, kind.verdict, count)
         if self._pending_checks:
-            for candidate, code in zip(
-                decisions.candidates_at(range(len(codes))), codes, strict=True
-            ):
+            candidates = decisions.candidates_at(range(len(codes)))
+            for candidate, code in zip(candidates, codes, strict=True):
                 kind, failed = kinds[code], self._rows.take_failed_check(candidate)
                 self._add(kind.verdict, kind.reason or failed or kind.failed_check)
-        refs = read_origins(decisions.origin, self.run.find_step) or ()
-        for code, kind in enumerate(kinds):
-            count = codes.count(code)
-            if count and not self._pending_checks:
+            return
+        for kind, count in zip(kinds, counts, strict=True):
+            if count:
                 self._add(kind.verdict, kind.reason or kind.failed_check, count)
-            for ref in refs:
-                origin = OriginRef(ref.candidate_id, ref.step_id)
-                add_origin(self._origins, origin, kind.verdict, count)
 
     def _add(self, verdict: int, reason: str | None, by: int = 1) -> None:
         counts = self._reasons[verdict]
