@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from contextlib import nullcontext
 from itertools import groupby
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tests.docs.fences import ROOT, Fence, blocks
 from xray.capture import guard
 from xray.cli.main import build_command_parser, find_command, load_command
 from xray.client import Client
+from xray.local import LocalClient
 from xray.server.serving import BackgroundServer
 from xray.server.settings import ServerSettings
 from xray.settings import VARIABLES
@@ -67,7 +69,9 @@ def test_the_python_of_a_section_runs_and_is_recorded(fences: list[Fence], clien
     assert xray.flush(timeout_s=10).is_complete
     assert xray.stats().total_lost == lost_before
     if any(re.search(r"\.run\(|xray_run\(", fence.text) for fence in fences):
-        found = client.runs().items
+        file = re.search(r'"(sqlite:///[^"]+)"', "".join(fence.text for fence in fences))
+        with LocalClient(file[1]) if file else nullcontext(client) as asked:
+            found = asked.runs().items
         assert found
         assert {run.status for run in found} == {"completed"}
 
