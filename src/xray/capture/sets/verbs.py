@@ -425,7 +425,8 @@ class SetVerbs:
         ids = names.texts()
         # A candidate that comes again is no duplicate of itself.
         codes = bytes(
-            place != first and ids[place] != ids[first] for place, first in enumerate(firsts)
+            place != first and (ids[place] != ids[first] or not ids[place])
+            for place, first in enumerate(firsts)
         )
 
         def describe_merged(places: Sequence[int]) -> list[Detail]:
@@ -486,7 +487,11 @@ class SetVerbs:
             )
             for kind in kinds
         ]
-        self.enter_many(Decisions(ids=ids, codes=codes, kinds=named, **more))
+        distinct = list(dict.fromkeys(named))
+        if len(distinct) < len(named):
+            # Reasons that read alike count alike.
+            codes = codes.translate(bytes(map(distinct.index, named)).ljust(256, b"\0"))
+        self.enter_many(Decisions(ids=ids, codes=codes, kinds=distinct, **more))
 
 
 def _describe_apart(
