@@ -19,7 +19,6 @@ from xray.capture.sink import Sink
 from xray.capture.step import Step, current_step
 from xray.capture.wrapping import drive, drive_async, record_calls
 from xray.delivery.settings import DeliverySettings
-from xray.delivery.spool.places import list_places
 from xray.destinations import find_destination
 from xray.settings import ClientSettings, apply_settings, read_settings
 from xray.wire.address import names_file
@@ -224,6 +223,8 @@ def _capture_settings(settings: ClientSettings) -> CaptureSettings:
 
 
 def _find_destination(settings: ClientSettings) -> Sink:
+    from xray.delivery.spool.places import list_places
+
     is_file = names_file(settings.url)
     return find_destination(
         DeliverySettings(

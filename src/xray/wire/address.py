@@ -6,7 +6,6 @@ import os
 import re
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote, unquote, urlsplit
 
 from xray.errors import ConfigurationError
 
@@ -44,11 +43,15 @@ def check_file(url: str) -> str:
             code="invalid_url",
         )
     # Two names of one file would have two locks, and two spools.
+    from urllib.parse import quote, unquote
+
     return _FILE_PREFIX + quote(os.path.realpath(unquote(path)))
 
 
 def find_file(url: str) -> Path:
     """The file that *url*, as `check_file` returned it, names."""
+    from urllib.parse import unquote
+
     return Path(unquote(url.removeprefix(_FILE_PREFIX)))
 
 
@@ -65,6 +68,8 @@ def check_url(url: str) -> str:
             f"`xray serve --store {url}`.",
             code="invalid_url",
         )
+    from urllib.parse import urlsplit
+
     try:
         parts = urlsplit(url)
         is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
@@ -122,6 +127,8 @@ def check_key(api_key: str, url: str) -> str:
             hint="Give the server's key as it is, with XRAY_API_KEY or --api-key.",
             code="invalid_key",
         )
+    from urllib.parse import urlsplit
+
     parts = urlsplit(url)
     if is_exposed(parts.scheme, parts.hostname or ""):
         raise ConfigurationError(
