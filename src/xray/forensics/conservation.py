@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from collections.abc import Iterable
 
-from xray.forensics.evidence import Key
-from xray.forensics.flow import Edge, Flow, share_keys, subtract_keys
+from msgspec import Struct
+from msgspec.structs import replace
+
+from xray.forensics.evidence import Key, Ledger
+from xray.forensics.flow import Flow
 from xray.forensics.gaps import explain_blindness, explain_silence
+from xray.forensics.reach import Edge, Reach, subtract_keys
 from xray.forensics.wording import list_items
 from xray.model.records import Step
 
@@ -20,6 +24,7 @@ class Balance(Struct, frozen=True, kw_only=True):
         vanished: offered, and decided neither here nor by another step that takes from there.
         not_offered: decided here though none of the sources let it through.
         undecided: offered to a step that failed before it decided them.
+        mistaken: taken for candidates of this step by its roster, which mistook others for them.
         is_inferred: whether one of the sets had to be inferred.
         because: what it was inferred from.
         unknown: why part of the question has no answer; empty when all of it has one.
@@ -34,12 +39,29 @@ class Balance(Struct, frozen=True, kw_only=True):
     vanished: frozenset[Key] = frozenset()
     not_offered: frozenset[Key] = frozenset()
     undecided: frozenset[Key] = frozenset()
+    mistaken: frozenset[Key] = frozenset()
     is_inferred: bool = False
     because: str = ""
     unknown: str = ""
     first_decided: int = 0
     vanished_count: int = 0
     not_offered_count: int = 0
+
+
+class Frame(Struct, frozen=True, kw_only=True):
+    """What the check compares at one step, whichever candidate is asked about.
+
+    Args:
+        step: the step.
+        edges: what it takes from.
+        shared: those of them that speak of the same things as the step.
+        balance: what the check says without looking at any candidate.
+    """
+
+    step: Step
+    edges: tuple[Edge, ...] = ()
+    shared: tuple[Edge, ...] = ()
+    balance: Balance
 
 
 class Conservation:
@@ -51,6 +73,7 @@ class Conservation:
 
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
+        self._frames: dict[str, Frame] = {}
         self._balances: dict[str, Balance] = {}
 
     def balances(self) -> list[Balance]:
@@ -58,119 +81,172 @@ class Conservation:
         return [self.balance(step) for step in self._flow.deciding_steps]
 
     def balance(self, step: Step) -> Balance:
-        """What the check says about *step*."""
+        """What the check says about *step*, its sets as far as the run knows ids."""
         found = self._balances.get(step.step_id)
         if found is None:
-            found = self._balances[step.step_id] = self._weigh(step)
+            found = self._balances[step.step_id] = self._weigh(step, self._flow.everyone)
         return found
 
-    def _weigh(self, step: Step) -> Balance:
+    def balance_about(self, step: Step, reach: Reach) -> Balance:
+        """What the check says about *step* and the one candidate of *reach*."""
+        return self._weigh(step, reach)
+
+    def frame(self, step: Step) -> Frame:
+        """What the check compares at *step*."""
+        found = self._frames.get(step.step_id)
+        if found is None:
+            found = self._frames[step.step_id] = self._set_frame(step)
+        return found
+
+    def _set_frame(self, step: Step) -> Frame:
         flow = self._flow
         role = flow.role(step)
         edges = flow.edges(step)
         if role in ("creates", "contains") or not edges or flow.is_silent(step):
-            return Balance(step=step)
+            return Frame(step=step, balance=Balance(step=step))
         sources = tuple(edge.source for edge in edges)
         ledger = flow.ledger(step)
-        if not ledger.decided or not ledger.is_complete():
-            return self._weigh_unseen(step, edges)
+        if not ledger.detailed_count or not ledger.is_complete():
+            return Frame(step=step, balance=self._weigh_unseen(step, edges))
         blind = [edge.source for edge in edges if not flow.outflow(edge.source).is_complete]
         # An id the source dropped shows as well as one it kept that both speak of the same things.
+        passing = [edge for edge in edges if flow.has_passed_on(edge.source, step)]
         shared = [
             edge
             for edge in edges
-            if share_keys(
-                flow.outflow(edge.source).keys | flow.ledger(edge.source).decided, ledger.decided
-            )
+            if edge in passing or flow.has_common_candidates(edge.source, step)
         ]
         if not shared and role == "maps":
-            return Balance(step=step, sources=sources)
+            return Frame(step=step, balance=Balance(step=step, sources=sources))
         if not shared:
             unknown = (
                 explain_blindness(flow, blind[0])
                 if blind
                 else f"nothing that {_name_steps(sources)} let through was decided by {step.name}"
             )
-            return Balance(step=step, sources=sources, unknown=unknown)
-        lost: frozenset[Key] = frozenset()
-        for edge in shared:
-            lost |= self._lost_between(edge, step)
-        turned = [
-            edge.source.name
-            for edge in shared
-            if not share_keys(flow.outflow(edge.source).keys, ledger.decided)
-        ]
-        has_ended = step.status == "completed"
-        unshared = [
-            edge.source
-            for edge in edges
-            if edge not in shared
-            and edge.source not in blind
-            and not is_one_sided(step)
-            and subtract_keys(flow.outflow(edge.source).keys, lost)
-        ]
-        return Balance(
+            return Frame(step=step, balance=Balance(step=step, sources=sources, unknown=unknown))
+        turned = [edge.source.name for edge in shared if edge not in passing]
+        unshared = [] if is_one_sided(step) else self._list_unshared(step, edges, shared, blind)
+        balance = Balance(
             step=step,
             sources=sources,
-            vanished=lost if has_ended else frozenset(),
-            first_decided=self._count_first(edges, lost),
-            undecided=frozenset() if has_ended else lost,
-            not_offered=self._not_offered(step),
             is_inferred=flow.offered(step).is_inferred or role == "maps" or bool(turned),
             because=self._because(step, edges, turned),
             unknown=explain_blindness(flow, blind[0]) if blind else _explain_gap(unshared, step),
         )
+        return Frame(step=step, edges=edges, shared=tuple(shared), balance=balance)
 
-    def _lost_between(self, edge: Edge, step: Step) -> frozenset[Key]:
+    def _list_unshared(
+        self, step: Step, edges: tuple[Edge, ...], shared: list[Edge], blind: list[Step]
+    ) -> list[Step]:
+        """The sources of which nothing was decided here, though they let something through."""
+        rest = [edge.source for edge in edges if edge not in shared and edge.source not in blind]
+        if not rest:
+            return []
+        everyone = self._flow.everyone
+        lost = self._list_lost(step, shared, everyone)
+        return [one for one in rest if subtract_keys(everyone.let_through(one), lost)]
+
+    def _weigh(self, step: Step, reach: Reach) -> Balance:
+        frame = self.frame(step)
+        if not frame.shared:
+            return frame.balance
+        lost = self._list_lost(step, frame.shared, reach)
+        strangers = self._not_offered(step, reach)
+        doubtful = frozenset(key for key in strangers if self._is_lookalike(key[1], step))
+        has_ended = step.status == "completed"
+        return replace(
+            frame.balance,
+            vanished=lost if has_ended else frozenset(),
+            first_decided=self._count_first(step, lost, reach),
+            undecided=frozenset() if has_ended else lost,
+            not_offered=strangers - doubtful,
+            mistaken=doubtful,
+        )
+
+    def _list_lost(self, step: Step, edges: Iterable[Edge], reach: Reach) -> frozenset[Key]:
+        return frozenset().union(*(self._lost_between(edge, step, reach) for edge in edges))
+
+    def _lost_between(self, edge: Edge, step: Step, reach: Reach) -> frozenset[Key]:
         flow = self._flow
-        outflow = flow.outflow(edge.source)
-        if not outflow.is_complete:
+        if not flow.outflow(edge.source).is_complete:
             return frozenset()
-        lost = outflow.keys
+        lost = reach.let_through(edge.source)
         for consumer in flow.consumers(edge.source):
-            ledger = flow.ledger(consumer)
-            if is_one_sided(consumer) or not ledger.is_complete() or not ledger.decided:
+            if not self.is_settling(consumer):
                 return frozenset()
-            lost = subtract_keys(lost, ledger.decided)
+            lost = subtract_keys(lost, reach.decided(consumer))
+        lost = frozenset(key for key in lost if not self._is_taken_for(key[1], edge.source))
         if lost and flow.role(step) == "maps":
-            return self._never_seen_again(lost, step)
+            return self._never_seen_again(lost, step, reach)
         return lost
 
-    def _count_first(self, edges: tuple[Edge, ...], lost: frozenset[Key]) -> int:
-        if len(edges) != 1 or len(lost) < 2:
-            return 0
-        source = edges[0].source
-        offered = {candidate_id for _, candidate_id in self._flow.outflow(source).keys}
-        gone = {candidate_id for _, candidate_id in lost}
-        order = [one for one in self._flow.ledger(source).candidate_ids if one in offered]
-        first = len(order) - len(gone)
-        return first if first > 1 and gone.issuperset(order[first:]) else 0
+    def is_settling(self, step: Step) -> bool:
+        """Whether a candidate that *step* has not decided was not decided by it."""
+        ledger = self._flow.ledger(step)
+        is_known = ledger.is_complete() and bool(ledger.detailed_count)
+        return is_known and not is_one_sided(step)
 
-    def _never_seen_again(self, lost: frozenset[Key], step: Step) -> frozenset[Key]:
+    def is_taken_for_another(self, step: Step, reach: Reach) -> bool:
+        """Whether a roster's word that *step* brought the candidate of *reach* is a mistake.
+
+        None of the steps that take from there decided it, and each entry it was found by may
+        stand for a candidate that they did decide.
+        """
+        candidate_id = reach.candidate_id
+        consumers = self._flow.consumers(step)
+        if candidate_id is None or not consumers or not all(map(self.is_settling, consumers)):
+            return False
+        if any(reach.decided(consumer) for consumer in consumers):
+            return False
+        return self._is_taken_for(candidate_id, step)
+
+    def _is_taken_for(self, candidate_id: str, source: Step) -> bool:
+        consumers = [self._flow.ledger(one) for one in self._flow.consumers(source)]
+        return is_taken_for_another(candidate_id, self._flow.ledger(source), consumers)
+
+    def _is_lookalike(self, candidate_id: str, step: Step) -> bool:
+        sources = [self._flow.ledger(edge.source) for edge in self._flow.edges(step)]
+        return is_taken_for_another(candidate_id, self._flow.ledger(step), sources)
+
+    def _count_first(self, step: Step, lost: frozenset[Key], reach: Reach) -> int:
+        flow, everyone = self._flow, self._flow.everyone
+        edges = flow.edges(step)
+        if not lost or len(edges) != 1 or not flow.ledger(edges[0].source).is_detailed():
+            return 0
+        if reach is not everyone:
+            return self.balance(step).first_decided
+        source = edges[0].source
+        offered = {candidate_id for _, candidate_id in everyone.let_through(source)}
+        gone = {candidate_id for _, candidate_id in lost}
+        order = [one for one in flow.ledger(source).candidate_ids if one in offered]
+        first = len(order) - len(gone)
+        return first if len(gone) > 1 and first > 1 and gone.issuperset(order[first:]) else 0
+
+    def _never_seen_again(self, lost: frozenset[Key], step: Step, reach: Reach) -> frozenset[Key]:
         """A mapping step may leave alone what it does not change, and give new ids to the rest."""
-        flow = self._flow
-        if subtract_keys(flow.ledger(step).decided, flow.offered(step).keys):
+        flow, everyone = self._flow, self._flow.everyone
+        if subtract_keys(everyone.decided(step), everyone.offered(step)):
             return frozenset()
         for later in flow.deciding_steps:
             if later.ordinal > step.ordinal:
                 if not flow.ledger(later).is_complete():
                     return frozenset()
-                lost = subtract_keys(lost, flow.ledger(later).decided)
+                lost = subtract_keys(lost, reach.decided(later))
         return lost
 
-    def _not_offered(self, step: Step) -> frozenset[Key]:
+    def _not_offered(self, step: Step, reach: Reach) -> frozenset[Key]:
         flow = self._flow
-        offered = flow.offered(step)
-        if not offered.is_complete or flow.role(step) == "maps":
+        if not flow.offered(step).is_complete or flow.role(step) == "maps":
             return frozenset()
-        strangers = subtract_keys(flow.ledger(step).decided, offered.keys)
+        strangers = subtract_keys(reach.decided(step), reach.offered(step))
         return (
             strangers
             if not strangers or step.takes is not None
-            else self._unexplained(strangers, step)
+            else self._unexplained(strangers, step, reach)
         )
 
-    def _unexplained(self, strangers: frozenset[Key], step: Step) -> frozenset[Key]:
+    def _unexplained(self, strangers: frozenset[Key], step: Step, reach: Reach) -> frozenset[Key]:
         """Those of *strangers* that no earlier step left in play.
 
         Without `takes=` the edges follow from order alone, so a candidate that another branch
@@ -183,15 +259,14 @@ class Conservation:
         for earlier in reversed(flow.deciding_steps):
             if earlier.ordinal >= step.ordinal or not strangers:
                 continue
-            decided, outflow = flow.ledger(earlier).decided, flow.outflow(earlier)
-            if earlier.step_id not in upstream and not outflow.is_complete:
+            if earlier.step_id not in upstream and not flow.outflow(earlier).is_complete:
                 is_silent = flow.is_silent(earlier)
                 if not is_silent or (
                     flow.role(earlier) == "creates" and earlier.step_type in origins
                 ):
                     return frozenset()
-            strangers -= _within(strangers, outflow.keys) - settled
-            settled |= _within(strangers, decided)
+            strangers -= _within(strangers, reach.let_through(earlier)) - settled
+            settled |= _within(strangers, reach.decided(earlier))
         return strangers
 
     def _upstream(self, step: Step) -> dict[str, Step]:
@@ -259,6 +334,23 @@ def is_one_sided(step: Step) -> bool:
     counts = step.counts
     has_one = (counts.rejected > 0) != (counts.selected > 0)
     return has_one and not counts.accepted and step.status == "completed"
+
+
+def is_taken_for_another(candidate_id: str, ledger: Ledger, others: Iterable[Ledger]) -> bool:
+    """Whether a roster found *candidate_id* by an entry that may stand for one that *others* know.
+
+    A roster takes one stranger in 100,000 for a candidate of its own. Where its entry is accounted
+    for by another candidate, the stranger was never there.
+
+    Args:
+        candidate_id: the candidate, which *others* do not know.
+        ledger: the step whose roster found it.
+        others: steps that know what the entry may stand for.
+    """
+    if ledger.roster is None or ledger.has_row(candidate_id):
+        return False
+    spans = ledger.roster.spans_of(candidate_id)
+    return any(other.knows_between(*span) for span in spans for other in others)
 
 
 def _within(keys: frozenset[Key], others: frozenset[Key]) -> frozenset[Key]:

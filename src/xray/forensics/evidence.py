@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
+from typing import Final
 
 from xray.errors import NotFoundError
 from xray.model.decisions import DecisionTable
+from xray.model.hashing import hash64
 from xray.model.records import Decision, Run, Step
+from xray.model.roster import Roster
 from xray.model.vocabulary import ANONYMOUS_PREFIX, VERDICTS, Verdict
 from xray.store.protocol import Store
 
@@ -15,15 +19,44 @@ Key = tuple[str | None, str]
 """What one decision of a step is about: (`by`, candidate id)."""
 
 
+_MAX_ANSWERS: Final = 64
+"""How many candidates a roster's word is remembered for: one question asks often for a few."""
+
+
 class Ledger:
     """One step's stored decisions, as sets of keys and as rows that are opened one by one.
 
     Rows of `log_sampled_candidates` can be read, but belong to no set: they count nowhere.
+
+    Args:
+        step: the step.
+        table: its decisions with detail.
+        load_roster: gives the step's roster, where it has one.
+        list_known: gives every candidate that some step of the run knows by id.
     """
 
-    def __init__(self, step: Step, table: DecisionTable) -> None:
+    def __init__(
+        self,
+        step: Step,
+        table: DecisionTable,
+        load_roster: Callable[[], Roster | None] = lambda: None,
+        list_known: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
         self.step = step
         self._table = table
+        self._load_roster = load_roster
+        self._list_known = list_known
+        self._answers: dict[str, list[Decision]] = {}
+
+    @cached_property
+    def roster(self) -> Roster | None:
+        """The candidates the step decided after its census; None where detail is all there is."""
+        return self._load_roster() if self.step.coverage in ("named", "sampled") else None
+
+    @property
+    def is_named(self) -> bool:
+        """Whether census and roster together know every candidate the step decided."""
+        return self.step.coverage == "named" and not self.anonymous_count
 
     @cached_property
     def _positions(self) -> dict[str, list[int]]:
@@ -33,7 +66,8 @@ class Ledger:
         return positions
 
     @cached_property
-    def _keys(self) -> dict[Verdict, frozenset[Key]]:
+    def detailed(self) -> dict[Verdict, frozenset[Key]]:
+        """The keys of the rows, by verdict."""
         keys: dict[Verdict, set[Key]] = {verdict: set() for verdict in VERDICTS}
         table = self._table
         for by, candidate_id, verdict, is_logged in zip(
@@ -42,6 +76,29 @@ class Ledger:
             if verdict is not None and not is_logged and self._has_identity(candidate_id):
                 keys[verdict].add((by, candidate_id))
         return {verdict: frozenset(found) for verdict, found in keys.items()}
+
+    @cached_property
+    def _keys(self) -> dict[Verdict, frozenset[Key]]:
+        if not self.is_named:
+            return self.detailed
+        found = {verdict: set(keys) for verdict, keys in self.detailed.items()}
+        rows = {candidate_id for keys in found.values() for _, candidate_id in keys}
+        for candidate_id in self._list_known():
+            if candidate_id not in rows:
+                for decision in self._ask_roster(candidate_id):
+                    if decision.decision is not None:
+                        found[decision.decision].add((decision.by, candidate_id))
+        return {verdict: frozenset(keys) for verdict, keys in found.items()}
+
+    def keys_about(self, candidate_id: str, verdict: Verdict) -> frozenset[Key]:
+        """The keys of one candidate with *verdict*."""
+        if not self._has_identity(candidate_id):
+            return frozenset()
+        return frozenset(
+            (row.by, candidate_id)
+            for row in self.find(candidate_id)
+            if row.decision == verdict and not row.is_logged
+        )
 
     def _has_identity(self, candidate_id: str) -> bool:
         """Whether the id is the candidate's own, so that another step may be compared by it."""
@@ -70,23 +127,49 @@ class Ledger:
         return self._positions.keys()
 
     def keys(self, verdict: Verdict) -> frozenset[Key]:
-        """The stored keys with *verdict*."""
+        """The keys with *verdict*, of all candidates that the run knows by id."""
         return self._keys[verdict]
 
     @cached_property
+    def row_hashes(self) -> list[int]:
+        """The hashes of the candidates that have a row, ascending."""
+        return sorted(map(hash64, self._positions))
+
+    def knows_between(self, first: int, last: int) -> bool:
+        """Whether it knows a candidate whose hash may lie from *first* to *last*."""
+        at = bisect_left(self.row_hashes, first)
+        if at < len(self.row_hashes) and self.row_hashes[at] <= last:
+            return True
+        return self.roster is not None and self.roster.overlaps(first, last)
+
+    @cached_property
     def decided(self) -> frozenset[Key]:
-        """The stored keys with any verdict."""
+        """The keys with any verdict, of all candidates that the run knows by id."""
         return frozenset().union(*self._keys.values())
 
+    @cached_property
+    def detailed_keys(self) -> frozenset[Key]:
+        """The keys of the rows with any verdict."""
+        return frozenset().union(*self.detailed.values())
+
+    @cached_property
+    def detailed_count(self) -> int:
+        """How many of the decisions have a row."""
+        return sum(map(len, self.detailed.values()))
+
     def is_complete(self, *verdicts: Verdict) -> bool:
-        """Whether every candidate the step decided so is stored; by default, for any verdict."""
+        """Whether every candidate the step decided so is known; by default, for any verdict."""
+        return self.is_named or self.is_detailed(*verdicts)
+
+    def is_detailed(self, *verdicts: Verdict) -> bool:
+        """Whether every candidate the step decided so has a row; by default, for any verdict."""
         counts = self.step.counts
         counted = {
             "rejected": counts.rejected,
             "accepted": counts.accepted,
             "selected": counts.selected,
         }
-        return all(len(self._keys[word]) == counted[word] for word in verdicts or VERDICTS)
+        return all(len(self.detailed[word]) == counted[word] for word in verdicts or VERDICTS)
 
     @property
     def decided_count(self) -> int:
@@ -95,13 +178,32 @@ class Ledger:
         return counts.rejected + counts.accepted + counts.selected
 
     def has(self, candidate_id: str) -> bool:
+        """Whether some row, or the roster, is about *candidate_id*."""
+        return candidate_id in self._positions or bool(self._ask_roster(candidate_id))
+
+    def has_row(self, candidate_id: str) -> bool:
         """Whether some row is about *candidate_id*."""
         return candidate_id in self._positions
 
     def find(self, candidate_id: str) -> list[Decision]:
-        """Every row about *candidate_id*; those that count before those that only illustrate."""
+        """What is known of *candidate_id*: its rows, and what the roster knows beyond them.
+
+        Rows that only illustrate come last.
+        """
         rows = [self._table.row(index) for index in self._positions.get(candidate_id, ())]
-        return sorted(rows, key=lambda row: row.is_logged)
+        counted = {row.by for row in rows if row.decision is not None and not row.is_logged}
+        named = [row for row in self._ask_roster(candidate_id) if row.by not in counted]
+        return sorted([*rows, *named], key=lambda row: row.is_logged)
+
+    def _ask_roster(self, candidate_id: str) -> list[Decision]:
+        found = self._answers.get(candidate_id)
+        if found is None:
+            if len(self._answers) >= _MAX_ANSWERS:
+                self._answers.clear()
+            roster = self.roster
+            found = [] if roster is None else roster.find(candidate_id)
+            self._answers[candidate_id] = found
+        return found
 
     def rows(self, verdicts: Sequence[Verdict]) -> Iterator[Decision]:
         """The rows whose verdict is among *verdicts*, opened as they are asked for."""
@@ -133,15 +235,21 @@ class RunEvidence:
     Args:
         run: the run.
         steps: its steps.
-        load_table: gives the decisions of a step by its id.
+        load_table: gives the decisions with detail of a step by its id.
+        load_roster: gives the roster of a step by its id.
     """
 
     def __init__(
-        self, run: Run, steps: Iterable[Step], load_table: Callable[[str], DecisionTable]
+        self,
+        run: Run,
+        steps: Iterable[Step],
+        load_table: Callable[[str], DecisionTable],
+        load_roster: Callable[[str], Roster | None] = lambda _: None,
     ) -> None:
         self.run = run
         self.steps: list[Step] = sorted(steps, key=lambda step: (step.ordinal, step.started_at))
         self._load_table = load_table
+        self._load_roster = load_roster
         self._ledgers: dict[str, Ledger] = {}
 
     @cached_property
@@ -153,9 +261,20 @@ class RunEvidence:
         """The decisions of *step*."""
         found = self._ledgers.get(step.step_id)
         if found is None:
-            found = Ledger(step, self._load_table(step.step_id))
+            found = Ledger(
+                step,
+                self._load_table(step.step_id),
+                lambda: self._load_roster(step.step_id),
+                lambda: self.known_ids,
+            )
             self._ledgers[step.step_id] = found
         return found
+
+    @cached_property
+    def known_ids(self) -> dict[str, None]:
+        """Every candidate that some step knows by id, as first recorded."""
+        ids = (one for step in self.steps for one in self.ledger(step).candidate_ids)
+        return dict.fromkeys(ids)
 
 
 def load_evidence(store: Store, run_id: str) -> RunEvidence:
@@ -169,4 +288,5 @@ def load_evidence(store: Store, run_id: str) -> RunEvidence:
         raise NotFoundError(
             f"No run has the id {run_id}.", hint="`xray runs` lists the runs there are."
         )
-    return RunEvidence(run, store.steps_of_run(run_id), store.decisions_of_step)
+    steps = store.steps_of_run(run_id)
+    return RunEvidence(run, steps, store.decisions_of_step, store.roster_of_step)

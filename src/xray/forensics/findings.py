@@ -86,7 +86,7 @@ def _about(
 def _word_vanished(case: Case, balance: Balance, examples: list[str]) -> str:
     step, count = balance.step, len(balance.vanished)
     names = list_names(balance.sources)
-    offered = len(case.flow.offered(step).keys)
+    offered = len(case.flow.everyone.offered(step))
     verb = name_kept(balance.sources[0]) if len(balance.sources) == 1 else "let through"
     text = (
         f"{step.name} never decided {count:,} of the {count_things(offered)} that {names} {verb}: "
@@ -174,7 +174,8 @@ def _has_kept_nothing(case: Case, step: Step) -> bool:
     if step.declared_output_count is not None:
         return step.declared_output_count == 0 and bool(step.declared_input_count)
     outflow = case.flow.outflow(step)
-    return counts.rejected > 0 and outflow.is_complete and not outflow.keys
+    is_rest_known = counts.rejected > 0 and outflow.is_complete
+    return is_rest_known and not case.flow.everyone.let_through(step)
 
 
 def _tell_top_reason(step: Step) -> str:

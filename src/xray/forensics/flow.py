@@ -3,72 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from collections.abc import Set as AbstractSet
 from functools import cached_property
-from typing import Final, Literal
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from xray.forensics.attempts import number_attempts
 from xray.forensics.evidence import Key, Ledger, RunEvidence
+from xray.forensics.reach import (
+    Edge,
+    Reach,
+    Role,
+    is_more_than_chance,
+    share_keys,
+    subtract_keys,
+)
 from xray.model.records import Step
-from xray.model.vocabulary import ANONYMOUS_PREFIX, CREATING_STEP_TYPES, KEEPING_STEP_TYPES
-
-Role = Literal["creates", "keeps", "maps", "contains"]
+from xray.model.vocabulary import (
+    ANONYMOUS_PREFIX,
+    CREATING_STEP_TYPES,
+    KEEPING_STEP_TYPES,
+    Verdict,
+)
 
 _CLOCK_TOLERANCE_MS: Final = 1.0
 """Start times and durations come from two clocks and are rounded apart."""
 
 
-class Edge(Struct, frozen=True):
-    """One step works on what another let through.
-
-    Args:
-        source: the step whose survivors are offered.
-        through: steps between the two that recorded no candidates, nearest first.
-        is_declared: `takes=` says so; otherwise it follows from the order of the steps.
-        is_partial: beside it, a step that recorded no candidates may have brought more.
-    """
-
-    source: Step
-    through: tuple[Step, ...] = ()
-    is_declared: bool = False
-    is_partial: bool = False
-
-
 class Outflow(Struct, frozen=True):
-    """What a step let through, as far as recorded.
+    """How much is known of what a step let through.
 
     Args:
-        keys: the candidates known or inferred to have survived.
-        is_complete: whether those are all.
+        is_complete: whether every such candidate is known.
         is_inferred: whether the step itself recorded less than that.
     """
 
-    keys: frozenset[Key] = frozenset()
     is_complete: bool = False
     is_inferred: bool = False
-
-
-def subtract_keys(keys: AbstractSet[Key], others: AbstractSet[Key]) -> frozenset[Key]:
-    """The *keys* that *others* lacks; by candidate alone where only one side has `by`."""
-    if has_partitions(keys) and has_partitions(others):
-        return frozenset(keys - others)
-    ids = {candidate_id for _, candidate_id in others}
-    return frozenset(key for key in keys if key[1] not in ids)
-
-
-def share_keys(keys: AbstractSet[Key], others: AbstractSet[Key]) -> bool:
-    """Whether the two sets have a candidate in common."""
-    if has_partitions(keys) and has_partitions(others):
-        return not keys.isdisjoint(others)
-    return not {key[1] for key in keys}.isdisjoint(key[1] for key in others)
-
-
-def has_partitions(keys: Iterable[Key]) -> bool:
-    """Whether some of *keys* belong to a `by`."""
-    return any(by is not None for by, _ in keys)
 
 
 class Flow:
@@ -89,6 +61,7 @@ class Flow:
         self._roles: dict[str, Role] = {}
         self._edges: dict[str, tuple[Edge, ...]] = {}
         self._outflows: dict[str, Outflow] = {}
+        self.everyone = Reach(self)
         for step in self.steps:  # in order, so that no long chain of steps is walked recursively
             self.edges(step)
             self.outflow(step)
@@ -144,7 +117,10 @@ class Flow:
         for earlier in self.steps:
             if earlier.ordinal < step.ordinal and self._has_finished(earlier, step):
                 ledger = self.ledger(earlier)
-                known.update(candidate_id for candidate_id in ids if ledger.has(candidate_id))
+                known.update(candidate_id for candidate_id in ids if ledger.has_row(candidate_id))
+                named = [one for one in ids - known if ledger.has(one)] if ledger.is_named else []
+                if is_more_than_chance(len(named), len(ids)):
+                    known.update(named)
         if step.counts.rejected or step.counts.selected:
             return bool(known)
         return bool(known) and 2 * len(known) >= len(ids)
@@ -194,10 +170,7 @@ class Flow:
     def _look_through(self, source: Step, step: Step, is_declared: bool) -> list[Edge]:
         before = self.edges(source) if self.is_silent(source) else ()
         if self.role(source) == "creates":
-            decided = self.ledger(step).decided
-            before = tuple(
-                edge for edge in before if share_keys(self.outflow(edge.source).keys, decided)
-            )
+            before = tuple(edge for edge in before if self.has_passed_on(edge.source, step))
         if not before:
             return [Edge(source, (), is_declared)]
         return [
@@ -259,7 +232,7 @@ class Flow:
             return None
         for sibling in reversed(self._children.get(self._parent_id(step), ())):
             if sibling.ordinal < step.ordinal:
-                passed = self.outflow(sibling).keys
+                passed = self.everyone.let_through(sibling)
                 if passed and not subtract_keys(decided, passed):
                     return sibling
         return None
@@ -324,8 +297,33 @@ class Flow:
         )
         if not is_repeated:
             return False
-        first, second = self.ledger(earlier).decided, self.ledger(later).decided
-        return bool(first) and bool(second) and not share_keys(first, second)
+        first, second = self.ledger(earlier), self.ledger(later)
+        is_known = bool(first.detailed_count) and bool(second.detailed_count)
+        return is_known and not self.has_common_candidates(earlier, later)
+
+    def has_passed_on(self, source: Step, step: Step) -> bool:
+        """Whether *step* decided a candidate that *source* let through."""
+        first, second = self.ledger(source), self.ledger(step)
+        verdict: Verdict = "selected" if source.counts.selected else "accepted"
+        if share_keys(first.detailed[verdict], second.detailed_keys):
+            return True
+        passed = self.everyone.let_through(source)
+        return self._share(passed, second.decided, first.is_named or second.is_named)
+
+    def has_common_candidates(self, one: Step, other: Step) -> bool:
+        """Whether the two steps decided a candidate in common."""
+        first, second = self.ledger(one), self.ledger(other)
+        if share_keys(first.detailed_keys, second.detailed_keys):
+            return True
+        if not first.is_named and not second.is_named:
+            return False
+        return self._share(first.decided, second.decided, is_hashed=True)
+
+    def _share(self, keys: frozenset[Key], others: frozenset[Key], is_hashed: bool) -> bool:
+        if not is_hashed:
+            return share_keys(keys, others)
+        found = len(keys) - len(subtract_keys(keys, others))
+        return is_more_than_chance(found, min(len(keys), len(others)))
 
     @cached_property
     def _consumers(self) -> dict[str, list[Step]]:
@@ -341,7 +339,7 @@ class Flow:
         return self._consumers.get(step.step_id, [])
 
     def offered(self, step: Step) -> Outflow:
-        """What the steps that *step* takes from let through, together."""
+        """How much is known of what the steps that *step* takes from let through, together."""
         edges = self.edges(step)
         if not edges:
             return Outflow()
@@ -352,7 +350,6 @@ class Flow:
             and len(step.takes or ()) == sum(1 for _ in self._named_steps(step))
         )
         return Outflow(
-            frozenset().union(*(flow.keys for flow in flows)),
             is_complete,
             any(flow.is_inferred for flow in flows)
             or any(edge.through for edge in edges)
@@ -362,7 +359,7 @@ class Flow:
         )
 
     def outflow(self, step: Step) -> Outflow:
-        """What *step* let through: its selected if any, else its accepted, else the rest."""
+        """How much is known of what *step* let through."""
         found = self._outflows.get(step.step_id)
         if found is None:
             self._outflows[step.step_id] = Outflow()
@@ -370,7 +367,7 @@ class Flow:
         return found
 
     def is_accounted_for(self, step: Step) -> bool:
-        """Whether every candidate *step* dealt with is stored, or there was none."""
+        """Whether every candidate *step* dealt with is known, or there was none."""
         ledger = self.ledger(step)
         if ledger.decided_count:
             return ledger.is_complete()
@@ -381,20 +378,14 @@ class Flow:
         counts = step.counts
         has_ended_well = step.status == "completed"
         if counts.selected:
-            return Outflow(
-                ledger.keys("selected"), ledger.is_complete("selected") and has_ended_well
-            )
+            return Outflow(ledger.is_complete("selected") and has_ended_well)
         if counts.accepted:
-            return Outflow(
-                ledger.keys("accepted"), ledger.is_complete("accepted") and has_ended_well
-            )
+            return Outflow(ledger.is_complete("accepted") and has_ended_well)
         creates = self.role(step) == "creates"
         if counts.rejected and not creates:
-            offered = self.offered(step)
             if not ledger.is_complete("rejected") or ledger.dropped_elsewhere:
                 return Outflow(is_inferred=True)
-            rest = subtract_keys(offered.keys, ledger.keys("rejected"))
-            return Outflow(rest, offered.is_complete and has_ended_well, True)
+            return Outflow(self.offered(step).is_complete and has_ended_well, True)
         returned_nothing = creates and (counts.rejected > 0 or step.status == "failed")
         return Outflow(is_complete=returned_nothing or is_empty_handed(step))
 

@@ -13,6 +13,7 @@ from xray.forensics.flow import Flow, is_empty_handed
 from xray.forensics.gaps import explain_blindness, explain_sample, explain_silence
 from xray.forensics.origins import names_value
 from xray.forensics.passages import Fate, Passage
+from xray.forensics.reach import Reach
 from xray.forensics.standing import find_runner_up, measure_cut
 from xray.model.answers import StopKind
 from xray.model.records import Decision, Step
@@ -39,6 +40,8 @@ class Journey:
         self._flow = flow
         self._conservation = conservation
         self.candidate_id = candidate_id
+        self._reach = Reach(flow, candidate_id)
+        self._balances: dict[str, Balance] = {}
         self._by_step: dict[str, Passage] = {}
         for step in flow.deciding_steps:
             self._by_step[step.step_id] = self._pass(step)
@@ -82,6 +85,13 @@ class Journey:
                 return passage
         return ends[-1] if ends else None
 
+    def _balance(self, step: Step) -> Balance:
+        found = self._balances.get(step.step_id)
+        if found is None:
+            found = self._conservation.balance_about(step, self._reach)
+            self._balances[step.step_id] = found
+        return found
+
     def _was_taken_on(self, step: Step) -> bool:
         return any(
             self._by_step[consumer.step_id].fate != "absent"
@@ -91,17 +101,26 @@ class Journey:
     def _pass(self, step: Step) -> Passage:
         rows = self._flow.ledger(step).find(self.candidate_id)
         decided = _decided_rows(rows)
-        if decided:
+        if decided and not self._is_taken_for_another(step, decided):
             return self._judge(step, decided)
+        rows = [row for row in rows if row.has_detail]
         passage = self._pass_unrecorded(step, has_evidence=bool(rows))
         return replace(passage, attempt=self._number(step), decisions=tuple(rows))
+
+    def _is_taken_for_another(self, step: Step, decided: Sequence[Decision]) -> bool:
+        """Whether the step's roster alone speaks of the candidate, and means another one."""
+        if any(row.has_detail for row in decided):
+            return False
+        if self._flow.role(step) == "creates":
+            return self._conservation.is_taken_for_another(step, self._reach)
+        return self._is_among(self._balance(step).mistaken)
 
     def _number(self, step: Step) -> int:
         return self._flow.attempts.numbers[step.step_id]
 
     def _judge(self, step: Step, rows: Sequence[Decision]) -> Passage:
         row = max(rows, key=lambda one: _VERDICT_STRENGTH[one.decision or "rejected"])
-        balance = self._conservation.balance(step)
+        balance = self._balance(step)
         passage = Passage(
             step=step,
             attempt=self._number(step),
@@ -258,7 +277,7 @@ class Journey:
     def _pass_decided(self, step: Step, before: Fate, has_evidence: bool) -> Passage:
         """The step decided others; the candidate was, or may have been, offered to it."""
         ledger, counts = self._flow.ledger(step), step.counts
-        balance = self._conservation.balance(step)
+        balance = self._balance(step)
         if self._is_among(balance.undecided):
             because = f"{step.name} {step.status} before it decided everything"
             return Passage(step=step, kind="vanished", fate="out", because=because)
@@ -299,7 +318,9 @@ class Journey:
                 fate="out",
                 certainty="inferred" if balance.is_inferred else "known",
                 because=balance.because,
-                offered_count=len(self._flow.offered(step).keys),
+                offered_count=(
+                    len(self._flow.everyone.offered(step)) if balance.first_decided else 0
+                ),
                 first_decided=balance.first_decided,
             )
         if not ledger.is_complete():
@@ -315,8 +336,8 @@ class Journey:
         is_accounted_for = (
             len(hidden) == 1
             and offered.is_complete
-            and len(offered.keys) == ledger.decided_count
-            and self._is_among(offered.keys)
+            and self._is_among(self._reach.offered(step))
+            and len(flow.everyone.offered(step)) == ledger.decided_count
         )
         if not is_accounted_for:
             because = explain_sample(flow, step)

@@ -7,8 +7,9 @@ candidate carries its place there, a code.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Final, Protocol
 
 import msgspec
@@ -78,6 +79,14 @@ class Holding(Protocol):
         """Every entry, by ascending hash."""
         ...
 
+    def span(self, candidate_id: str) -> tuple[int, int]:
+        """The first and last hash that an entry of *candidate_id* would stand for."""
+        ...
+
+    def overlaps(self, first: int, last: int) -> Sequence[int]:
+        """The codes of the entries that may stand for a hash from *first* to *last*."""
+        ...
+
 
 class NamedEntries:
     """A holding that knows its candidates by id, and so is never wrong.
@@ -107,8 +116,22 @@ class NamedEntries:
 
     def spans(self) -> Iterator[Span]:
         """Every entry, by ascending hash."""
-        hashed = ((hash64(name), code) for name, codes in self._codes.items() for code in codes)
-        return ((first, first, code) for first, code in sorted(hashed))
+        return ((hashed, hashed, code) for hashed, code in self._hashed)
+
+    def span(self, candidate_id: str) -> tuple[int, int]:
+        """The first and last hash that an entry of *candidate_id* would stand for."""
+        hashed = hash64(candidate_id)
+        return hashed, hashed
+
+    def overlaps(self, first: int, last: int) -> Sequence[int]:
+        """The codes of the entries that may stand for a hash from *first* to *last*."""
+        start = bisect_left(self._hashed, (first, 0))
+        end = bisect_left(self._hashed, (last + 1, 0), start)
+        return [code for _, code in self._hashed[start:end]]
+
+    @cached_property
+    def _hashed(self) -> list[tuple[int, int]]:
+        return sorted((hash64(name), code) for name, codes in self._codes.items() for code in codes)
 
 
 class HashedEntries:
@@ -144,6 +167,16 @@ class HashedEntries:
     def spans(self) -> Iterator[Span]:
         """Every entry, by ascending hash."""
         return zip(self.hashes, self.hashes, self.codes, strict=True)
+
+    def span(self, candidate_id: str) -> tuple[int, int]:
+        """The first and last hash that an entry of *candidate_id* would stand for."""
+        hashed = hash64(candidate_id)
+        return hashed, hashed
+
+    def overlaps(self, first: int, last: int) -> Sequence[int]:
+        """The codes of the entries that may stand for a hash from *first* to *last*."""
+        start = bisect_left(self.hashes, first)
+        return self.codes[start : bisect_right(self.hashes, last, start)]
 
     def between(self, first: int, beyond: int, fate_codes: Sequence[int]) -> list[int]:
         """Its entries from hash *first* on and before *beyond*, under the codes of another table.
@@ -208,6 +241,21 @@ class CompactEntries:
         """Every entry, by ascending hash."""
         for part in sorted(self._parts):
             yield from Part(self._universe, part, self._parts[part]).spans()
+
+    def span(self, candidate_id: str) -> tuple[int, int]:
+        """The first and last hash that an entry of *candidate_id* would stand for."""
+        return self._universe.span(*self._universe.place(hash64(candidate_id)))
+
+    def overlaps(self, first: int, last: int) -> Sequence[int]:
+        """The codes of the entries that may stand for a hash from *first* to *last*."""
+        codes: list[int] = []
+        while first <= last:
+            part, number = self._universe.place(first)
+            opened = self._part(part)
+            if opened is not None:
+                codes += opened.find(number)
+            first = self._universe.span(part, number)[1] + 1
+        return codes
 
     def _part(self, part: int) -> Part | None:
         opened = self._opened.get(part)

@@ -94,6 +94,25 @@ class Roster:
         """The first and last hash that each entry can stand for, ascending."""
         return merge(*map(self._spans, self._holdings))
 
+    def spans_of(self, candidate_id: str) -> list[tuple[int, int]]:
+        """For each entry taken for *candidate_id*, the first and last hash it can stand for.
+
+        Nothing where the id itself is known: such an entry stands for no other candidate.
+        """
+        return [
+            holding.span(candidate_id)
+            for holding in self._holdings
+            if holding.mistaken and self._codes(holding, candidate_id)
+        ]
+
+    def overlaps(self, first: int, last: int) -> bool:
+        """Whether some entry may stand for a hash from *first* to *last*."""
+        return any(
+            self._keep is None or self._keep(holding.fates[code])
+            for holding in self._holdings
+            for code in holding.overlaps(first, last)
+        )
+
     def _spans(self, holding: Holding) -> Iterator[tuple[int, int]]:
         wanted = [self._keep is None or self._keep(fate) for fate in holding.fates]
         return ((first, last) for first, last, code in holding.spans() if wanted[code])
