@@ -102,6 +102,7 @@ class RecordFile:
         self._url = url
         self._turn = threading.Lock()
         self._store: Inlet | None = None
+        self._closing: Inlet | None = None
         self._identity: tuple[int, int] | None = None
         self._opened_s = self._used_s = 0.0
         self._closed_s = -_LET_IN_S
@@ -151,9 +152,7 @@ class RecordFile:
 
     def _open(self, deadline_s: float) -> Inlet:
         if self._is_torn:
-            raise TransportError(
-                "this process was forked while its parent wrote the file", is_lasting=True
-            )
+            raise TransportError("the file was open when this process was forked", is_lasting=True)
         # Whoever waits looks every 20 ms: the file must be free for longer than that.
         time.sleep(max(0.0, min(self._closed_s + _LET_IN_S, deadline_s) - time.monotonic()))
         give_up_s = min(deadline_s, time.monotonic() + _TURN_WAIT_S)
@@ -205,15 +204,29 @@ class RecordFile:
     def _shut(self) -> None:
         store, self._store = self._store, None
         if store is not None:
+            self._closing = store
             store.close()
+            self._closing = None
             self._closed_s = time.monotonic()
 
     def hold_still(self) -> bool:
         """Before a fork: shut the file and keep it shut; whether that was possible in time."""
         if not self._turn.acquire(timeout=_MAX_FORK_DELAY_S):
             return False
-        self._shut()
-        return True
+        if self._store is None or self._shut_within(_MAX_FORK_DELAY_S):
+            return True
+        self._turn.release()
+        return False
+
+    def _shut_within(self, timeout_s: float) -> bool:
+        closing = threading.Thread(target=self._shut, name="xray-file-closing", daemon=True)
+        try:
+            closing.start()
+        except RuntimeError:
+            self._shut()
+            return True
+        closing.join(timeout_s)
+        return not closing.is_alive()
 
     def go_on(self) -> None:
         """After a fork, in the parent."""
@@ -221,8 +234,9 @@ class RecordFile:
 
     def abandon(self) -> None:
         """After a fork, in the child: let the parent keep the file for itself."""
-        if self._store is not None:
-            self._store.abandon()
+        store = self._store or self._closing
+        if store is not None:
+            store.abandon()
 
 
 def _open_inlet(url: str) -> Inlet | None:

@@ -79,6 +79,7 @@ ids = []
 def write():
     while not is_over.is_set():
         ids.extend(record(1, "parent", rows=50))
+        time.sleep(0.002)
 thread = threading.Thread(target=write)
 thread.start()
 failed = 0
@@ -91,7 +92,7 @@ for number in range(8):
     failed += os.waitpid(pid, 0)[1] != 0
 is_over.set()
 thread.join()
-print(len(ids), failed, xray.flush(20).is_complete)
+print(len(ids), failed, xray.flush(40).is_complete)
 """
     out, _, code = run_program(path, program)
     runs, failed, is_complete = out.split()
@@ -167,6 +168,48 @@ if __name__ == "__main__":
         pool.join()
     print(len(set(ids)))
 """
+
+
+def test_a_child_of_a_process_that_has_the_file_open_to_ask_leaves_its_records_in_the_spool(
+    path: Path,
+) -> None:
+    out, err, code = run_program(
+        path,
+        """
+from xray.errors import StoreError
+from xray.local import LocalClient
+record(2)
+assert xray.flush().is_complete
+client = LocalClient("sqlite:///" + sys.argv[1])
+assert client.runs().total == 2
+pid = os.fork()
+if pid == 0:
+    [*ids, last] = record(3)
+    print(xray.flush(1).is_complete, xray.stats().pending.records, flush=True)
+    try:
+        LocalClient("sqlite:///" + sys.argv[1])
+    except StoreError as error:
+        print(error, flush=True)
+    xray.close()
+    os._exit(0)
+assert os.waitpid(pid, 0)[1] == 0
+assert client.runs().total == 2
+client.close()
+pid = os.fork()
+if pid == 0:
+    record(4)
+    print(xray.flush().is_complete, flush=True)
+    xray.close()
+    os._exit(0)
+assert os.waitpid(pid, 0)[1] == 0
+""",
+    )
+    said = out.splitlines()
+    assert (said[0], said[2], code) == ("False 9", "True", 0)
+    assert "was open when this process was forked" in said[1]
+    assert err.count("X-Ray:") == 1
+    deliver_what_waits(path)
+    assert count_runs(path) == (9, 9)
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
