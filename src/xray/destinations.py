@@ -165,7 +165,9 @@ def find_transport(url: str) -> TransportFactory:
 def _open_client(settings: DeliverySettings) -> Client:
     with hold_forks():
         from xray.client import Client
-        from xray.local import LocalClient
+
+        if names_file(settings.url):
+            from xray.local import LocalClient
     if names_file(settings.url):
         return LocalClient(settings.url)
     return Client(settings.url, settings.api_key)
