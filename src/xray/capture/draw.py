@@ -191,7 +191,7 @@ class Draw:
                 return slot
         else:
             slot = int(self._random() * self._capacity)
-        self._threshold *= math.exp(math.log(1.0 - self._random()) / self._capacity)
+        self._threshold *= (1.0 - self._random()) ** (1.0 / self._capacity)
         skip = math.log(1.0 - self._random()) / math.log1p(-self._threshold)
         self._next_place = place + 1 + int(skip)
         return slot

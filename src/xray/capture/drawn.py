@@ -227,8 +227,9 @@ class DrawnStep(Step):
             for row in self._rows.encode_many(decisions, portion):
                 self._enter_encoded(row)
                 place += 1
-                is_rest_plain = decisions.are_plain and not self._pending_checks
-                if self._ledger is not None and is_rest_plain:
+                if self._ledger is None or self._pending_checks:
+                    continue
+                if decisions.are_plain:
                     return place
         return place
 

@@ -17,8 +17,10 @@ RUN_HEADER: Final = "x-xray-run"
 PIPELINE_HEADER: Final = "x-xray-pipeline"
 STEP_HEADER: Final = "x-xray-step"
 ORDINALS_HEADER: Final = "x-xray-ordinals"
+SAMPLED_HEADER: Final = "x-xray-sampled"
 
-_NAMES: Final = (RUN_HEADER, PIPELINE_HEADER, STEP_HEADER, ORDINALS_HEADER)
+_NAMES: Final = (RUN_HEADER, PIPELINE_HEADER, STEP_HEADER, ORDINALS_HEADER, SAMPLED_HEADER)
+_SAMPLED: Final = {"0": False, "1": True}
 _MAX_HEADERS: Final = 1_000
 _MAX_DIGITS: Final = 15
 _MAX_VALUE_LENGTH: Final = 4_096
@@ -36,12 +38,14 @@ class Handover:
         pipeline: its pipeline.
         step_id: the step that was open, which contains those of the other process.
         ordinals: the first position of its steps, and how many there are for it; None: by time.
+        is_kept: where runs are sampled whole, whether this one is kept; None: all are.
     """
 
     run_id: str
     pipeline: str
     step_id: str | None = None
     ordinals: tuple[int, int] | None = None
+    is_kept: bool | None = None
 
 
 def write_headers(handover: Handover) -> dict[str, str]:
@@ -53,6 +57,8 @@ def write_headers(handover: Handover) -> dict[str, str]:
         headers[STEP_HEADER] = handover.step_id
     if handover.ordinals is not None:
         headers[ORDINALS_HEADER] = "{}+{}".format(*handover.ordinals)
+    if handover.is_kept is not None:
+        headers[SAMPLED_HEADER] = "1" if handover.is_kept else "0"
     return headers
 
 
@@ -74,6 +80,7 @@ def read_headers(headers: Headers) -> Handover | None:
         read_name(unquote(found.get(PIPELINE_HEADER, "")), "unnamed"),
         parse_uuid(found.get(STEP_HEADER, "")),
         _read_ordinals(found.get(ORDINALS_HEADER, "")),
+        _SAMPLED.get(found.get(SAMPLED_HEADER, "")),
     )
 
 

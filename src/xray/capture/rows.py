@@ -247,6 +247,11 @@ class RowMaker:
     def encode_many(self, decisions: Decisions, places: Sequence[int]) -> Iterator[bytes]:
         """The encoded rows of the decisions at *places*, made one by one as they are asked for."""
         kinds, codes, origin = decisions.kinds, decisions.codes, decisions.origin
+        if decisions.are_bare and not self.pending:
+            for place, candidate_id in zip(places, decisions.ids.at(places), strict=True):
+                verdict, reason, _ = kinds[codes[place]]
+                yield _encode((verdict, candidate_id, reason))
+            return
         candidates = decisions.candidates_at(places)
         details = decisions.describe(places)
         for place, candidate, detail in zip(places, candidates, details, strict=True):

@@ -25,7 +25,7 @@ from xray.capture.naming import (
 from xray.capture.noop import NoopStep
 from xray.capture.sequence import StepSequence
 from xray.capture.settings import FULL_BYTES_PER_RUN, CaptureSettings
-from xray.capture.sink import AnsweringSink, Sink
+from xray.capture.sink import AnsweringSink, SelectiveSink, Sink
 from xray.capture.snapshot import merge_fields, pack_frozen, read_list, snapshot
 from xray.capture.step import VALUE_LIMITS, Place, Step, current_step
 from xray.capture.wrapping import record_calls
@@ -271,6 +271,22 @@ class Run:
         with guarded("Run.add_tags"):
             self._added_tags.extend(read_tags(list(tags)))
 
+    def keep(self, reason: str | None = None) -> None:
+        """Keep the run where only some are (`sample=`), whatever becomes of it.
+
+            if answer.is_odd:
+                run.keep("odd answer")
+
+        Call it before the run ends. A run that is kept anyway is told apart by its reason.
+
+        Args:
+            reason: why; the run shows it as `kept_for`.
+        """
+        with guarded("Run.keep"):
+            sink: object = self.sink
+            if isinstance(sink, SelectiveSink):
+                sink.keep(read_name(reason, "run.keep()"))
+
     # Asking, once the run has ended
 
     def summary(self) -> RunSummary:
@@ -423,12 +439,14 @@ class Run:
         of steps for one process.
         """
         try:
+            sink: object = self.sink
             return write_headers(
                 Handover(
                     self.run_id,
                     self.pipeline,
                     self._open_step_id(),
                     self._steps.lend_ordinals(),
+                    sink.hand_over() if isinstance(sink, SelectiveSink) else None,
                 )
             )
         except Exception as error:  # noqa: BLE001
@@ -471,6 +489,9 @@ class NoopRun(Run):
         error: BaseException | None = None,
     ) -> None:
         """End nothing."""
+
+    def keep(self, reason: str | None = None) -> None:
+        """Keep nothing."""
 
     def give_input(self, value: object) -> None:
         """Record nothing."""

@@ -33,6 +33,19 @@ class Sink(Protocol):
 
 
 @runtime_checkable
+class SelectiveSink(Protocol):
+    """The sink of one run, where only some runs are kept."""
+
+    def keep(self, reason: str) -> None:
+        """Keep the run, whatever else would have become of it."""
+        ...
+
+    def hand_over(self) -> bool:
+        """Whether another process, which is about to add to the run, must send what it adds."""
+        ...
+
+
+@runtime_checkable
 class AnsweringSink(Protocol):
     """A sink that can be asked about the runs that were put into it; it may wait, and raises."""
 

@@ -513,16 +513,15 @@ def _split_roster(roster: list[NamedGroup]) -> Iterator[list[RosterGroup]]:
     for verdict, reason, origin, by, ids in roster:
         start = 0
         while start < len(ids):
-            # An id is at most 512 characters; the usual one has a few dozen.
             texts = ids.texts(start, start + ids_left)
-            widest = max(map(len, texts)) or 1
-            fitting = min(len(texts), characters_left // widest)
-            if fitting:
-                piece.append(RosterGroup(verdict, reason, origin, by, texts[:fitting]))
-                start += fitting
-                ids_left -= fitting
-                characters_left -= fitting * widest
-            if fitting < len(texts) or not ids_left:
+            while (characters := len("".join(texts))) > characters_left:
+                del texts[len(texts) * characters_left // characters :]
+            if texts:
+                piece.append(RosterGroup(verdict, reason, origin, by, texts))
+                start += len(texts)
+                ids_left -= len(texts)
+                characters_left -= characters
+            if start < len(ids):
                 yield piece
                 piece = []
                 ids_left, characters_left = MAX_ROSTER_CHUNK_IDS, MAX_ROSTER_CHUNK_CHARACTERS

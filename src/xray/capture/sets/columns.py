@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Sequence
 from heapq import nsmallest
@@ -58,6 +59,7 @@ class ListColumn:
 
     def __init__(self, held: Sequence[Any]) -> None:
         self._held = held
+        self._are_numbers = all(type(value) is float or type(value) is int for value in held)
 
     def __len__(self) -> int:
         return len(self._held)
@@ -69,17 +71,21 @@ class ListColumn:
 
     def compare(self, op: str, limit: object) -> bytes:
         """For each value whether it meets *limit*."""
+        compared = _ORDER.get(parse_operator(op) or "")
+        if self._are_numbers and compared is not None and _is_plain_number(limit):
+            return bytes(
+                [MISSING if value != value else not compared(value, limit) for value in self._held]
+            )
         return bytes(
-            MET if meets(value, op, limit) else MISSING if is_missing(value) else FAILED
-            for value in self._held
+            [
+                MET if meets(value, op, limit) else MISSING if is_missing(value) else FAILED
+                for value in self._held
+            ]
         )
 
     def truth(self) -> bytes:
         """For each value whether it is true."""
-        return bytes(
-            MET if value is True else MISSING if is_missing(value) else not value
-            for value in self._held
-        )
+        return bytes([_read_truth(value) for value in self._held])
 
     def descending(self) -> Sequence[int]:
         """The places from the highest value to the lowest."""
@@ -91,7 +97,19 @@ class ListColumn:
 
     def nearest(self, limit: object, places: Sequence[int], most: int) -> list[tuple[int, float]]:
         """Those of *places* whose numbers are nearest to *limit*."""
-        return _find_nearest(self, limit, places, most)
+        if not (self._are_numbers and _is_plain_number(limit)):
+            return _find_nearest(self, limit, places, most)
+        held = self._held
+        try:
+            # What is not finite is no smaller than infinity.
+            margins = [
+                (margin, place)
+                for place in places
+                if (margin := abs(held[place] - limit)) < math.inf
+            ]
+        except OverflowError:
+            return _find_nearest(self, limit, places, most)
+        return sorted((place, margin) for margin, place in nsmallest(most, margins))
 
 
 class ArrayColumn:
@@ -178,6 +196,16 @@ def _find_nearest(
         if (margin := margin_of(value, limit)) is not None
     ]
     return sorted((place, margin) for margin, place in nsmallest(most, margins))
+
+
+def _is_plain_number(value: object) -> bool:
+    return (type(value) is float and value == value) or type(value) is int
+
+
+def _read_truth(value: Any) -> int:
+    if value is True or value is False:
+        return MET if value else FAILED
+    return MISSING if is_missing(value) else MET if value else FAILED
 
 
 def is_column(value: object) -> bool:

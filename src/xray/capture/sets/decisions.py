@@ -78,6 +78,11 @@ class Decisions:
     nearest: Callable[[int], Iterable[tuple[str, list[tuple[int, float]]]]] = lambda _: ()
 
     @property
+    def are_bare(self) -> bool:
+        """Whether nothing but ids is kept of them."""
+        return self.describe is _describe_none and self.origin is None and self.ids.is_complete
+
+    @property
     def are_plain(self) -> bool:
         """Whether they can be entered under their ids, and every candidate has one."""
         return self.is_plain and self.ids.is_complete

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from itertools import compress
 from typing import Any, Final, Protocol
 
+import msgspec
+
 from xray.capture.sets.columns import is_column, read_array, read_values
 from xray.capture.sets.libraries import find_numpy
 from xray.model.ids import MAX_CANDIDATE_ID_LENGTH, identify
 
+_encode_json: Final = msgspec.json.Encoder().encode
 _WORD: Final = 8
 _MIX: Final = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F)
 
@@ -102,9 +105,12 @@ class ArrayIds:
         return places, ArrayIds(self.array[places])
 
     def _spell(self, array: Any) -> list[str]:
+        plain = array.tolist()
         if array.dtype.kind != "S":
-            return list(map(str, array.tolist()))
-        return [raw.decode("ascii") for raw in array.tolist()]
+            # Spelled in one call, which is much faster than one for each.
+            return _encode_json(plain)[1:-1].decode().split(",") if plain else []
+        texts: list[str] = b"\0".join(plain).decode().split("\0")
+        return texts if len(texts) == len(plain) else [raw.decode() for raw in plain]
 
 
 def _only(code: int) -> bytes:
@@ -125,6 +131,10 @@ def read_ids(given: Any, key: str | None = None) -> Ids:
             return packed
         given = read_values(given)
     items = given if type(given) is list else list(given)
+    if items and all(type(item) is dict for item in items):
+        # The usual case by itself: a text under the first of the names that `identify` tries.
+        named = [item.get(key or "id") for item in items]
+        items = named if all(type(name) is str for name in named) else items
     if all(type(item) is str for item in items):
         texts: list[str] = items
         if "".join(texts).isascii() and max(map(len, texts), default=0) <= MAX_CANDIDATE_ID_LENGTH:
