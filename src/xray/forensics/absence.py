@@ -73,6 +73,13 @@ def _judge_absence(case: Case, journey: Journey) -> tuple[Outcome, str, Certaint
             f"Only attempt {first.attempt} of {first.step.name}, which {first.step.status}, "
             f"recorded {shown}; no attempt that counts retrieved it."
         )
+    nameless = _find_nameless_parts(case)
+    if nameless:
+        because = (
+            f"{nameless} names the wholes that candidates are parts of, and kept those of "
+            "a sample only"
+        )
+        return "never_retrieved", answer, "inferred", because
     if is_known:
         return "never_retrieved", answer, "known", ""
     silent = [step for step in creators if not flow.is_accounted_for(step)]
@@ -83,6 +90,15 @@ def _judge_absence(case: Case, journey: Journey) -> tuple[Outcome, str, Certaint
         else f"{list_names(recording)} recorded every decision"
     )
     return "never_retrieved", answer, "inferred", because
+
+
+def _find_nameless_parts(case: Case) -> str:
+    """The step that knows some candidates without the whole they belong to; empty when none."""
+    for step in case.flow.steps:
+        ledger = case.flow.ledger(step)
+        if not ledger.is_detailed() and any(True for _ in ledger.wholes):
+            return step.name
+    return ""
 
 
 def _tell_choice(case: Case) -> str:

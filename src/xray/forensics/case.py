@@ -30,6 +30,13 @@ class Case:
         """The run."""
         return self.evidence.run
 
+    @classmethod
+    def of(cls, evidence: RunEvidence) -> Case:
+        """The case of *evidence*, which is set up once however many questions are asked."""
+        if not isinstance(evidence.examined, cls):
+            evidence.examined = cls(evidence)
+        return evidence.examined
+
     def journey(self, candidate_id: str) -> Journey:
         """A candidate's way through the run."""
         return Journey(self.flow, self.conservation, candidate_id)

@@ -46,6 +46,7 @@ class Ledger:
         self._table = table
         self._load_roster = load_roster
         self._list_known = list_known
+        self._opened: dict[int, Decision] = {}
         self._answers: dict[str, list[Decision]] = {}
 
     @cached_property
@@ -152,6 +153,10 @@ class Ledger:
         """The keys of the rows with any verdict."""
         return frozenset().union(*self.detailed.values())
 
+    def count_details(self, verdict: Verdict) -> int:
+        """How many of the decisions with *verdict* have a row."""
+        return len(self.detailed[verdict])
+
     @cached_property
     def detailed_count(self) -> int:
         """How many of the decisions have a row."""
@@ -190,7 +195,7 @@ class Ledger:
 
         Rows that only illustrate come last.
         """
-        rows = [self._table.row(index) for index in self._positions.get(candidate_id, ())]
+        rows = [self._row(index) for index in self._positions.get(candidate_id, ())]
         counted = {row.by for row in rows if row.decision is not None and not row.is_logged}
         named = [row for row in self._ask_roster(candidate_id) if row.by not in counted]
         return sorted([*rows, *named], key=lambda row: row.is_logged)
@@ -209,7 +214,13 @@ class Ledger:
         """The rows whose verdict is among *verdicts*, opened as they are asked for."""
         for index, verdict in enumerate(self._table.verdicts):
             if verdict in verdicts:
-                yield self._table.row(index)
+                yield self._row(index)
+
+    def _row(self, index: int) -> Decision:
+        row = self._opened.get(index)
+        if row is None:
+            row = self._opened[index] = self._table.row(index)
+        return row
 
     @cached_property
     def _parts(self) -> dict[str, list[str]]:
@@ -250,6 +261,7 @@ class RunEvidence:
         self.steps: list[Step] = sorted(steps, key=lambda step: (step.ordinal, step.started_at))
         self._load_table = load_table
         self._load_roster = load_roster
+        self.examined: object | None = None
         self._ledgers: dict[str, Ledger] = {}
 
     @cached_property

@@ -8,6 +8,12 @@ from typing import Final
 from xray.forensics.case import Case
 from xray.forensics.conservation import Balance
 from xray.forensics.evidence import Key, RunEvidence
+from xray.forensics.shortfall import (
+    Shortfall,
+    count_not_offered,
+    count_survivors,
+    count_vanished,
+)
 from xray.forensics.wording import (
     count_things,
     list_items,
@@ -30,7 +36,7 @@ def find(evidence: RunEvidence) -> list[Finding]:
     Args:
         evidence: the run.
     """
-    case = Case(evidence)
+    case = Case.of(evidence)
     balances = case.conservation.balances()
     found: list[Finding] = []
     for balance in balances:
@@ -44,20 +50,20 @@ def find(evidence: RunEvidence) -> list[Finding]:
 def _find_imbalance(case: Case, balance: Balance) -> Iterator[Finding]:
     step = balance.step
     certainty: Certainty = "inferred" if balance.is_inferred else "known"
-    if balance.vanished:
+    lost = count_vanished(case.flow, case.conservation, balance)
+    if lost.count and step.status == "completed":
         examples = _list_examples(case, balance.vanished, balance.sources)
-        text = _word_vanished(case, balance, examples)
-        yield _about(step, "vanished", text, certainty, len(balance.vanished), examples, balance)
-    if balance.not_offered:
+        text = _word_vanished(case, balance, examples, lost)
+        yield _about(step, "vanished", text, certainty, lost.count, examples, balance)
+    strange = count_not_offered(case.flow, balance)
+    if strange.count:
         examples = _list_examples(case, balance.not_offered, (step,))
-        number = count_things(len(balance.not_offered))
         text = (
-            f"{step.name} decided {number} that {list_names(balance.sources, 'or')} had not let "
-            f"through: {_show(examples, len(balance.not_offered))}."
+            f"{step.name} decided {_say(strange, 'candidate')} that "
+            f"{list_names(balance.sources, 'or')} had not let through"
+            f"{_show(examples, strange.count)}."
         )
-        yield _about(
-            step, "not_offered", text, certainty, len(balance.not_offered), examples, balance
-        )
+        yield _about(step, "not_offered", text, certainty, strange.count, examples, balance)
     if balance.vanished_count or balance.not_offered_count:
         yield _compare_counts(balance)
 
@@ -83,14 +89,30 @@ def _about(
     )
 
 
-def _word_vanished(case: Case, balance: Balance, examples: list[str]) -> str:
-    step, count = balance.step, len(balance.vanished)
+def _say(shortfall: Shortfall, thing: str = "") -> str:
+    number = count_things(shortfall.count, thing) if thing else f"{shortfall.count:,}"
+    return number if shortfall.is_exact else f"at least {number}"
+
+
+def _count_offered(case: Case, balance: Balance) -> int:
+    """How many candidates were offered: by the counts where some are known by hash only."""
+    sources = balance.sources
+    if len(sources) == 1 and not case.flow.ledger(sources[0]).is_detailed():
+        return count_survivors(sources[0])
+    return len(case.flow.everyone.offered(balance.step))
+
+
+def _word_vanished(case: Case, balance: Balance, examples: list[str], lost: Shortfall) -> str:
+    step = balance.step
     names = list_names(balance.sources)
-    offered = len(case.flow.everyone.offered(step))
     verb = name_kept(balance.sources[0]) if len(balance.sources) == 1 else "let through"
+    is_counted = len(balance.sources) == 1 or all(
+        case.flow.ledger(one).is_detailed() for one in balance.sources
+    )
+    number = count_things(_count_offered(case, balance)) if is_counted else "candidates"
     text = (
-        f"{step.name} never decided {count:,} of the {count_things(offered)} that {names} {verb}: "
-        f"{_show(examples, count)}."
+        f"{step.name} never decided {_say(lost)} of the {number} that {names} {verb}"
+        f"{_show(examples, lost.count)}."
     )
     if balance.first_decided:
         text += (
@@ -140,11 +162,12 @@ def _word_failure(case: Case, step: Step) -> Finding:
     text = f"{step.name} failed"
     if step.error is not None:
         text += f" ({shorten_text(f'{step.error.type}: {step.error.message}')})"
-    undecided = case.conservation.balance(step).undecided
-    if undecided:
-        text += f" with {count_things(len(undecided))} undecided"
-    examples = _list_examples(case, undecided, case.conservation.balance(step).sources)
-    return _about(step, "failed", f"{text}.", "known", len(undecided) or None, examples)
+    balance = case.conservation.balance(step)
+    undecided = count_vanished(case.flow, case.conservation, balance)
+    if undecided.count:
+        text += f" with {_say(undecided, 'candidate')} undecided"
+    examples = _list_examples(case, balance.undecided, balance.sources)
+    return _about(step, "failed", f"{text}.", "known", undecided.count or None, examples)
 
 
 def _find_mismatch(case: Case, step: Step) -> Iterator[Finding]:
@@ -174,8 +197,13 @@ def _has_kept_nothing(case: Case, step: Step) -> bool:
     if step.declared_output_count is not None:
         return step.declared_output_count == 0 and bool(step.declared_input_count)
     outflow = case.flow.outflow(step)
-    is_rest_known = counts.rejected > 0 and outflow.is_complete
-    return is_rest_known and not case.flow.everyone.let_through(step)
+    if not counts.rejected or not outflow.is_complete:
+        return False
+    sources = [edge.source for edge in case.flow.edges(step)]
+    if all(case.flow.ledger(one).is_detailed() for one in sources):
+        return not case.flow.everyone.let_through(step)
+    # Candidates known by hash only are in no set: here the counts say whether any is left.
+    return len(sources) == 1 and count_survivors(sources[0]) == counts.rejected
 
 
 def _tell_top_reason(step: Step) -> str:
@@ -221,7 +249,9 @@ def _list_examples(case: Case, keys: frozenset[Key], steps: Iterable[Step]) -> l
 
 
 def _show(examples: list[str], count: int) -> str:
+    if not examples:
+        return "; their ids were not kept" if count > 1 else "; its id was not kept"
     shown = [show_candidate(one) for one in examples[:_SHOWN_EXAMPLES]]
     if count > len(shown):
-        return f"{', '.join(shown)} and {count - len(shown):,} more"
-    return list_items(shown)
+        return f": {', '.join(shown)} and {count - len(shown):,} more"
+    return f": {list_items(shown)}"

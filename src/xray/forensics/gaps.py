@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xray.forensics.flow import Flow
+from xray.forensics.passages import Passage
 from xray.forensics.wording import count_things
 from xray.model.records import Step
 
@@ -15,8 +16,18 @@ def explain_sample(flow: Flow, step: Step) -> str:
     if ledger.anonymous_count:
         return f"{count_things(ledger.anonymous_count)} of {step.name} had no id of their own"
     return (
-        f"at the capture level {step.capture} {step.name} kept {len(ledger.decided):,} of its "
+        f"at the capture level {step.capture} {step.name} kept {ledger.detailed_count:,} of its "
         f"{ledger.decided_count:,} decisions, and this candidate is not among them"
+    )
+
+
+def explain_roster(passage: Passage) -> str:
+    """How sure an answer is that a roster alone gives; empty where there is detail."""
+    if not passage.is_without_detail:
+        return ""
+    return (
+        f"it stands in the roster of {passage.step.name}, which mistakes one candidate in 100,000 "
+        "for another"
     )
 
 

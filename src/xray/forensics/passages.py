@@ -30,6 +30,8 @@ class Passage(Struct, frozen=True, kw_only=True):
         runner_up: for a selected candidate, the best that was not chosen.
         offered_count: for a vanished candidate, how many were offered together with it.
         first_decided: where exactly the first of those were decided, how many; else 0.
+        detailed: where the decision is known from the roster alone: how many decisions of the step
+            with the same verdict have a row.
         is_stranger: the step decided it though nobody offered it.
         is_replaced: a later attempt of this step counts instead.
     """
@@ -46,8 +48,14 @@ class Passage(Struct, frozen=True, kw_only=True):
     runner_up: RunnerUp | None = None
     offered_count: int = 0
     first_decided: int = 0
+    detailed: int = 0
     is_stranger: bool = False
     is_replaced: bool = False
+
+    @property
+    def is_without_detail(self) -> bool:
+        """Whether the roster alone knows the decision: its verdict, reason, origin and `by`."""
+        return self.decision is not None and not self.decision.has_detail
 
     @property
     def is_present(self) -> bool:

@@ -27,8 +27,24 @@ def describe_passage(passage: Passage, candidate_id: str, sources: list[Step]) -
         candidate_id: the candidate.
         sources: the steps that one takes its candidates from.
     """
-    shown, name = show_candidate(candidate_id), passage.step.name
-    kind = passage.kind
+    told = _describe_fate(passage, show_candidate(candidate_id), sources)
+    return told + _tell_lack_of_detail(passage)
+
+
+def _tell_lack_of_detail(passage: Passage) -> str:
+    row, counts = passage.decision, passage.step.counts
+    if row is None or row.has_detail:
+        return ""
+    if row.decision != "rejected":
+        return " (details not kept)"
+    return (
+        f"; its details were not kept (those of {passage.detailed:,} of "
+        f"{count_things(counts.rejected, 'rejection')} were)"
+    )
+
+
+def _describe_fate(passage: Passage, shown: str, sources: list[Step]) -> str:
+    name, kind = passage.step.name, passage.kind
     if kind == "selected":
         return _describe_selection(passage, shown)
     if kind == "accepted":

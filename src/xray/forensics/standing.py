@@ -36,7 +36,7 @@ def measure_cut(flow: Flow, step: Step, candidate_id: str, by: str | None) -> Cu
 
 def find_runner_up(flow: Flow, step: Step, chosen: Decision) -> RunnerUp | None:
     """The best scored candidate that *step* could have chosen in place of *chosen*."""
-    selected = {candidate_id for _, candidate_id in flow.ledger(step).keys("selected")}
+    selected = {candidate_id for _, candidate_id in flow.ledger(step).detailed["selected"]}
     selected.add(chosen.candidate_id)
     found = _best_other(flow, step, chosen, ("accepted", "rejected"), selected, None)
     if found is not None:
@@ -61,7 +61,7 @@ def _best_other(
 ) -> RunnerUp | None:
     own_score = score_value(own.score)
     ledger = flow.ledger(step)
-    if own_score is None or not ledger.is_complete(*verdicts):
+    if own_score is None or not ledger.is_detailed(*verdicts):
         return None
     rivals = [
         (score, row)
@@ -85,7 +85,9 @@ def _best_other(
 
 def _kept_rows(flow: Flow, step: Step, by: str | None) -> list[Decision]:
     ledger = flow.ledger(step)
-    verdict: Verdict = "selected" if ledger.keys("selected") else "accepted"
+    verdict: Verdict = "selected" if step.counts.selected else "accepted"
+    if not ledger.is_detailed(verdict):
+        return []  # of a sample nobody knows which was the last
     return [row for row in ledger.rows((verdict,)) if row.by == by and not row.is_logged]
 
 

@@ -50,7 +50,7 @@ def explain_whole(case: Case, whole: str, answers: list[Why], own: list[Stop]) -
         pipeline=case.run.pipeline,
         candidate_id=whole,
         outcome=best.outcome,
-        answer=_word_answer(whole, answers, best),
+        answer=_word_answer(whole, answers, best) + _tell_unnamed(case),
         certainty=best.certainty,
         because=best.because,
         decided_at=best.decided_at,
@@ -85,6 +85,16 @@ def _word_answer(whole: str, answers: list[Why], best: Why) -> str:
         f"{show_candidate(whole)} was here in {count_things(len(answers), 'part')}: {told}. "
         f"{best.answer}"
     )
+
+
+def _tell_unnamed(case: Case) -> str:
+    """Where details were not kept there may be more parts, and nothing says so."""
+    for step in case.flow.steps:
+        ledger = case.flow.ledger(step)
+        if not ledger.is_detailed() and any(True for _ in ledger.wholes):
+            rest = count_things(ledger.decided_count - ledger.detailed_count)
+            return f" Whether it has more parts among {rest} of {step.name} is unknown."
+    return ""
 
 
 def _reach(why: Why) -> int:

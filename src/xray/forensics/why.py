@@ -10,6 +10,7 @@ from msgspec import Struct
 from xray.forensics.absence import explain_absence
 from xray.forensics.case import Case
 from xray.forensics.evidence import RunEvidence
+from xray.forensics.gaps import explain_roster
 from xray.forensics.journey import Journey
 from xray.forensics.origins import Link, name_thing
 from xray.forensics.passages import Passage
@@ -53,7 +54,7 @@ def explain(evidence: RunEvidence, candidate_id: str) -> Why:
         evidence: the run.
         candidate_id: the candidate as somebody typed it, or a whole its parts name with `part_of`.
     """
-    case = Case(evidence)
+    case = Case.of(evidence)
     known = recognize_candidate(case, candidate_id)
     return _explain_known(case, known, is_whole_allowed=True)
 
@@ -111,7 +112,7 @@ def _reach_verdict(
         outcome=outcome,
         answer=answer,
         certainty=passage.certainty if outcome != "unknown" else "unknown",
-        because=passage.because,
+        because=passage.because or explain_roster(passage),
         passage=passage,
     )
 

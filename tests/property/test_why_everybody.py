@@ -1,0 +1,145 @@
+"""`why` says of every candidate, with detail or without, what a full capture of the run says."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.property.crowded_runs import make_plan, record
+from xray.forensics.evidence import RunEvidence, load_evidence
+from xray.forensics.findings import find
+from xray.forensics.why import explain
+from xray.model.answers import Why
+from xray.model.facts import Fact
+from xray.model.ids import new_uuid7
+from xray.store.memory import MemoryStore
+from xray.store.protocol import Store
+from xray.store.sqlite.engine import SqliteStore
+
+CANDIDATES = 5_000
+_MISTAKEN = 1e-5
+"""How often, at most, a roster takes a candidate for another."""
+
+
+@dataclass
+class Tally:
+    """How many questions were compared, and how they came out."""
+
+    runs: int = 0
+    questions: int = 0
+    mistaken: int = 0
+    sampled_out: int = 0
+    seconds: float = 0.0
+
+
+def test_why_agrees_with_a_full_capture_about_everybody_in_one_run_and_many_in_others(
+    tmp_path: Path,
+) -> None:
+    tally = Tally()
+    for seed in range(3):
+        compare_run(seed, CANDIDATES if seed == 1 else 300, tmp_path, tally)
+    assert tally.mistaken <= 2
+
+
+@pytest.mark.prove
+def test_why_agrees_with_a_full_capture_about_everybody(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tally = Tally()
+    for seed in range(50):
+        compare_run(seed, CANDIDATES, tmp_path, tally)
+    with capsys.disabled():
+        print(
+            f"\n{tally.runs} runs, {tally.questions:,} answers at `sample` compared with those at "
+            f"`full`, {tally.sampled_out:,} of them about candidates without detail; "
+            f"{tally.mistaken} differ, each where a roster takes one candidate for another; "
+            f"{1000 * tally.seconds / tally.questions:.2f} ms an answer"
+        )
+    # A candidate is looked up in up to five rosters, with every spelling of its id the same.
+    assert tally.mistaken <= 5 + 10 * _MISTAKEN * tally.questions
+
+
+def compare_run(seed: int, asked: int, folder: Path, tally: Tally) -> None:
+    """Ask of one run, recorded at both levels into both stores, about *asked* candidates."""
+    plan = make_plan(seed, CANDIDATES)
+    sampled, full = record(plan, "sample"), record(plan, "full")
+    everybody = plan.candidates
+    if asked < len(everybody):
+        everybody = Random(seed).sample(everybody, asked)
+    truth = load(MemoryStore(), full)
+    truths = {candidate: explain(truth, candidate) for candidate in everybody}
+    file = SqliteStore(folder / f"{seed}.db")
+    try:
+        in_file = load(file, full)
+        for candidate in everybody[:200]:
+            assert gist(explain(in_file, candidate)) == gist(truths[candidate])
+        for store in (MemoryStore(), file):
+            evidence = load(store, sampled)
+            compare_findings(evidence, truth)
+            began = time.perf_counter()
+            answers = {candidate: explain(evidence, candidate) for candidate in everybody}
+            tally.seconds += time.perf_counter() - began
+            for candidate, why in answers.items():
+                compare(why, truths[candidate], evidence, truth, tally)
+    finally:
+        file.close()
+    tally.runs += 1
+
+
+def load(store: Store, recorded: tuple[str, Sequence[Fact]]) -> RunEvidence:
+    run_id, facts = recorded
+    receipt = store.submit(new_uuid7(), facts).result(60)
+    assert not receipt.rejected, receipt.rejected[:3]
+    return load_evidence(store, run_id)
+
+
+def compare(why: Why, truth: Why, evidence: RunEvidence, full: RunEvidence, tally: Tally) -> None:
+    candidate = why.candidate_id
+    tally.questions += 1
+    tally.sampled_out += not any(evidence.ledger(s).has_row(candidate) for s in evidence.steps)
+    if gist(why) == gist(truth):
+        return
+    assert is_mistaken(candidate, evidence, full), (
+        f"\n{why.answer}\n{truth.answer}\n{gist(why)}\n{gist(truth)}"
+    )
+    tally.mistaken += 1
+
+
+def gist(why: Why) -> object:
+    """What must not depend on the capture level."""
+    return (
+        why.outcome,
+        why.certainty,
+        why.decided_at,
+        [(stop.name, stop.attempt, stop.kind, stop.certainty, stop.reason) for stop in why.journey],
+        [
+            (link.origin.candidate_id, link.step_name, link.brought, link.selected, link.depth)
+            for link in why.provenance
+        ],
+        [(finding.code, finding.step_name, finding.certainty) for finding in why.findings],
+    )
+
+
+def is_mistaken(candidate: str, evidence: RunEvidence, full: RunEvidence) -> bool:
+    """Whether some roster takes the candidate for another, so that a difference is explained."""
+    for sampled, complete in zip(evidence.steps, full.steps, strict=True):
+        roster = evidence.ledger(sampled).roster
+        if roster is None or not roster.mistaken:
+            continue
+        rows = [(row.decision, row.reason) for row in full.ledger(complete).find(candidate)]
+        named = {(row.decision, row.reason) for row in roster.find(candidate)}
+        if named - set(rows):
+            return True
+    return False
+
+
+def compare_findings(evidence: RunEvidence, full: RunEvidence) -> None:
+    """What the conservation check finds, and how many candidates, is the same at both levels."""
+    assert [(one.code, one.step_name, one.count) for one in find(evidence)] == [
+        (one.code, one.step_name, one.count) for one in find(full)
+    ]
