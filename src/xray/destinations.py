@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from xray.capture.guard import guarded
 from xray.delivery.forks import hold_forks
 from xray.delivery.losses import DeliveryStats, Volume
 from xray.delivery.settings import DeliverySettings
@@ -213,6 +214,20 @@ def find_destination(settings: DeliverySettings) -> Destination:
     return _destinations.find(settings)
 
 
+_before_flush: Final[list[Callable[[], object]]] = []
+
+
+def call_before_flush(say_rest: Callable[[], object]) -> None:
+    """Let *say_rest* put what it holds back before what waits is sent."""
+    _before_flush.append(say_rest)
+
+
+def _collect() -> None:
+    for say_rest in _before_flush:
+        with guarded("flush"):
+            say_rest()
+
+
 def flush(timeout_s: float = 5.0) -> FlushResult:
     """Send what waits, for at most *timeout_s* seconds.
 
@@ -223,6 +238,7 @@ def flush(timeout_s: float = 5.0) -> FlushResult:
         XRayDeliveryError: in `offline_mode="fail"`, when something could not be delivered.
     """
     deadline_s = time.monotonic() + timeout_s
+    _collect()
     failure: XRayDeliveryError | None = None
     is_complete = True
     for destination in _destinations.all():
@@ -243,6 +259,7 @@ def close(timeout_s: float = 2.0) -> FlushResult:
     call it, because what waits is also sent, for a short time, when the process exits.
     """
     deadline_s = time.monotonic() + timeout_s
+    _collect()
     results = [
         destination.close(max(0.0, deadline_s - time.monotonic()))
         for destination in _destinations.all()

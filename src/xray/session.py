@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from dataclasses import replace
 from types import TracebackType
-from typing import Any, Final, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from xray.capture.attaching import AttachedRun, hand_over_by_key
 from xray.capture.current import current_run
@@ -18,10 +19,14 @@ from xray.capture.settings import CaptureSettings, find_redactor
 from xray.capture.sink import Sink
 from xray.capture.step import Step, current_step
 from xray.capture.wrapping import drive, drive_async, record_calls
+from xray.delivery.forks import hold_forks
 from xray.delivery.settings import DeliverySettings
 from xray.destinations import find_destination
 from xray.settings import ClientSettings, apply_settings, read_settings
 from xray.wire.address import names_file
+
+if TYPE_CHECKING:
+    from xray.sampling.sieve import Sampling
 
 Item = TypeVar("Item")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -63,8 +68,8 @@ class XRay:
         sink: where facts go instead of a server; `xray.testing.MemorySink` in tests.
         enabled: False records nothing.
         settings: `url`, `api_key`, `capture`, `offline_mode`, `environment`, `repository`,
-            `version`, `disabled`, `log`, `redact`, `redact_keys` or `allow_keys`, as
-            `xray.settings.ClientSettings` says.
+            `version`, `sample`, `keep`, `watch`, `disabled`, `log`, `redact`, `redact_keys` or
+            `allow_keys`, as `xray.settings.ClientSettings` says.
     """
 
     def __init__(
@@ -76,6 +81,7 @@ class XRay:
         self._given = settings
         self._is_open = False
         self._opened: tuple[Sink, CaptureSettings] | None = None
+        self._sampling: Sampling | None = None
 
     def run(
         self,
@@ -113,6 +119,8 @@ class XRay:
             if opened is None:
                 return _nothing_of(self.pipeline, make)
             sink, capture = opened
+            if self._sampling is not None:
+                sink = self._sampling.sift(sink, capture.environment, capture.version)
             return Run(
                 self.pipeline,
                 sink,
@@ -170,14 +178,23 @@ class XRay:
             warn("attach-key", "attach() needs the key= of a run, or headers; nothing is recorded.")
             return _nothing_of("detached")
         try:
-            return self._attach_to(hand_over_by_key(self.pipeline, key, attempt))
+            self._open()
+            handover = hand_over_by_key(self.pipeline, key, attempt)
+            if self._sampling is not None:
+                handover = replace(handover, is_kept=self._sampling.keeps(handover.run_id))
+            return self._attach_to(handover)
         except Exception as error:  # noqa: BLE001
             caught("XRay.attach", error)
             return _nothing_of("detached")
 
     def _attach_to(self, handover: Handover) -> Run:
         opened = self._open()
-        return _nothing_of("off") if opened is None else AttachedRun(handover, *opened)
+        if opened is None:
+            return _nothing_of("off")
+        sink, capture = opened
+        if handover.is_kept is False:
+            sink = _leave_out(sink, capture)
+        return AttachedRun(handover, sink, capture)
 
     def _open(self) -> tuple[Sink, CaptureSettings] | None:
         """Where facts go and how they are captured; None when nothing is recorded."""
@@ -191,6 +208,7 @@ class XRay:
         if not given.disabled and self._is_enabled:
             sink = self._sink if self._sink is not None else _find_destination(given)
             self._opened = (sink, _capture_settings(given))
+            self._sampling = _find_sampling(given)
         self._is_open = True
         return self._opened
 
@@ -210,6 +228,21 @@ class _NowhereSink:
 
 def _nothing_of(pipeline: str, renew: Callable[[], Run] | None = None) -> NoopRun:
     return NoopRun(pipeline, _NowhereSink(), CaptureSettings(), renew=renew)
+
+
+def _find_sampling(settings: ClientSettings) -> Sampling | None:
+    if settings.sample >= 1:
+        return None
+    # Only programs that keep some of their runs load how they are chosen.
+    with hold_forks():
+        from xray.sampling.sieve import find_sampling
+    return find_sampling(settings.sample, settings.keep, settings.watch)
+
+
+def _leave_out(sink: Sink, capture: CaptureSettings) -> Sink:
+    with hold_forks():
+        from xray.sampling.sieve import leave_out
+    return leave_out(sink, capture.environment, capture.version)
 
 
 def _capture_settings(settings: ClientSettings) -> CaptureSettings:

@@ -22,6 +22,7 @@ from xray.capture.guard import warn
 from xray.capture.redaction import RedactionHook
 from xray.delivery.settings import OfflineMode, OnFull, SyncPolicy
 from xray.errors import ConfigurationError
+from xray.model.ids import canonical_id
 from xray.model.vocabulary import CAPTURE_LEVELS, CaptureLevel, parse_capture_level
 from xray.wire.address import DEFAULT_URL, check_destination
 
@@ -35,6 +36,8 @@ _MAX_TEXT_LENGTH: Final = 256
 _MAX_FILE_BYTES: Final = 65_536
 _MAX_PATH_LENGTH: Final = 4_096
 _MIN_SPOOL_BYTES: Final = 1 << 20
+_MIN_SHARE: Final = 1e-9
+_MAX_NUMBER_LENGTH: Final = 40
 _DESTINATION: Final = ("url", "api_key", "spool_dir")
 _TRUE: Final = ("1", "true", "yes", "on")
 _FALSE: Final = ("0", "false", "no", "off", "")
@@ -61,6 +64,9 @@ class ClientSettings:
         on_full: with no room left, `drop` records and count them, or let the pipeline `wait`.
         durable_exit: write each run to disk before it ends; None: where processes may be frozen
             or killed without notice.
+        sample: which share of the runs is kept, from 0 to 1; the others are only counted.
+        keep: queries; a run that meets one when it ends is kept besides.
+        watch: ids of candidates; a run that decides one is kept besides.
         redact: called with each key and value before anything is kept.
         redact_keys: words that make a key telling, besides the built-in ones.
         allow_keys: whole keys whose values are kept although their words are telling.
@@ -80,6 +86,9 @@ class ClientSettings:
     spool_sync: SyncPolicy = "interval"
     on_full: OnFull = "drop"
     durable_exit: bool | None = None
+    sample: float = 1.0
+    keep: tuple[str, ...] = ()
+    watch: tuple[str, ...] = ()
     redact: RedactionHook | None = None
     redact_keys: tuple[str, ...] = ()
     allow_keys: tuple[str, ...] = ()
@@ -101,6 +110,7 @@ VARIABLES: Final[dict[str, str]] = {
     "spool_sync": "XRAY_SPOOL_SYNC",
     "on_full": "XRAY_ON_FULL",
     "durable_exit": "XRAY_DURABLE_EXIT",
+    "sample": "XRAY_SAMPLE",
 }
 
 
@@ -191,6 +201,35 @@ def _read_hook(value: object) -> RedactionHook | None:
     raise ConfigurationError("It must be a function of a key and a value.")
 
 
+def _read_share(value: object) -> float:
+    if isinstance(value, str):
+        try:
+            value = float(value[:_MAX_NUMBER_LENGTH])
+        except ValueError:
+            value = None
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        share = float(value)
+        if share == 0 or _MIN_SHARE <= share <= 1:
+            return share
+    raise ConfigurationError("It must be a share from 0 to 1, such as 0.01.")
+
+
+def _read_queries(value: object) -> tuple[str, ...]:
+    given = [value] if isinstance(value, str) else value
+    if isinstance(given, (list, tuple)) and all(isinstance(query, str) for query in given):
+        return tuple(given)
+    raise ConfigurationError("It must be a query or a list of queries.")
+
+
+def _read_candidates(value: object) -> tuple[str, ...]:
+    given = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
+    found = [canonical_id(one) for one in given]
+    ids = [candidate_id for candidate_id in found if candidate_id is not None]
+    if len(ids) == len(found):
+        return tuple(sorted(ids))
+    raise ConfigurationError("It must be a list of candidate ids.")
+
+
 def _read_words(value: object) -> tuple[str, ...]:
     if isinstance(value, (list, tuple, set, frozenset)) and all(
         isinstance(word, str) and any(map(str.isalnum, word)) for word in value
@@ -214,6 +253,9 @@ _READERS: Final[dict[str, Callable[[object], Any]]] = {
     "spool_sync": _read_sync,
     "on_full": _read_on_full,
     "durable_exit": _read_flag,
+    "sample": _read_share,
+    "keep": _read_queries,
+    "watch": _read_candidates,
     "redact": _read_hook,
     "redact_keys": _read_words,
     "allow_keys": _read_words,

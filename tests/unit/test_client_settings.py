@@ -14,7 +14,14 @@ import pytest
 import xray
 from xray import session
 from xray.capture import guard
-from xray.settings import VARIABLES, ClientSettings, apply_settings, read_settings
+from xray.errors import ConfigurationError
+from xray.settings import (
+    VARIABLES,
+    ClientSettings,
+    apply_settings,
+    check_setting,
+    read_settings,
+)
 from xray.testing.sink import MemorySink
 
 GARBAGE = {
@@ -32,6 +39,7 @@ GARBAGE = {
     "XRAY_SPOOL_SYNC": "sometimes",
     "XRAY_ON_FULL": "panic",
     "XRAY_DURABLE_EXIT": "perhaps",
+    "XRAY_SAMPLE": "often",
 }
 PROGRAM = """
 import logging, sys
@@ -289,3 +297,27 @@ def test_a_step_beats_its_client() -> None:
             with run.step("s", "filter", capture=capture):
                 pass
     assert [step.capture for step in sink.steps] == ["full", "minimal", "sample"]
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, 1e-12, float("nan"), "nan", "1e400", True, [0.1]])
+def test_a_share_that_is_none_is_refused(value: object) -> None:
+    with pytest.raises(ConfigurationError):
+        check_setting("sample", value)
+
+
+@pytest.mark.parametrize("value", [0, 1, "0.01", " 1e-3 ", "0", 1e-9])
+def test_a_share_is_a_number_from_0_to_1(value: object) -> None:
+    assert apply_settings(ClientSettings(), {"sample": value}, "here").sample == float(str(value))
+
+
+def test_what_is_kept_besides_is_one_or_several(caplog: pytest.LogCaptureFixture) -> None:
+    given = {"keep": "status = 'failed'", "watch": [12, "p1", ("a", 1)]}
+    settings = apply_settings(ClientSettings(), given, "here")
+    assert settings.keep == ("status = 'failed'",)
+    assert settings.watch == ("12", '["a",1]', "p1")
+    assert apply_settings(ClientSettings(), {"watch": "p1"}, "here").watch == ("p1",)
+    assert caplog.text == ""
+    settings = apply_settings(settings, {"keep": [1], "watch": [1.5]}, "here")
+    assert (settings.keep, settings.watch) == (("status = 'failed'",), ("12", '["a",1]', "p1"))
+    assert "query" in caplog.text
+    assert "candidate ids" in caplog.text

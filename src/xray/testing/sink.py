@@ -27,12 +27,13 @@ from xray.model.facts import (
 from xray.model.ids import new_uuid7
 from xray.model.records import Decision
 from xray.model.summary import RunSummary
+from xray.model.tallies import Tallied
 from xray.reading import list_findings, show_run
 from xray.store.memory import MemoryStore
 from xray.wire.codec import decode_fact, encode_fact
 
 FactKind = TypeVar(
-    "FactKind", RunStarted, RunFinished, RunPatched, StepFinished, StepRows, StepRoster
+    "FactKind", RunStarted, RunFinished, RunPatched, StepFinished, StepRows, StepRoster, Tallied
 )
 
 
@@ -114,6 +115,11 @@ class MemorySink:
         """Records and decisions that were lost before they came here, by cause."""
         with self._lock:
             return dict(self._losses)
+
+    @property
+    def tallies(self) -> list[Tallied]:
+        """What was counted of runs that were not kept, in the order it came."""
+        return self._of_kind(Tallied)
 
     def run(self, pipeline: str) -> RunStarted:
         """The last run of *pipeline*.
