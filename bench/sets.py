@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.capture import EncodingSink
+from bench.capture import Empty, EncodingSink
 from bench.report import Figure, run_benchmark
 from xray import Step, XRay, rule
 
@@ -49,6 +49,7 @@ def measure(is_quick: bool) -> Sequence[Figure]:
             Figure(f"decide, {name}, with the end of the step, a row", step_ns, budget, unit="ns"),
         ]
     figures += _time_acting(client, random, repeats)
+    figures.append(Figure("an empty call, for scale", _time_empty_calls(repeats), unit="ns"))
     rows = _MANY // 10 if is_quick else _MANY
     figures += _weigh(client, rows)
     return figures
@@ -70,6 +71,17 @@ def _time_verb(client: XRay, work: Work, repeats: int) -> tuple[float, float]:
             calls.append((called - start) / _ROWS)
             steps.append((ended - start) / _ROWS)
     return median(calls), median(steps)
+
+
+def _time_empty_calls(repeats: int) -> float:
+    empty = Empty()
+    taken = []
+    for _ in range(repeats):
+        start = time.thread_time_ns()
+        for _ in range(_ROWS):
+            empty.reject("prod_1", "dear")
+        taken.append((time.thread_time_ns() - start) / _ROWS)
+    return median(taken)
 
 
 def _time_acting(client: XRay, random: Any, repeats: int) -> list[Figure]:

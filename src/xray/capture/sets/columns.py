@@ -85,6 +85,8 @@ class ListColumn:
 
     def truth(self) -> bytes:
         """For each value whether it is true."""
+        if all(type(value) is bool for value in self._held):
+            return bytes(map(operator.not_, self._held))
         return bytes([_read_truth(value) for value in self._held])
 
     def descending(self) -> Sequence[int]:
@@ -203,8 +205,6 @@ def _is_plain_number(value: object) -> bool:
 
 
 def _read_truth(value: Any) -> int:
-    if value is True or value is False:
-        return MET if value else FAILED
     return MISSING if is_missing(value) else MET if value else FAILED
 
 

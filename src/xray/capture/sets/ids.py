@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import compress
 from typing import Any, Final, Protocol
 
@@ -14,14 +14,19 @@ from xray.model.ids import MAX_CANDIDATE_ID_LENGTH, identify
 
 _encode_json: Final = msgspec.json.Encoder().encode
 _WORD: Final = 8
+_CHUNK: Final = 65_536
+_MOST_DIGITS: Final = 19
+_WIDEST_SPAN: Final = 8
 _MIX: Final = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F)
 
 
 class Ids(Protocol):
     """Canonical ids, one a candidate; empty where a candidate has none."""
 
-    is_complete: bool
-    """Whether every candidate has one."""
+    @property
+    def is_complete(self) -> bool:
+        """Whether every candidate has one."""
+        ...
 
     def __len__(self) -> int: ...
 
@@ -47,7 +52,14 @@ class TextIds:
 
     def __init__(self, held: list[str]) -> None:
         self._held = held
-        self.is_complete = all(held)
+        self._is_complete: bool | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every candidate has one."""
+        if self._is_complete is None:
+            self._is_complete = all(self._held)
+        return self._is_complete
 
     def __len__(self) -> int:
         return len(self._held)
@@ -78,10 +90,13 @@ class TextIds:
 class ArrayIds:
     """Whole numbers, or texts of one byte a character, in an array of NumPy."""
 
-    is_complete = True
-
     def __init__(self, array: Any) -> None:
         self.array = array
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every candidate has one."""
+        return True
 
     def __len__(self) -> int:
         return len(self.array)
@@ -166,44 +181,56 @@ def are_distinct(parts: Sequence[Ids], texts: Sequence[str]) -> bool | None:
         texts: a few ids more.
     """
     arrays = [part.array for part in parts if isinstance(part, ArrayIds)]
-    numpy = find_numpy()
-    if len(arrays) < len(parts) or len({array.dtype.kind for array in arrays}) != 1:
+    kinds = {array.dtype.kind for array in arrays}
+    if len(arrays) < len(parts) or len(kinds) != 1 or "u" in kinds:
         return None
     if len(set(texts)) < len(texts):
         return False
-    if arrays[0].dtype.kind == "S":
-        width = max(array.dtype.itemsize for array in arrays)
-        alike = [text.encode() for text in texts if text.isascii() and len(text) <= width]
-        arrays.append(numpy.array(alike, f"S{width}"))
-        whole = numpy.concatenate(arrays)
-        return _has_distinct_hashes(whole) or None
-    if any(array.dtype.kind == "u" for array in arrays):
-        return None
-    whole_numbers = [int(text) for text in texts if _is_whole(text)]
-    arrays.append(numpy.array(whole_numbers, "int64"))
-    return _has_distinct_numbers(numpy.concatenate(arrays))
+    numpy = find_numpy()
+    if kinds == {"i"}:
+        arrays.append(numpy.array([int(text) for text in texts if _is_whole(text)], "int64"))
+        return _have_distinct_numbers(arrays)
+    width = max(array.dtype.itemsize for array in arrays)
+    alike = [text.encode() for text in texts if text.isascii() and len(text) <= width]
+    arrays.append(numpy.array(alike, f"S{width}"))
+    # Distinct hashes have distinct texts; what hashes alike must be looked at.
+    hashes = numpy.concatenate([_hash_texts(chunk, width) for chunk in _in_chunks(arrays)])
+    return _are_sorted_apart(hashes) or None
+
+
+def _in_chunks(arrays: Sequence[Any]) -> Iterator[Any]:
+    """*arrays* in pieces, so that what is made of each takes little memory."""
+    for array in arrays:
+        for start in range(0, len(array), _CHUNK):
+            yield array[start : start + _CHUNK]
 
 
 def _is_whole(text: str) -> bool:
     digits = text.removeprefix("-")
-    return digits.isdecimal() and len(digits) < 19 and str(int(text)) == text
+    return digits.isdecimal() and len(digits) < _MOST_DIGITS and str(int(text)) == text
 
 
-def _has_distinct_numbers(numbers: Any) -> bool:
-    numpy = find_numpy()
-    lowest, highest = int(numbers.min()), int(numbers.max())
-    if highest - lowest < 16 * len(numbers):
-        seen = numpy.zeros(highest - lowest + 1, bool)
-        seen[numbers - lowest] = True
-        return int(numpy.count_nonzero(seen)) == len(numbers)
+def _have_distinct_numbers(arrays: Sequence[Any]) -> bool:
+    numpy, held = find_numpy(), [array for array in arrays if len(array)]
+    count = sum(map(len, held))
+    lowest = min(int(array.min()) for array in held)
+    span = max(int(array.max()) for array in held) - lowest + 1
+    if span > _WIDEST_SPAN * count:
+        return _are_sorted_apart(numpy.concatenate(held).astype("int64", copy=False))
+    seen = numpy.zeros(span, bool)
+    for chunk in _in_chunks(held):
+        seen[chunk.astype("int64", copy=False) - lowest] = True
+    return int(numpy.count_nonzero(seen)) == count
+
+
+def _are_sorted_apart(numbers: Any) -> bool:
     numbers.sort()
     return not bool((numbers[1:] == numbers[:-1]).any())
 
 
-def _has_distinct_hashes(texts: Any) -> bool:
-    """Whether hashes of *texts* are distinct, and so the texts; alike ones say nothing."""
+def _hash_texts(texts: Any, width: int) -> Any:
+    """A number of 64 bits for each text of at most *width* bytes."""
     numpy = find_numpy()
-    width = texts.dtype.itemsize
     padded = texts.astype(f"S{-(-width // _WORD) * _WORD}")
     words = padded.view("uint64").reshape(len(texts), -1)
     mixed = numpy.zeros(len(texts), "uint64")
@@ -213,5 +240,4 @@ def _has_distinct_hashes(texts: Any) -> bool:
         mixed ^= mixed >> numpy.uint64(29)
         mixed *= numpy.uint64(_MIX[1])
         mixed ^= mixed >> numpy.uint64(32)
-    mixed.sort()
-    return not bool((mixed[1:] == mixed[:-1]).any())
+    return mixed
