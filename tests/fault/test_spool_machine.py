@@ -11,12 +11,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from tests.unit.spool_desk import SpoolDesk, run_finished, run_started, step
 from xray.delivery.losses import Volume
-from xray.testing.disk import FakeDisk, FakeFiles
+from xray.delivery.spool.files import Files
+from xray.testing.disk import FakeDisk
 
 QUICK_EXAMPLES = 60
 PROVEN_EXAMPLES = 2_000
 PROCESSES = 3
-CALLS = sorted(name for name in vars(FakeFiles) if not name.startswith(("_", "fail", "kill")))
+CALLS = sorted(name for name in vars(Files) if not name.startswith("_"))
 CODES = [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EACCES, errno.EMFILE]
 
 

@@ -378,23 +378,6 @@ def test_a_file_of_a_later_version_is_neither_read_nor_removed(
     assert len(caplog.messages) == 1
 
 
-def test_a_file_that_cannot_be_read_is_tried_again_and_then_set_aside(desk: SpoolDesk) -> None:
-    desk.offer(step())
-    desk.files.fail_always("read", error(errno.EIO))
-    assert desk.deliver() == []
-    desk.files.fail_always("read", None)
-    assert desk.deliver() == []
-    desk.clock.advance(1)
-    assert len(desk.deliver()) == 1
-    desk.offer(step(), step())
-    desk.files.fail_always("read", error(errno.EIO))
-    for _ in range(4):
-        desk.clock.advance(1)
-        desk.deliver()
-    assert desk.stats().lost == {"spool_damaged": Volume(2, 6)}
-    assert [path.suffix for path in desk.disk.files if path.name != "owner.lock"] == [".unreadable"]
-
-
 def test_a_full_spool_drops_candidates_first_and_keeps_every_count() -> None:
     desk = SpoolDesk(max_spool_bytes=60_000, segment_bytes=10_000)
     steps = [step(rows=20, padding=100) for _ in range(60)]

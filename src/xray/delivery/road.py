@@ -142,12 +142,13 @@ class Road:
         while not self._is_stopping:
             self._wake_writer.wait(self.settings.poll_interval_s)
             self._wake_writer.clear()
-            self._write_once()
+            self.write_once()
             # Nobody else would notice: what the sender does not take, the spool keeps.
             if not self._are_threads_alive:
                 self.start()
 
-    def _write_once(self) -> None:
+    def write_once(self) -> None:
+        """Do once what the writer thread does every few milliseconds."""
         if not self._writer_turn.acquire(blocking=False):
             return
         try:
@@ -160,12 +161,17 @@ class Road:
 
     def _send(self) -> None:
         while not self._is_stopping:
-            wait_s = self._send_once()
+            wait_s = self.send_once()
             if wait_s > 0 and not self._is_stopping:
                 self._wake_sender.wait(min(wait_s, NOTHING_TO_DO_S))
                 self._wake_sender.clear()
 
-    def _send_once(self, within_s: float = NOTHING_TO_DO_S) -> float:
+    def send_once(self, within_s: float = NOTHING_TO_DO_S) -> float:
+        """Do once what the sender thread does; returns the seconds until there may be more.
+
+        Args:
+            within_s: how long a request may take at most.
+        """
         if not self._sender_turn.acquire(blocking=False):
             return _LOOK_S
         try:
@@ -210,8 +216,8 @@ class Road:
             self._progress.wait(min(remaining_s, _LOOK_S))
             self._progress.clear()
             return
-        self._write_once()
-        pause_s = self._send_once(remaining_s)
+        self.write_once()
+        pause_s = self.send_once(remaining_s)
         if pause_s > 0:
             time.sleep(min(remaining_s, pause_s, _LOOK_S))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import errno
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,12 +21,13 @@ class ProcessDiedError(BaseException):
 class _Node:
     uid: int
     is_directory: bool
+    folder: str = ""
     is_private: bool = True
     content: bytearray = field(default_factory=bytearray)
     synced: bytes = b""
     is_name_synced: bool = False
     is_linked: bool = True
-    owner: FakeFiles | None = None
+    holders: set[FakeFiles] = field(default_factory=set)
 
 
 class FakeDisk:
@@ -56,9 +58,9 @@ class FakeDisk:
         nodes = self.nodes
         twin = FakeDisk(self.capacity_bytes)
         for path, node in nodes.items():
-            owner, node.owner = node.owner, None
+            holders, node.holders = node.holders, set()
             twin.nodes[path] = copy.deepcopy(node)
-            node.owner = owner
+            node.holders = holders
         return twin
 
     def lose_power(self, keep: Callable[[bytes, bytes], bytes] | None = None) -> None:
@@ -88,15 +90,26 @@ class FakeDisk:
         found = self.nodes.items()
         return {path: bytes(node.content) for path, node in found if not node.is_directory}
 
+    def flip_bit(self, path: Path, bit: int) -> None:
+        """Turn one bit of the file *path* round, as a disk that ages does."""
+        self.nodes[path].content[bit // 8] ^= 1 << bit % 8
+
     def put(self, path: Path, content: bytes, uid: int = 1000) -> None:
         """Let *path* hold *content*, as if somebody else had put it there."""
         self.nodes[path] = _Node(
-            uid, is_directory=False, content=bytearray(content), synced=content, is_name_synced=True
+            uid,
+            is_directory=False,
+            folder=str(path.parent),
+            content=bytearray(content),
+            synced=content,
+            is_name_synced=True,
         )
 
 
 class FakeFiles:
     """One process's calls to a `FakeDisk`; satisfies `xray.delivery.spool.files.Files`.
+
+    `max_write_bytes` makes writes short: no call of `write` takes more. `calls` names every call.
 
     Args:
         disk: the disk.
@@ -110,7 +123,8 @@ class FakeFiles:
         self._next_handle = 3
         self._failures: dict[int, BaseException] = {}
         self._failing: dict[str, BaseException] = {}
-        self._is_dead = False
+        self.is_dead = False
+        self.max_write_bytes = sys.maxsize
         self.calls: list[str] = []
 
     def fail(self, call: int, error: BaseException) -> None:
@@ -129,14 +143,28 @@ class FakeFiles:
 
     def kill(self) -> None:
         """The process dies: its locks are free, and its calls do nothing any more."""
-        self._is_dead = True
+        self.is_dead = True
         for node in self._handles.values():
-            if node.owner is self:
-                node.owner = None
+            node.holders.discard(self)
         self._handles.clear()
 
+    def fork(self) -> FakeFiles:
+        """A child of this process: it shares what is open, and with it the locks."""
+        child = FakeFiles(self._disk, self._uid)
+        child._handles = dict(self._handles)
+        child._next_handle = self._next_handle
+        for node in self._handles.values():
+            if self in node.holders:
+                node.holders.add(child)
+        return child
+
+    @property
+    def handles(self) -> list[int]:
+        """What is open."""
+        return list(self._handles)
+
     def _enter(self, name: str) -> BaseException | None:
-        if self._is_dead:
+        if self.is_dead:
             raise ProcessDiedError
         self.calls.append(name)
         error = self._failures.get(len(self.calls)) or self._failing.get(name)
@@ -163,6 +191,7 @@ class FakeFiles:
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         if parent.uid not in (0, self._uid):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        node.folder = str(path.parent)
         self._disk.nodes[path] = node
 
     def _open(self, node: _Node) -> int:
@@ -171,7 +200,8 @@ class FakeFiles:
         return handle
 
     def _children(self, path: Path) -> list[Path]:
-        return [child for child in self._disk.nodes if child.parent == path and child != path]
+        folder = str(path)
+        return [child for child, node in self._disk.nodes.items() if node.folder == folder]
 
     def own_uid(self) -> int:
         """The user this process acts as."""
@@ -220,7 +250,7 @@ class FakeFiles:
         error = self._enter("write")
         node = self._handles[handle]
         room = self._disk.capacity_bytes - self._disk.used_bytes
-        length = min(room, len(data) // 2 if error else len(data))
+        length = min(room, len(data) // 2 if error else len(data), self.max_write_bytes)
         node.content += data[:length]
         if error is not None:
             self._raise(error)
@@ -249,9 +279,7 @@ class FakeFiles:
     def close(self, handle: int) -> None:
         """End *handle*, and the lock it holds."""
         self._enter("close")
-        node = self._handles.pop(handle)
-        if node.owner is self:
-            node.owner = None
+        self._handles.pop(handle).holders.discard(self)
 
     def read(self, path: Path, offset: int, length: int) -> bytes:
         """At most *length* bytes of *path* from *offset*."""
@@ -279,9 +307,9 @@ class FakeFiles:
         if path not in self._disk.nodes:
             self._link(path, _Node(self._uid, is_directory=False))
         node = self._find(path)
-        if node.owner is not None or node.uid != self._uid:
+        if node.holders or node.uid != self._uid:
             return None
-        node.owner = self
+        node.holders.add(self)
         return self._open(node)
 
     def count_free_bytes(self, path: Path) -> int:

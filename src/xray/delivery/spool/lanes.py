@@ -170,7 +170,7 @@ class Lane:
         self._keep_notes(segment)
         self.segments.remove(segment)
         self._remove(segment.path)
-        self._retry_leftovers()
+        self.retry_leftovers()
 
     def forget(self, segment: Segment) -> None:
         """Leave the file of *segment* where it is and think of it no more."""
@@ -185,7 +185,8 @@ class Lane:
             # Delivered records that stay are sent once more by a later process, and no harm done.
             self._leftovers.append(path)
 
-    def _retry_leftovers(self) -> None:
+    def retry_leftovers(self) -> None:
+        """Try again to remove the files that could not be."""
         waiting, self._leftovers = self._leftovers, []
         for path in waiting:
             self._remove(path)
@@ -257,7 +258,7 @@ class Lane:
         self.finish_segment()
         if self._lock is None:
             return
-        self._retry_leftovers()
+        self.retry_leftovers()
         if not self.segments and not self._leftovers:
             attempt(self._files.remove, self.path / _NOTES)
             # While the lock is held nobody else can be in there.

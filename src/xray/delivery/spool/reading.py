@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
@@ -17,8 +18,12 @@ from xray.delivery.spool.segments import Segment
 
 DAMAGED: Final = "spool_damaged"
 MAX_SEGMENT_BYTES: Final = 64 << 20
-_MAX_FAILED_READS: Final = 3
-_RETRY_S: Final = 1.0
+_FIRST_RETRY_S: Final = 1.0
+_MAX_RETRY_S: Final = 30.0
+# With these pauses a disk has ten minutes to recover before a file of its counts as lost.
+_MAX_FAILED_READS: Final = 24
+# What these say is true of the process, not of the file.
+_PASSING: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR, errno.EAGAIN)
 
 
 class _Entry(NamedTuple):
@@ -137,12 +142,10 @@ class LaneReader:
             content = self.lane.read(segment)
         except FileNotFoundError:
             content = b""
-        except FAILURES:
-            segment.failed_reads += 1
-            segment.retry_at_s = self._now_s() + _RETRY_S
-            if segment.failed_reads >= _MAX_FAILED_READS:
-                self._give_up(segment)
+        except FAILURES as error:
+            self._try_again_later(segment, error)
             return
+        segment.failed_reads, segment.retry_at_s = 0, 0.0
         scan = scan_segment(content, segment.read_sequence)
         if scan.is_foreign:
             self._leave_alone(segment)
@@ -159,6 +162,14 @@ class LaneReader:
         self._segment = segment
         for frame in scan.frames:
             self._entries.append(self._enter(segment, frame))
+
+    def _try_again_later(self, segment: Segment, error: BaseException) -> None:
+        pause_s = min(_MAX_RETRY_S, _FIRST_RETRY_S * 2.0 ** min(segment.failed_reads, 32))
+        segment.retry_at_s = self._now_s() + pause_s
+        if isinstance(error, OSError) and error.errno not in _PASSING:
+            segment.failed_reads += 1
+            if segment.failed_reads >= _MAX_FAILED_READS:
+                self._give_up(segment)
 
     def _enter(self, segment: Segment, frame: Frame) -> _Entry:
         number = segment.number_of(frame.sequence)
@@ -195,8 +206,11 @@ class LaneReader:
 
     def _give_up(self, segment: Segment) -> None:
         """It cannot be read, whatever is tried."""
-        missing = segment.untaken
-        segment.untaken, segment.is_booked = Volume(), True
+        if not segment.is_booked:
+            # Nobody can say how many records a dead process left in it: it counts as one.
+            segment.untaken, segment.is_booked = Volume(1, 0), True
+            self._ledger.adopt(segment.untaken)
+        missing, segment.untaken = segment.untaken, Volume()
         if missing:
             self._lose(missing)
         if self._quarantine.move("unreadable", segment.path):

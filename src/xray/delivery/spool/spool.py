@@ -88,7 +88,7 @@ class Spool:
             try:
                 self._write(parcels)
             except _NoRoomError:
-                if self._settings.on_full == "wait":
+                if self._settings.on_full == "wait" and self._keeps_anything:
                     return 0
                 self._memory.append(parcels)
             except Exception as error:  # noqa: BLE001  (whatever a disk does, records are kept)
@@ -227,6 +227,8 @@ class Spool:
             if now_s < self._look_at_s:
                 return False
             self._look_at_s = now_s + self._settings.adoption_interval_s
+            for reader in self._readers:
+                reader.lane.retry_leftovers()
             has_adopted = self._adopt()
             self._finish_adoptions()
             self._take_stock()
@@ -310,6 +312,11 @@ class Spool:
         self._notices.warn(
             cause, "X-Ray: the spool is full; the oldest records in it are dropped and counted."
         )
+
+    @property
+    def _keeps_anything(self) -> bool:
+        """Whether room may come of what is delivered; what an empty spool has no room for must go."""
+        return bool(self._memory.oldest_number or any(part.lane.segments for part in self._readers))
 
     @property
     def _readers(self) -> list[LaneReader]:
