@@ -1,4 +1,4 @@
-"""What a test of an instrumented pipeline needs: a sink, a clock, a disk, a faulty server."""
+"""What a test of an instrumented pipeline needs: a sink, and a clock, disk, network and server."""
 
 from xray.testing.clock import FakeClock
 from xray.testing.disk import FakeDisk, FakeFiles, ProcessDiedError
@@ -14,25 +14,47 @@ from xray.testing.faults import (
     Trickle,
     Truncate,
 )
+from xray.testing.memory_server import MemoryServer
+from xray.testing.network import (
+    BadCertificate,
+    CutRequest,
+    FakeNetwork,
+    FakeTransport,
+    Late,
+    NetworkFault,
+    Refuse,
+    Repeat,
+    Unresolved,
+)
 from xray.testing.server import FaultServer, SeenRequest
 from xray.testing.sink import MemorySink
 
 __all__ = [
     "Answer",
+    "BadCertificate",
+    "CutRequest",
     "DropConnection",
     "FakeClock",
     "FakeDisk",
     "FakeFiles",
+    "FakeNetwork",
+    "FakeTransport",
     "Fault",
     "FaultServer",
     "Hang",
+    "Late",
+    "MemoryServer",
     "MemorySink",
+    "NetworkFault",
     "ProcessDiedError",
+    "Refuse",
     "RefuseFacts",
     "RefuseLargeBodies",
     "RejectFacts",
+    "Repeat",
     "SeenRequest",
     "Slow",
     "Trickle",
     "Truncate",
+    "Unresolved",
 ]
