@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from xray import REDACTED, Step, XRay, rule
+from xray.capture import sampled
 from xray.capture.guard import swallowed
 from xray.capture.sampled import SampledStep
 from xray.model.records import Decision
@@ -127,6 +128,27 @@ def test_an_error_of_a_predicate_is_the_callers_and_what_was_decided_is_kept(
     assert {name: one.decision for name, one in found.items()} == {
         "stand": "rejected", "case": "accepted",
     }  # fmt: skip
+
+
+def test_an_error_after_the_census_keeps_what_was_decided(
+    monkeypatch: pytest.MonkeyPatch, sink: MemorySink
+) -> None:
+    def check(name: str) -> bool:
+        if name == "c9":
+            raise LookupError(name)
+        return True
+
+    monkeypatch.setattr(sampled, "CENSUS_ROWS", 3)
+    with (
+        XRay("p", sink=sink).run() as run,
+        run.step("work", "filter") as step,
+        pytest.raises(LookupError),
+    ):
+        step.filter([f"c{number}" for number in range(20)], [("known", check)])
+    assert sink.summary("work").counts.accepted == 9
+    assert [one for group in sink.roster("work") for one in group.ids] == [
+        f"c{number}" for number in range(3, 9)
+    ]
 
 
 @pytest.mark.usefixtures("swallowing")

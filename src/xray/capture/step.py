@@ -19,7 +19,8 @@ from xray.capture.evidence import (
 from xray.capture.failures import describe_error, status_after
 from xray.capture.guard import caught, guarded, warn
 from xray.capture.rows import MAX_LOGGED_ROWS, RowMaker
-from xray.capture.sets.verbs import SetVerbs
+from xray.capture.sets.acting import ActingVerbs
+from xray.capture.sets.recording import RecordingVerbs
 from xray.capture.settings import CaptureSettings
 from xray.capture.settlement import NamedGroup, SealedRows
 from xray.capture.sink import Sink
@@ -88,7 +89,7 @@ class Owner(Protocol):
         ...
 
 
-class Step(SetVerbs):
+class Step(ActingVerbs, RecordingVerbs):
     """A step of a run; `run.step(...)` makes one.
 
     Use it as a context manager, plain or async. What it records is decided by its capture level;

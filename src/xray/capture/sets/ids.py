@@ -80,7 +80,7 @@ class TextIds:
     def of_code(self, codes: bytes, code: int, start: int) -> tuple[Sequence[int], Ids]:
         """The places from *start* whose code is *code*, and their ids."""
         if codes.count(code, start) == len(codes) - start:
-            return range(start, len(codes)), TextIds(self._held[start:])
+            return range(start, len(codes)), TextIds(self._held[start : len(codes)])
         # A byte for each place: 1 where it is the code looked for.
         chosen = codes.translate(_only(code))[start:]
         places = list(compress(range(start, len(codes)), chosen))
