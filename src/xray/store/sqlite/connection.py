@@ -19,6 +19,7 @@ _READER_CACHE_KB: Final = 16_384
 _PAGE_BYTES: Final = 8192
 # Result codes of SQLite; the sqlite3 module names them only from Python 3.11 on.
 _BUSY_CODES: Final = frozenset({5, 6})
+_IO_CODE: Final = 10
 _FULL_CODE: Final = 13
 
 
@@ -31,6 +32,12 @@ def translate_error(error: sqlite3.Error) -> StoreError:
     if code == _FULL_CODE or "full" in text:
         return StoreError(
             f"The database cannot grow: {text}.", hint="Free some disk space.", code="disk_full"
+        )
+    if code == _IO_CODE:
+        return StoreError(
+            f"The disk under the database failed: {text}.",
+            hint="See that it can be written, and that no quota or size limit is reached.",
+            code="disk_failed",
         )
     return StoreError(f"The database failed: {text}.")
 
