@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -188,7 +189,8 @@ class Road:
         first, second, *_ = shown.splitlines()
         assert first == answer["answer"]
         certainty = answer["certainty"]
-        assert second.startswith(pipeline if certainty == "known" else f"({certainty}")
+        is_marked = certainty != "known" or answer["because"]
+        assert second.startswith(f"({certainty}" if is_marked else pipeline)
         return code, answer
 
     def findings(self, pipeline: str) -> list[dict[str, Any]]:
@@ -349,19 +351,30 @@ def test_counts_alone_leave_the_question_open_and_say_so(road: Road) -> None:
     )
 
 
-@pytest.mark.parametrize(("candidate", "truth"), [("d4988", "rejected"), ("d4991", "outranked")])
-def test_a_candidate_without_detail_gets_the_truth_or_an_honest_unknown(
-    road: Road, candidate: str, truth: str
-) -> None:
-    code, why = road.why("many", candidate)
-    if why["outcome"] != "unknown":
-        assert (code, why["outcome"]) == (0, truth)
-        return
-    assert (code, why["certainty"]) == (1, "unknown")
-    assert "at the capture level sample" in why["answer"]
-    assert why["answer"].endswith("It was not chosen: pick chose d4999.")
-    certainties = {stop["name"]: stop["certainty"] for stop in why["journey"]}
-    assert certainties["pick"] == "unknown"
+def test_a_candidate_without_detail_is_answered_from_the_roster(road: Road) -> None:
+    code, why = road.why("many", "d4988")
+    assert (code, why["outcome"], why["certainty"]) == (0, "rejected", "known")
+    assert re.fullmatch(
+        r"wanted rejected d4988: unwanted; its details were not kept "
+        r"\(those of \d+ of 2,500 rejections were\)\.",
+        why["answer"],
+    )
+    assert why["because"] == (
+        "it stands in the roster of wanted, which mistakes one candidate in 100,000 for another"
+    )
+    assert stops(why) == {"search": "accepted", "wanted": "rejected", "pick": "not_reached"}
+    code, why = road.why("many", "d4991")
+    assert (code, why["outcome"], why["decided_at"]) == (0, "outranked", "pick")
+    assert stops(why)["wanted"] == "accepted"
+    code, why = road.why("many", "d5000")
+    assert (code, why["outcome"], why["certainty"]) == (0, "never_retrieved", "known")
+    assert road.findings("many") == []
+
+
+def test_show_says_of_how_many_the_detail_was_kept(road: Road) -> None:
+    code, shown = road.call("show", road.runs["many"])
+    assert code == 0
+    assert re.search(r"\d[\d,]* of 5,000 in detail, all named", " ".join(shown.split()))
 
 
 def test_the_chosen_is_kept_however_many_were_not(road: Road) -> None:

@@ -1,4 +1,4 @@
-"""Runs of thousands of candidates, each recorded twice: with a sample of the detail, and in full."""
+"""Runs of thousands of candidates, recorded with a sample of the detail and in full."""
 
 from __future__ import annotations
 

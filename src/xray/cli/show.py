@@ -202,9 +202,22 @@ def _say_details(step: Step) -> str:
         said.append(_say_choice(step.decision))
     if step.rejections:
         said.append(_say_reasons(step))
+    if step.coverage in ("named", "sampled"):
+        said.append(say_coverage(step))
     if step.incomplete:
         said.append(f"not recorded: {', '.join(step.incomplete)}")
     return "; ".join(said)
+
+
+def say_coverage(step: Step) -> str:
+    """Of how many candidates the detail was kept, and whether the others are named.
+
+    For example `1,024 of 5,000 in detail, all named`.
+    """
+    decided = step.counts.rejected + step.counts.accepted + step.counts.selected
+    kept = decided - step.omissions.get("sampled_out", 0)
+    said = f"{kept:,} of {decided:,} in detail" if kept < decided else "a sample in detail"
+    return f"{said}, all named" if step.coverage == "named" else said
 
 
 def _say_choice(decision: StepDecision) -> str:

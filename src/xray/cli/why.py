@@ -65,6 +65,9 @@ def draw_why(why: Why, terminal: Terminal) -> list[str]:
         ground = say_certainty(why.certainty, why.because, why.answer)
         styles = CERTAINTY_STYLES[why.certainty]
         lines += terminal.paint_all(wrap(ground, terminal.width), *styles)
+    elif why.because:
+        ground = f"(known: {printable(why.because)})"
+        lines += terminal.paint_all(wrap(ground, terminal.width), "dim")
     place = f"{printable(why.pipeline)}, run {why.run_id}"
     lines.append(terminal.paint(place, "dim"))
     if why.journey:
