@@ -67,6 +67,7 @@ class InvalidQueryError(XRayError):
     Args:
         query: the text of the query, where one was asked.
         at: where in it the fault lies: the first character and the one behind the last.
+        parameter: the parameter that it was the value of.
     """
 
     default_code = "invalid_query"
@@ -79,10 +80,12 @@ class InvalidQueryError(XRayError):
         code: str | None = None,
         query: str | None = None,
         at: tuple[int, int] | None = None,
+        parameter: str = "q",
     ) -> None:
         super().__init__(detail, hint=hint, code=code)
         self.query = query
         self.at = at
+        self.parameter = parameter
 
 
 class NotFoundError(XRayError):

@@ -45,7 +45,8 @@ class Trial:
         clock = FakeClock(NOW_US)
         self._memory = MemoryStore(clock)
         self._sqlite = SqliteStore(folder / "world.db", clock=clock, merge_fanout=2)
-        for store in (self._memory, self._sqlite):
+        self.stores: dict[str, Store] = {"memory": self._memory, "SQLite": self._sqlite}
+        for store in self.stores.values():
             store.submit("world", facts).result()
         self.runs = read_world(self._memory)
         self._oracle = Oracle(self.runs, NOW_US)

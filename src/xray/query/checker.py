@@ -54,6 +54,35 @@ def check(written: Written, query: str, scope: Scope, now_us: int) -> Condition:
     return simplify(_Checker(query, now_us).condition(written, scope, is_inside=False))
 
 
+def check_field(written: WrittenField, text: str, scope: Scope) -> tuple[Field, FieldRef]:
+    """The field of a list of *scope* that *written* names without any condition.
+
+    Args:
+        written: the field as it was written.
+        text: where it was written, for errors to point at.
+        scope: what is listed.
+
+    Raises:
+        InvalidQueryError: there is none, or it is one of many below a record.
+    """
+    named = _named_scope(written)
+    owner = named
+    if named is None and written.keys[0].name not in BY_SCOPE[scope]:
+        spelled = written.keys[0].name.lower()
+        below = [one for one in SCOPES if _DEPTH[one] > _DEPTH[scope] and spelled in BY_SCOPE[one]]
+        is_above = any(spelled in BY_SCOPE[one] for one in SCOPES[: _DEPTH[scope]])
+        owner = below[0] if below and not is_above else None
+    if owner is not None and _DEPTH[owner] > _DEPTH[scope]:
+        raise refuse(
+            text,
+            written.start,
+            written.end,
+            f"{shorten(text[written.start : written.end])} is of {owner}s, and a {scope} has many.",
+            f"Ask about {owner}s instead of {scope}s.",
+        )
+    return _Checker(text, 0).resolve(written, scope, is_inside=False)
+
+
 class _Checker:
     def __init__(self, query: str, now_us: int) -> None:
         self._query = query
@@ -69,7 +98,7 @@ class _Checker:
         if isinstance(written, SomeRow):
             below = self._row_below(written, row)
             return AnyRow(below, self.condition(written.part, below, is_inside=True))
-        field, ref = self._resolve(written.field, row, is_inside=is_inside)
+        field, ref = self.resolve(written.field, row, is_inside=is_inside)
         if isinstance(written, Existing):
             return Exists(ref)
         return self._comparison(written, field, ref)
@@ -113,9 +142,10 @@ class _Checker:
             )
         return deepest
 
-    def _resolve(
+    def resolve(
         self, written: WrittenField, row: Scope, *, is_inside: bool
     ) -> tuple[Field, FieldRef]:
+        """The field that *written* names, about *row*; *is_inside* any(…) or not."""
         scope = _named_scope(written)
         keys = written.keys
         if scope is None:

@@ -29,20 +29,31 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Cursor)
 
 
-def encode_cursor(position: Position, plan: Plan) -> str:
-    """The text that continues *plan* after *position*."""
-    cursor = _Cursor(_VERSION, digest_question(plan), plan.now_us, position)
+def encode_cursor(position: Position, plan: Plan, also: str = "") -> str:
+    """The text that continues *plan* after *position*.
+
+    Args:
+        position: where the page ended.
+        plan: the question.
+        also: what else makes it the same question on every page.
+    """
+    cursor = _Cursor(_VERSION, digest_question(plan, also), plan.now_us, position)
     return base64.urlsafe_b64encode(_encoder.encode(cursor)).rstrip(b"=").decode("ascii")
 
 
-def decode_cursor(text: str, plan: Plan) -> Position:
+def decode_cursor(text: str, plan: Plan, also: str = "") -> Position:
     """Where the page ended that *text* was given with.
+
+    Args:
+        text: the cursor.
+        plan: the question that is asked.
+        also: what else makes it the same question on every page.
 
     Raises:
         InvalidQueryError: *text* is no cursor, or belongs to another question.
     """
     cursor = _open_cursor(text)
-    if cursor.question != digest_question(plan):
+    if cursor.question != digest_question(plan, also):
         raise InvalidQueryError(
             "The cursor belongs to another question.",
             hint="Repeat the parameters of the page it came with, or leave the cursor out.",
@@ -60,10 +71,10 @@ def asked_at_us(text: str) -> int:
     return _open_cursor(text).asked_us
 
 
-def digest_question(plan: Plan) -> bytes:
-    """What makes *plan* the same question on every page: its scope and its conditions."""
+def digest_question(plan: Plan, also: str = "") -> bytes:
+    """What makes *plan* the same question on every page: its scope, its conditions, and *also*."""
     # Not an encoding: a question may hold integers that neither msgpack nor JSON can.
-    asked = repr((plan.scope, plan.where)).encode("utf-8", "backslashreplace")
+    asked = (repr((plan.scope, plan.where)) + also).encode("utf-8", "backslashreplace")
     return hashlib.blake2b(asked, digest_size=_DIGEST_BYTES).digest()
 
 

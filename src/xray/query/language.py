@@ -62,6 +62,11 @@ def format_condition(condition: Condition, scope: Scope) -> str:
     return "" if plain == AllOf() else _Writer(scope).whole(plain)
 
 
+def format_field(field: FieldRef, scope: Scope) -> str:
+    """The text that names *field* in a list of *scope*."""
+    return _Writer(scope).field(field)
+
+
 class _Writer:
     """Writes conditions down.
 
@@ -85,10 +90,10 @@ class _Writer:
         if isinstance(condition, AnyRow):
             return f"any({_Writer(None).whole(condition.condition)})"
         if isinstance(condition, Exists):
-            return f"exists({self._field(condition.field)})"
+            return f"exists({self.field(condition.field)})"
         sign = "has" if isinstance(condition, Has) else condition.op
         value = _say_value(condition.field, condition.value)
-        return f"{self._field(condition.field)} {sign} {value}"
+        return f"{self.field(condition.field)} {sign} {value}"
 
     def _members(self, joined: AllOf | AnyOf) -> list[str]:
         """The parts of *joined*; neighbours that ask one field for several values as one list."""
@@ -117,9 +122,10 @@ class _Writer:
         field = comparisons[0].field
         sign = "in" if comparisons[0].op == "=" else "not in"
         values = ", ".join(_say_value(field, one.value) for one in comparisons)
-        return [f"{self._field(field)} {sign} ({values})"]
+        return [f"{self.field(field)} {sign} ({values})"]
 
-    def _field(self, field: FieldRef) -> str:
+    def field(self, field: FieldRef) -> str:
+        """The text that names *field*."""
         names: list[str] = [] if field.scope == self._bare else [field.scope]
         names.append(field.name)
         names += [key if is_bare_key(key) else say_text(key) for key in field.path]

@@ -30,9 +30,12 @@ from xray.model.holdings import name_entries
 from xray.model.records import Decision, Page, Run, Step, displayed_status
 from xray.model.roster import Roster, decisions_about
 from xray.model.tallies import MinuteTally, Tallied, merge_minutes
+from xray.query.aggregate import AggregatePlan
 from xray.query.cursor import encode_cursor
 from xray.query.evaluate import Record, meets
+from xray.query.groups import Groups
 from xray.query.plan import AllOf, Plan, Position, Scope
+from xray.store.aggregating import Counted, conclude, count_decisions, count_record
 from xray.store.folding import (
     MAX_TOTAL,
     RunFold,
@@ -46,6 +49,7 @@ from xray.store.folding import (
 )
 from xray.store.paging import (
     DecisionSource,
+    Portion,
     StepKey,
     find_anchor,
     page_decisions,
@@ -179,16 +183,13 @@ class MemoryStore:
         with self._lock:
             self._require_open()
             now_us = plan.now_us or self._clock.wall_us()
-            ends = [
-                Position(fold.started_at_us(run_id), run_id) for run_id, fold in self._runs.items()
-            ]
 
             def find(run_id: str) -> Run | None:
                 run = self._open_run(run_id, now_us)
                 is_met = meets(plan.where, run, now_us=now_us, rows_below=self._rows_below)
                 return run if is_met else None
 
-            page = self._search(plan, ends, find)
+            page = self._search(plan, self._run_ends(), find)
             return replace(page, items=[shorten_output(run) for run in page.items])
 
     def steps(self, plan: Plan) -> Page[Step]:
@@ -196,7 +197,6 @@ class MemoryStore:
         with self._lock:
             self._require_open()
             now_us = plan.now_us or self._clock.wall_us()
-            ends = [Position(fact.started_at_us, fact.step_id) for fact in self._steps.values()]
 
             def find(step_id: str) -> Step | None:
                 step = self._open_step(step_id)
@@ -204,7 +204,13 @@ class MemoryStore:
                 is_met = meets(plan.where, step, run, now_us, rows_below=self._rows_below)
                 return step if is_met else None
 
-            return self._search(plan, ends, find)
+            return self._search(plan, self._step_ends(), find)
+
+    def _run_ends(self) -> list[Position]:
+        return [Position(fold.started_at_us(run_id), run_id) for run_id, fold in self._runs.items()]
+
+    def _step_ends(self) -> list[Position]:
+        return [Position(fact.started_at_us, fact.step_id) for fact in self._steps.values()]
 
     def _search(
         self, plan: Plan, ends: list[Position], find: Callable[[str], _Listed | None]
@@ -250,30 +256,65 @@ class MemoryStore:
         """Decisions that meet *plan*, which names a step, a run or a candidate."""
         with self._lock:
             self._require_open()
-            anchor = find_anchor(plan)
-            step_ids: Iterable[str] = self._steps
-            if anchor.step_id is not None:
-                step_ids = [anchor.step_id] if anchor.step_id in self._steps else []
-            elif anchor.run_id is not None:
-                step_ids = self._step_ids.get(anchor.run_id, ())
-            keys = sort_keys(anchor, map(self._key, step_ids))
-            after = plan.after
-            if anchor.is_scan and after is not None:
-                last = (after.sort_us, after.record_id)
-                keys = [key for key in keys if key.by_age() <= last]
+            return page_decisions(plan, *self._decisions_asked(plan))
 
-            def open_table(key: StepKey) -> DecisionTable:
-                table = ListedDecisions(key.step_id, self._decisions(key.step_id))
-                if anchor.named_candidate is None:
-                    return table
-                return decisions_about(anchor.named_candidate, table, self._roster(key.step_id))
+    def _decisions_asked(self, plan: Plan) -> tuple[list[Portion], DecisionSource, Meter]:
+        """The steps that can hold what *plan* asks, and what opens their decisions."""
+        anchor = find_anchor(plan)
+        step_ids: Iterable[str] = self._steps
+        if anchor.step_id is not None:
+            step_ids = [anchor.step_id] if anchor.step_id in self._steps else []
+        elif anchor.run_id is not None:
+            step_ids = self._step_ids.get(anchor.run_id, ())
+        keys = sort_keys(anchor, map(self._key, step_ids))
+        after = plan.after
+        if anchor.is_scan and after is not None:
+            last = (after.sort_us, after.record_id)
+            keys = [key for key in keys if key.by_age() <= last]
 
-            source = DecisionSource(
-                table=open_table,
-                step=self._open_step,
-                run=self.run,
-            )
-            return page_decisions(plan, [(keys, None)], source, self._meter())
+        def open_table(key: StepKey) -> DecisionTable:
+            table = ListedDecisions(key.step_id, self._decisions(key.step_id))
+            if anchor.named_candidate is None:
+                return table
+            return decisions_about(anchor.named_candidate, table, self._roster(key.step_id))
+
+        source = DecisionSource(
+            table=open_table,
+            step=self._open_step,
+            run=self.run,
+        )
+        return [(keys, None)], source, self._meter()
+
+    def aggregate(self, plan: AggregatePlan) -> Counted:
+        """Figures of groups of the records that meet *plan*, of the newest first."""
+        with self._lock:
+            self._require_open()
+            if plan.shape.scope == "decision":
+                return count_decisions(plan, *self._decisions_asked(plan.rows))
+            return self._count_records(plan)
+
+    def _count_records(self, plan: AggregatePlan) -> Counted:
+        now_us = plan.rows.now_us or self._clock.wall_us()
+        groups, meter = Groups(plan.shape), self._meter()
+        after = None if plan.rows.after is None else _by_age(plan.rows.after)
+        ends = self._run_ends() if plan.shape.scope == "run" else self._step_ends()
+        stopped = plan.rows.after
+        for end in sorted(ends, key=_by_age, reverse=True):
+            if after is not None and _by_age(end) >= after:
+                continue
+            if not meter.left:
+                return conclude(groups, stopped, meter)
+            meter.spend(1)
+            stopped = end
+            record: Run | Step
+            if plan.shape.scope == "run":
+                record = run = self._open_run(end.record_id, now_us)
+            else:
+                record = self._open_step(end.record_id)
+                run = self._open_run(record.run_id, now_us)
+            if meets(plan.rows.where, record, run, now_us, rows_below=self._rows_below):
+                count_record(groups, record, run, now_us)
+        return conclude(groups, None, meter)
 
     def run_ids(self, prefix: str, limit: int = 10) -> list[str]:
         """Ids of runs that begin with *prefix*, newest first; all runs for the empty prefix."""

@@ -15,7 +15,7 @@ from xray.query.plan import AllOf, Comparison, Condition, Plan, Position
 from xray.store.folding import MAX_TOTAL
 from xray.store.scanning import Meter
 
-_BEHIND_ALL: Final = 1 << 40
+BEHIND_ALL: Final = 1 << 40
 
 
 class StepKey(Struct, frozen=True):
@@ -153,7 +153,7 @@ class _Walk:
     def stop(self, end: Position) -> None:
         """End the search behind the step at *end*, before everything was looked at."""
         self._is_cut = True
-        self._last = Position(end.sort_us, end.record_id, _BEHIND_ALL)
+        self._last = Position(end.sort_us, end.record_id, BEHIND_ALL)
 
     def _matches(
         self, key: StepKey, table: DecisionTable, first: int

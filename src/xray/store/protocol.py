@@ -11,7 +11,9 @@ from xray.model.facts import Fact, Receipt
 from xray.model.records import Decision, Page, Run, Step
 from xray.model.roster import Roster
 from xray.model.tallies import MinuteTally
+from xray.query.aggregate import AggregatePlan
 from xray.query.plan import Plan
+from xray.store.aggregating import Counted
 
 
 class Store(Protocol):
@@ -62,6 +64,10 @@ class Store(Protocol):
 
     def decisions(self, plan: Plan) -> Page[Decision]:
         """Decisions that meet *plan*, which names a step, a run or a candidate."""
+        ...
+
+    def aggregate(self, plan: AggregatePlan) -> Counted:
+        """Figures of groups of the records that meet *plan*, of the newest first."""
         ...
 
     def run_ids(self, prefix: str, limit: int = 10) -> list[str]:

@@ -38,10 +38,12 @@ def _holds_text(column: ColumnElement[Any], wanted: str) -> ColumnElement[bool]:
     return func.xray_text_holds(column, wanted) == 1
 
 
-_DIALECT: Final = Dialect(holds_json=_holds_json, holds_text=_holds_text, uuid_text=func.xray_uuid)
+DIALECT: Final = Dialect(holds_json=_holds_json, holds_text=_holds_text, uuid_text=func.xray_uuid)
 
 
-class _Row(Struct, frozen=True):
+class Row(Struct, frozen=True):
+    """The number of a record, and its place in the order of its list."""
+
     seq: int
     position: Position
 
@@ -55,7 +57,7 @@ class _Searched(Struct, frozen=True):
         meter: what it cost.
     """
 
-    rows: list[_Row]
+    rows: list[Row]
     end: Position | None
     meter: Meter
 
@@ -86,7 +88,7 @@ class Listing:
         self, plan: Plan, now_us: int, open_records: Callable[[Sequence[int]], list[_Listed]]
     ) -> Page[_Listed]:
         """The records that meet *plan*, opened from their numbers by *open_records*."""
-        compiled = compile_plan(plan.scope, plan.where, now_us, _DIALECT)
+        compiled = compile_plan(plan.scope, plan.where, now_us, DIALECT)
         if compiled.rest is not None:
             return self._scan_records(plan, now_us, compiled, compiled.rest, open_records)
         if compiled.filters is not None:
@@ -111,11 +113,11 @@ class Listing:
             now_us: the moment `abandoned` is judged by.
             meter: notes how many steps were looked at.
         """
-        compiled = compile_plan("step", where, now_us, _DIALECT)
+        compiled = compile_plan("step", where, now_us, DIALECT)
         plan = Plan(scope="step", after=None if after is None else _just_before(after))
         own = self._meter(compiled)
         seen = 0
-        for rows, end in self._windows(plan, compiled, own, _OPENED_BATCH):
+        for rows, end in self.windows(plan, compiled, own, _OPENED_BATCH):
             meter.note(own.rows - seen)
             seen = own.rows
             yield [row.seq for row in rows], end
@@ -138,9 +140,9 @@ class Listing:
     ) -> Page[_Listed]:
         """A page whose conditions SQL judges row by row, newest first."""
         meter = self._meter(compiled)
-        found: list[_Row] = []
+        found: list[Row] = []
         end = plan.after
-        for rows, reached in self._windows(plan, compiled, meter, _FIRST_WINDOW):
+        for rows, reached in self.windows(plan, compiled, meter, _FIRST_WINDOW):
             found += rows
             end = reached
             if len(found) > plan.limit:
@@ -161,10 +163,10 @@ class Listing:
         """A page whose conditions are judged on opened records, newest first."""
         opened = Meter(self._budget.opened_rows, self._budget.duration_s, self._clock)
         meter = opened if compiled.filters is None else self._meter(compiled)
-        found: list[_Row] = []
+        found: list[Row] = []
         kept: dict[int, _Listed] = {}
         end = plan.after
-        for rows, end in self._windows(plan, compiled, meter, _OPENED_BATCH):
+        for rows, end in self.windows(plan, compiled, meter, _OPENED_BATCH):
             for start in range(0, len(rows), _OPENED_BATCH):
                 batch = rows[start : start + _OPENED_BATCH]
                 records = open_records([row.seq for row in batch])
@@ -189,32 +191,57 @@ class Listing:
         rows = budget.json_rows if compiled.has_json else budget.column_rows
         return Meter(rows, budget.duration_s, self._clock)
 
-    def _windows(
+    def windows(
         self, plan: Plan, compiled: Compiled, meter: Meter, size: int
-    ) -> Iterator[tuple[list[_Row], Position | None]]:
+    ) -> Iterator[tuple[list[Row], Position | None]]:
         """What meets the SQL of each window, and where the window ends; None with the table.
 
         Windows grow where SQL filters them, as long as *meter* lets them.
         """
+        if compiled.filters is not None:
+            for query, end in self.portions(plan, compiled, meter, size):
+                yield self._rows(query), end
+            return
         after = plan.after
-        while meter.left:
-            window = min(size, meter.left)
+        while left := meter.left:
+            window = min(size, left)
+            rows = self._rows(_newest(plan, compiled, after).limit(window + 1))
+            end = rows[window - 1].position if len(rows) > window else None
+            meter.spend(min(window, len(rows)))
+            yield rows[:window], end
+            if end is None:
+                return
+            after = end
+
+    def portions(
+        self,
+        plan: Plan,
+        compiled: Compiled,
+        meter: Meter,
+        size: int,
+    ) -> Iterator[tuple[Select[Any], Position | None]]:
+        """The query of each window, newest first, and where it ends; None with the table.
+
+        Args:
+            plan: the question.
+            compiled: its SQL.
+            meter: stops the search.
+            size: how many rows the first window has.
+        """
+        after = plan.after
+        while left := meter.left:
+            window = min(size, left)
             query = _newest(plan, compiled, after)
-            if compiled.filters is None:
-                rows = self._rows(query.limit(window + 1))
-                end = rows[window - 1].position if len(rows) > window else None
-                rows = rows[:window]
-            else:
+            if compiled.filters is not None:
                 query = query.where(compiled.filters)
-                end = self._window_end(plan, compiled, after, window)
-                if end is not None:
-                    query = query.where(_is_not_behind(plan.scope, end))
-                rows = self._rows(query)
-                size = min(size * _WINDOW_GROWTH, _MAX_WINDOW)
+            end = self._window_end(plan, compiled, after, window)
+            if end is not None:
+                query = query.where(_is_not_behind(plan.scope, end))
+            size = min(size * _WINDOW_GROWTH, _MAX_WINDOW)
             meter.spend(
                 window if end is not None else self._count_rest(plan, compiled, after, window)
             )
-            yield rows, end
+            yield query, end
             if end is None:
                 return
             after = end
@@ -233,9 +260,9 @@ class Listing:
         rows = self._rows(_newest(plan, compiled, after).offset(window - 1).limit(2))
         return rows[0].position if len(rows) > 1 else None
 
-    def _rows(self, query: Select[Any]) -> list[_Row]:
+    def _rows(self, query: Select[Any]) -> list[Row]:
         rows: Iterable[Any] = self._connection.execute(query)
-        return [_Row(row[0], Position(row[1], id_text(row[2]))) for row in rows]
+        return [Row(row[0], Position(row[1], id_text(row[2]))) for row in rows]
 
 
 def _scanned(
@@ -302,7 +329,7 @@ def _is_not_behind(scope: Scope, end: Position) -> ColumnElement[bool]:
     return and_(started_at >= end.sort_us, is_newer)
 
 
-def _cursor(rows: Sequence[_Row], plan: Plan) -> str | None:
+def _cursor(rows: Sequence[Row], plan: Plan) -> str | None:
     has_more = len(rows) > plan.limit
     return encode_cursor(rows[plan.limit - 1].position, plan) if has_more else None
 

@@ -24,8 +24,10 @@ from xray.model.hashing import hash64
 from xray.model.records import Decision, Page, Run, Step
 from xray.model.roster import Roster, decisions_about
 from xray.model.tallies import MinuteTally, merge_minutes
+from xray.query.aggregate import AggregatePlan
 from xray.query.evaluate import Record, meets, scopes_named
 from xray.query.plan import Condition, Plan, Position, Scope
+from xray.store.aggregating import Counted, count_decisions
 from xray.store.folding import RunFold, sample_rejections, shorten_output
 from xray.store.paging import (
     Anchor,
@@ -43,6 +45,7 @@ from xray.store.sqlite.bodies import decode_run, decode_step, open_body, unpack
 from xray.store.sqlite.connection import connect_reader, translate_error
 from xray.store.sqlite.decision_table import open_table
 from xray.store.sqlite.frames import Decompressor
+from xray.store.sqlite.grouping import Grouping
 from xray.store.sqlite.listing import Listing, raw_id
 from xray.store.sqlite.postings import find_steps
 from xray.store.sqlite.rosters import count_named, load_roster
@@ -192,6 +195,29 @@ class Snapshot:
 
     def decisions(self, plan: Plan) -> Page[Decision]:
         """Decisions that meet *plan*."""
+        return page_decisions(plan, *self._decisions_asked(plan))
+
+    def aggregate(self, plan: AggregatePlan) -> Counted:
+        """Figures of groups of the records that meet *plan*."""
+        if plan.shape.scope == "decision":
+            return count_decisions(plan, *self._decisions_asked(plan.rows))
+        grouping = Grouping(self._connection, self._listing, self._budget, self._clock)
+        return grouping.count(plan, plan.rows.now_us or self._now_us(), self._open_with_run)
+
+    def _open_with_run(
+        self, scope: Scope, seqs: Sequence[int], rest: Condition, now_us: int
+    ) -> list[tuple[Run | Step, Run | None]]:
+        """The records that meet *rest*, each with its run."""
+        records: Sequence[Run | Step]
+        records = self._open_runs(seqs, now_us) if scope == "run" else self._open_steps(seqs)
+        return [
+            (record, record if isinstance(record, Run) else self._run_of(record))
+            for record in records
+            if self._meets(rest, record, now_us)
+        ]
+
+    def _decisions_asked(self, plan: Plan) -> tuple[Iterable[Portion], DecisionSource, Meter]:
+        """The steps that can hold what *plan* asks, and what opens their decisions."""
         anchor = find_anchor(plan)
         meter = Meter(self._budget.opened_rows, self._budget.duration_s, self._clock)
         seqs: dict[str, int] = {}
@@ -218,7 +244,7 @@ class Snapshot:
             step=lambda step_id: self._open_steps([seqs[step_id]])[0],
             run=self.run,
         )
-        return page_decisions(plan, portions, source, meter)
+        return portions, source, meter
 
     def _anchored_steps(self, anchor: Anchor) -> dict[int, StepKey]:
         if anchor.step_id is not None:

@@ -14,7 +14,9 @@ from xray.model.facts import Fact, Receipt
 from xray.model.records import Decision, Page, Run, Step
 from xray.model.roster import Roster
 from xray.model.tallies import MinuteTally
+from xray.query.aggregate import AggregatePlan
 from xray.query.plan import Plan
+from xray.store.aggregating import Counted
 from xray.store.scanning import ScanBudget
 from xray.store.sqlite.connection import connect_view, translated_errors
 from xray.store.sqlite.frames import ZSTD, Decompressor, FrameKind, load_dictionaries
@@ -99,6 +101,11 @@ class SqliteView:
         """Decisions that meet *plan*, which names a step, a run or a candidate."""
         with self._reader.snapshot() as snapshot:
             return snapshot.decisions(plan)
+
+    def aggregate(self, plan: AggregatePlan) -> Counted:
+        """Figures of groups of the records that meet *plan*, of the newest first."""
+        with self._reader.snapshot() as snapshot:
+            return snapshot.aggregate(plan)
 
     def run_ids(self, prefix: str, limit: int = 10) -> list[str]:
         """Ids of runs that begin with *prefix*, newest first; all runs for the empty prefix."""
