@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -316,3 +319,71 @@ def test_a_hook_is_asked_about_each_kept_item(sink: MemorySink) -> None:
     with XRay("p", sink=sink, redact=hide).run() as run, run.step("work", "filter") as step:
         step.filter(PRODUCTS, [("out", "stock")])
     assert all("acme" not in repr(one) for one in sink.decisions("work"))
+
+
+def test_threads_that_decide_at_once_lose_and_count_twice_nothing(sink: MemorySink) -> None:
+    def work(number: int) -> None:
+        ids = np.arange(5_000) + number * 5_000
+        for start in range(0, 5_000, 500):
+            step.decide(ids[start : start + 500], ids[start : start + 500] % 2 == 0, reason="odd")
+            step.reject(f"single-{number}-{start}", "odd")
+
+    with XRay("p", sink=sink).run() as run, run.step("work", "filter") as step:
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    counts = sink.summary("work").counts
+    assert (counts.accepted, counts.rejected, counts.redecided) == (10_000, 10_040, 0)
+    named = [one for group in sink.roster("work") for one in group.ids]
+    census = [row.candidate_id for row in sink.step("work").rows]
+    assert len({*named, *census}) == len(named) + len(census) == 20_040
+
+
+ALONE = """
+import sys
+import {library} as library
+from xray import XRay
+from xray.testing import MemorySink
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("numpy", "pandas", "polars", "pyarrow"):
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Absent())
+sink = MemorySink()
+rows = [{{"id": f"p{{number}}", "price": number}} for number in range(2_000)]
+with XRay("p", sink=sink).run() as run, run.step("work", "filter") as step:
+    kept = step.filter({frame}, [("dear", "price", "<=", 100), ("odd", {mask})])
+assert sink.summary("work").reasons == {{"dear": 1_899, "odd": 50}}, sink.summary("work").reasons
+assert len(kept) == 51
+"""
+
+
+@pytest.mark.parametrize(
+    ("library", "frame", "mask"),
+    [
+        ("json", "rows", "[row['price'] % 2 == 0 for row in rows]"),
+        ("polars", "library.DataFrame(rows)", "library.col('price') % 2 == 0"),
+        (
+            "pyarrow",
+            "library.Table.from_pylist(rows)",
+            "library.array([row['price'] % 2 == 0 for row in rows])",
+        ),
+    ],
+)
+def test_a_library_works_alone_and_no_other_is_imported(
+    library: str, frame: str, mask: str
+) -> None:
+    pytest.importorskip(library)
+    program = ALONE.format(library=library, frame=frame, mask=mask)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
