@@ -195,10 +195,14 @@ class Ledger:
 
         Rows that only illustrate come last.
         """
-        rows = [self._row(index) for index in self._positions.get(candidate_id, ())]
+        rows = self.find_rows(candidate_id)
         counted = {row.by for row in rows if row.decision is not None and not row.is_logged}
         named = [row for row in self._ask_roster(candidate_id) if row.by not in counted]
         return sorted([*rows, *named], key=lambda row: row.is_logged)
+
+    def find_rows(self, candidate_id: str) -> list[Decision]:
+        """The rows about *candidate_id*, in recorded order."""
+        return [self._row(index) for index in self._positions.get(candidate_id, ())]
 
     def _ask_roster(self, candidate_id: str) -> list[Decision]:
         found = self._answers.get(candidate_id)

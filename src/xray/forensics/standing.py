@@ -92,7 +92,8 @@ def _kept_rows(flow: Flow, step: Step, by: str | None) -> list[Decision]:
 
 
 def _own_row(flow: Flow, step: Step, candidate_id: str, by: str | None) -> Decision | None:
-    rows = [row for row in flow.ledger(step).find(candidate_id) if row.decision is not None]
+    found = flow.ledger(step).find_rows(candidate_id)
+    rows = sorted((row for row in found if row.decision is not None), key=lambda row: row.is_logged)
     return next((row for row in rows if row.by == by), rows[0] if len(rows) == 1 else None)
 
 

@@ -30,6 +30,9 @@ from xray.model.vocabulary import VERDICTS, Verdict
 
 _CODE_MASK: Final = (1 << CODE_BITS) - 1
 
+_MAX_LOOKUPS: Final = 200
+"""From here on it is quicker to walk the entries than to look each number up."""
+
 Span = tuple[int, int, int]
 """The first and the last hash an entry can stand for (one and the same where the hash is known),
 and its code."""
@@ -249,6 +252,9 @@ class CompactEntries:
     def overlaps(self, first: int, last: int) -> Sequence[int]:
         """The codes of the entries that may stand for a hash from *first* to *last*."""
         codes: list[int] = []
+        if (last - first) * self._universe.size >> HASH_BITS > _MAX_LOOKUPS:
+            spans = self._spans_between(first, last)
+            return [code for start, end, code in spans if start <= last and first <= end]
         while first <= last:
             part, number = self._universe.place(first)
             opened = self._part(part)
@@ -256,6 +262,11 @@ class CompactEntries:
                 codes += opened.find(number)
             first = self._universe.span(part, number)[1] + 1
         return codes
+
+    def _spans_between(self, first: int, last: int) -> Iterator[Span]:
+        parts = range(self._universe.place(first)[0], self._universe.place(last)[0] + 1)
+        for opened in filter(None, map(self._part, parts)):
+            yield from opened.spans()
 
     def _part(self, part: int) -> Part | None:
         opened = self._opened.get(part)
