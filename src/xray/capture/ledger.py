@@ -6,6 +6,7 @@ of the rows after the census a fair sample is kept for each verdict and reason.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import partial
 from random import Random
@@ -133,6 +134,7 @@ class Ledger:
         """
         codes, kinds = decisions.codes, decisions.kinds
         segments: list[Segment | None] = [None for _ in kinds]
+        entered: dict[int, tuple[Segment, Sequence[int]]] = {}
         # In the order in which they first occur, as single verbs would have met them.
         met = [code for code in range(len(kinds)) if codes.find(code, start) >= 0]
         for code in sorted(met, key=lambda code: codes.find(code, start)):
@@ -150,13 +152,14 @@ class Ledger:
             segment = Segment(combination, ids)
             combination.segments.append(segment)
             segments[code] = segment
+            entered[code] = segment, places
             combination.draw.ask_many(segment, _encode_at(places, encode))
-        batch = Batch(codes[start:], segments)
-        self.order.append(batch)
+        self.order.append(Batch(codes[start:], segments))
         for check, near in decisions.nearest(start):
             rows = encode([place for place, _ in near])
             for (place, margin), row in zip(near, rows, strict=True):
-                segment, index = _find_decision(batch, place - start)
+                segment, places = entered[codes[place]]
+                index = bisect_left(places, place)
                 self.nearest.offer(check, margin, segment, index, partial(_same, row))
 
     def watch(self, plain: PlainCombinations, reason: str | None) -> Combination | None:
@@ -262,14 +265,6 @@ def _encode_at(
     places: Sequence[int], encode: Callable[[Sequence[int]], Iterable[bytes]]
 ) -> Callable[[Sequence[int]], Iterable[bytes]]:
     return lambda indexes: encode([places[index] for index in indexes])
-
-
-def _find_decision(batch: Batch, place: int) -> tuple[Segment, int]:
-    """The segment of the decision at *place* of *batch*, and its index there."""
-    code = batch.codes[place]
-    segment = batch.segments[code]
-    assert segment is not None
-    return segment, batch.codes.count(code, 0, place)
 
 
 def _same(row: bytes) -> bytes:
