@@ -40,6 +40,11 @@ class UvicornProcess:
         self._reader.start()
         self.port = self._wait_for_port()
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def stop(self) -> int:
         """Ask it to end and wait until it did; its exit status."""
         self._process.terminate()

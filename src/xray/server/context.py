@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -19,6 +20,7 @@ from xray.server.intake import read_body
 from xray.server.placement import StepPlacement
 from xray.server.problems import FieldProblem, InvalidBodyError
 from xray.server.settings import ServerSettings
+from xray.server.space import Spaces
 from xray.store.protocol import Store
 from xray.wire.limits import DEFAULT_LIMITS, Limits
 
@@ -35,6 +37,7 @@ class Context:
         placement: where the next step of a run stands.
         limits: what requests may hold.
         clock: the time.
+        spaces: the memory that bodies may take.
     """
 
     settings: ServerSettings
@@ -42,6 +45,7 @@ class Context:
     placement: StepPlacement
     limits: Limits = DEFAULT_LIMITS
     clock: Clock = field(default_factory=SystemClock)
+    spaces: Spaces = field(default_factory=Spaces)
 
     async def write(self, facts: Sequence[Fact]) -> Receipt:
         """Store *facts* together; returns when they are durable.
@@ -71,15 +75,10 @@ def context_of(request: Request) -> Context:
     return context
 
 
-async def read_content(request: Request) -> bytes:
-    """The body of *request*, within the limits and the deadline.
-
-    Raises:
-        InvalidRecordError: it did not come in time, or is not in the encoding it names.
-        LimitExceededError: it is too large.
-    """
+def read_content(request: Request) -> AbstractAsyncContextManager[bytes]:
+    """The body of *request*, within the limits and the deadline; see `intake.read_body`."""
     context = context_of(request)
-    return await read_body(request, context.limits, context.settings.body_deadline_s)
+    return read_body(request, context.limits, context.settings.body_deadline_s, context.spaces)
 
 
 def path_id(request: Request, name: str) -> str:

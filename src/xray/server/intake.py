@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import Final, NoReturn
 
 import anyio
@@ -13,31 +14,55 @@ from starlette.requests import ClientDisconnect, Request
 
 from xray.errors import InvalidRecordError, LimitExceededError
 from xray.model.facts import Fact, StepFinished
+from xray.server.space import Lease, Spaces
 from xray.wire.codec import encode_fact
 from xray.wire.limits import Limits, inflate
 from xray.wire.plain import mark_integer
 from xray.wire.transcode import has_more_json_nodes, mend_json
 
 _MAX_DISCARDED_BYTES: Final = 64 << 20
+# So much memory is not worth counting once a body was read.
+_SMALL_BYTES: Final = 64 << 10
+# Facts made of small rows take so many times the bytes they arrived in.
+_OPENED_FACTOR: Final = 10
 _MAX_DIGITS: Final = 1000
 _INT64: Final = 1 << 63
 _UINT64: Final = 1 << 64
 
 
-async def read_body(request: Request, limits: Limits, deadline_s: float) -> bytes:
-    """The whole body, decompressed.
+@asynccontextmanager
+async def read_body(
+    request: Request, limits: Limits, deadline_s: float, spaces: Spaces
+) -> AsyncIterator[bytes]:
+    """The whole body, decompressed; the memory for it is held until the end of the block.
 
     Raises:
         LimitExceededError: it is larger than *limits* allow.
         InvalidRecordError: it did not come in time, or is not in the encoding it names.
+        StoreBusyError: the bodies of other requests take too much memory.
     """
+    encoding = ",".join(request.headers.getlist("content-encoding"))
+    with Lease(spaces.opened) as opened:
+        with Lease(spaces.received) as received:
+            body = await _read_off(request, limits, deadline_s, received)
+            if not encoding or encoding == "identity":
+                if len(body) > _SMALL_BYTES:
+                    await opened.take(_OPENED_FACTOR * len(body), deadline_s)
+            else:
+                await opened.take(2 * limits.max_inflated_bytes, deadline_s)
+                body = await anyio.to_thread.run_sync(inflate, body, encoding, limits)
+                opened.shrink(_OPENED_FACTOR * len(body))
+        yield body
+
+
+async def _read_off(request: Request, limits: Limits, deadline_s: float, received: Lease) -> bytes:
     declared = request.headers.get("content-length", "")
     is_too_long = declared.isdigit() and int(declared) > limits.max_body_bytes
     if is_too_long and "expect" in request.headers:
         raise _too_long(limits)
     try:
         with anyio.fail_after(deadline_s):
-            body = await _receive(request, limits.max_body_bytes)
+            body = await _receive(request, limits.max_body_bytes, received)
     except TimeoutError:
         raise InvalidRecordError(
             f"The body did not arrive within {deadline_s:g} seconds.",
@@ -46,13 +71,10 @@ async def read_body(request: Request, limits: Limits, deadline_s: float) -> byte
         ) from None
     if body is None:
         raise _too_long(limits)
-    encoding = ",".join(request.headers.getlist("content-encoding"))
-    if not encoding or encoding == "identity":
-        return body
-    return await anyio.to_thread.run_sync(inflate, body, encoding, limits)
+    return body
 
 
-async def _receive(request: Request, max_bytes: int) -> bytes | None:
+async def _receive(request: Request, max_bytes: int, received: Lease) -> bytes | None:
     """The body, or None when it is longer; the rest is read off so that the answer is heard."""
     pieces: list[bytes] = []
     size = 0
@@ -63,11 +85,13 @@ async def _receive(request: Request, max_bytes: int) -> bytes | None:
         piece = message.get("body", b"")
         size += len(piece)
         if size <= max_bytes:
+            received.grow(len(piece))
             pieces.append(piece)
         elif size > max_bytes + _MAX_DISCARDED_BYTES:
             return None
         else:
             pieces.clear()
+            received.shrink(0)
         if not message.get("more_body", False):
             return b"".join(pieces) if size <= max_bytes else None
 

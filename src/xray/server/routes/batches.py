@@ -48,18 +48,18 @@ class BatchBody(Struct, kw_only=True, frozen=True):
 async def take_batch(request: Request) -> Response:
     """Store every fact of a batch that may be stored, and answer when they are durable."""
     context = context_of(request)
-    body = await read_content(request)
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     media_type = _SPELLINGS.get(declared, declared)
-    if len(body) <= _INLINE_BYTES:
-        batch_id, refused, written = _submit(context, body, media_type)
-    else:
-        batch_id, refused, written = await anyio.to_thread.run_sync(
-            _submit, context, body, media_type
-        )
-    if written is None:
-        return reply(Receipt(batch_id=batch_id, accepted=0, duplicate=0, rejected=refused))
-    receipt = await wait_for(written)
+    async with read_content(request) as body:
+        if len(body) <= _INLINE_BYTES:
+            batch_id, refused, written = _submit(context, body, media_type)
+        else:
+            batch_id, refused, written = await anyio.to_thread.run_sync(
+                _submit, context, body, media_type
+            )
+        if written is None:
+            return reply(Receipt(batch_id=batch_id, accepted=0, duplicate=0, rejected=refused))
+        receipt = await wait_for(written)
     if refused:
         receipt = replace(receipt, rejected=[*refused, *receipt.rejected])
     return reply(receipt)

@@ -28,9 +28,9 @@ _RUN_ID: Final = Parameter("run_id", "the run's id, a UUID", place="path", is_re
 async def create_run(request: Request) -> Response:
     """Store a run, with the steps its body holds."""
     context = context_of(request)
-    content = await read_content(request)
-    recorded, ignored = await context.read(lambda _: _record_run(context, content))
-    receipt = await context.write(recorded.facts)
+    async with read_content(request) as content:
+        recorded, ignored = await context.read(lambda _: _record_run(context, content))
+        receipt = await context.write(recorded.facts)
     stored = StoredRun(
         run_id=recorded.run_id,
         id=recorded.run_id,
@@ -66,9 +66,9 @@ async def change_run(request: Request) -> Response:
     """Set fields of a run; a status ends it."""
     context = context_of(request)
     run_id = path_id(request, "run_id")
-    content = await read_content(request)
-    patch, ignored = await context.read(lambda _: _record_patch(context, content, run_id))
-    await context.write([patch])
+    async with read_content(request) as content:
+        patch, ignored = await context.read(lambda _: _record_patch(context, content, run_id))
+        await context.write([patch])
     return reply(StoredRun(run_id=run_id, id=run_id, ignored=ignored))
 
 

@@ -27,11 +27,11 @@ from xray.store.protocol import Store
 async def create_step(request: Request) -> Response:
     """Store one step of a run that is stored already."""
     context = context_of(request)
-    content = await read_content(request)
-    step, ignored = await context.read(lambda _: _record_step(context, content))
-    if isinstance(step, Step):
-        return reply(_stored(step, ignored))
-    receipt = await context.write([step])
+    async with read_content(request) as content:
+        step, ignored = await context.read(lambda _: _record_step(context, content))
+        if isinstance(step, Step):
+            return reply(_stored(step, ignored))
+        receipt = await context.write([step])
     return reply(_stored(step, ignored), 201 if receipt.accepted else 200)
 
 
