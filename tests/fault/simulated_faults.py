@@ -247,7 +247,7 @@ class Faults:
 
     def _forget_unsynced(self, process: SimulatedProcess) -> None:
         """What a process appended in its last second it did not live to force to disk."""
-        sync, end_s = self.settings.sync, process.died_at_s or 0.0
+        sync, end_s = self.settings.sync, process.tended_at_s
         for name, safe_at_s in list(process.safe_at_s.items()):
             is_synced = sync == "always" or (
                 sync == "interval" and end_s - safe_at_s > self.settings.sync_interval_s + STEP_S

@@ -70,7 +70,7 @@ class SimulatedProcess:
         self.offered: dict[str, int] = {}
         self.open_runs: list[str] = []
         self.safe_at_s: dict[str, float] = {}
-        self.died_at_s: float | None = None
+        self.tended_at_s = 0.0
         self.had_disk_fault = False
 
     def record(self, fact: Fact) -> None:
@@ -86,6 +86,7 @@ class SimulatedProcess:
             self.files.close(handle)
         self.inherited.clear()
         self.road.write_once()
+        self.tended_at_s = self.settings.clock.monotonic_s()
         self._note_safe()
         for _ in range(MAX_REQUESTS_AT_ONCE):
             if self.road.send_once(ENDLESS_S) > 0:
@@ -119,8 +120,6 @@ class SimulatedProcess:
     def kill(self) -> None:
         """Nothing this process does has any effect any more."""
         self.files.kill()
-        if self.died_at_s is None:
-            self.died_at_s = self.settings.clock.monotonic_s()
 
     def fork(self, transport: FakeTransport) -> SimulatedProcess:
         """A child; what it inherited is closed when it first works."""
