@@ -19,6 +19,7 @@ from xray.capture.draw import Combination, Draw, Origins, Segment
 from xray.capture.evidence import MAX_REASON_LENGTH
 from xray.capture.nearest import Nearest
 from xray.capture.sets.decisions import Decisions
+from xray.capture.sets.ids import find_places
 from xray.model.counts import MAX_REASONS, OTHER_REASON, reason_of
 from xray.model.facts import REJECTED, DecisionRow, OriginRef
 from xray.model.ids import MAX_CANDIDATE_ID_LENGTH, canonical_id
@@ -134,7 +135,6 @@ class Ledger:
         """
         codes, kinds = decisions.codes, decisions.kinds
         segments: list[Segment | None] = [None for _ in kinds]
-        entered: dict[int, tuple[Segment, Sequence[int]]] = {}
         # In the order in which they first occur, as single verbs would have met them.
         met = [code for code in range(len(kinds)) if codes.find(code, start) >= 0]
         for code in sorted(met, key=lambda code: codes.find(code, start)):
@@ -152,14 +152,28 @@ class Ledger:
             segment = Segment(combination, ids)
             combination.segments.append(segment)
             segments[code] = segment
-            entered[code] = segment, places
             combination.draw.ask_many(segment, _encode_at(places, encode))
         self.order.append(Batch(codes[start:], segments))
+        self._offer_many(decisions, start, segments, encode)
+
+    def _offer_many(
+        self,
+        decisions: Decisions,
+        start: int,
+        segments: Sequence[Segment | None],
+        encode: Callable[[Sequence[int]], Iterable[bytes]],
+    ) -> None:
+        codes = decisions.codes
+        places_of: dict[int, Sequence[int]] = {}
         for check, near in decisions.nearest(start):
             rows = encode([place for place, _ in near])
             for (place, margin), row in zip(near, rows, strict=True):
-                segment, places = entered[codes[place]]
-                index = bisect_left(places, place)
+                code = codes[place]
+                segment = segments[code]
+                assert segment is not None
+                if code not in places_of:
+                    places_of[code] = find_places(codes, code, start)
+                index = bisect_left(places_of[code], place)
                 self.nearest.offer(check, margin, segment, index, partial(_same, row))
 
     def watch(self, plain: PlainCombinations, reason: str | None) -> Combination | None:

@@ -81,10 +81,9 @@ class TextIds:
         """The places from *start* whose code is *code*, and their ids."""
         if codes.count(code, start) == len(codes) - start:
             return range(start, len(codes)), TextIds(self._held[start : len(codes)])
-        # A byte for each place: 1 where it is the code looked for.
         chosen = codes.translate(_only(code))[start:]
-        places = list(compress(range(start, len(codes)), chosen))
-        return places, TextIds(list(compress(self._held[start:], chosen)))
+        texts = list(compress(self._held[start:], chosen))
+        return find_places(codes, code, start), TextIds(texts)
 
 
 class ArrayIds:
@@ -115,8 +114,7 @@ class ArrayIds:
 
     def of_code(self, codes: bytes, code: int, start: int) -> tuple[Sequence[int], Ids]:
         """The places from *start* whose code is *code*, and a copy of their ids."""
-        numpy = find_numpy()
-        places = numpy.flatnonzero(numpy.frombuffer(codes, "uint8")[start:] == code) + start
+        places = find_places(codes, code, start)
         return places, ArrayIds(self.array[places])
 
     def _spell(self, array: Any) -> list[str]:
@@ -128,7 +126,19 @@ class ArrayIds:
         return texts if len(texts) == len(plain) else [raw.decode() for raw in plain]
 
 
+def find_places(codes: bytes, code: int, start: int) -> Sequence[int]:
+    """The places from *start* whose code is *code*, in order."""
+    numpy = find_numpy()
+    if numpy is None:
+        return list(compress(range(start, len(codes)), codes.translate(_only(code))[start:]))
+    found = numpy.flatnonzero(numpy.frombuffer(codes, "uint8")[start:] == code)
+    found += start
+    places: Sequence[int] = found
+    return places
+
+
 def _only(code: int) -> bytes:
+    """A table that makes 1 of *code*, and 0 of all else."""
     return bytes(code) + b"\1" + bytes(255 - code)
 
 
