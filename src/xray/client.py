@@ -27,6 +27,7 @@ from xray.errors import (
     UnauthorizedError,
     XRayError,
 )
+from xray.model.aggregates import Aggregate
 from xray.model.answers import Finding, Why
 from xray.model.ids import parse_uuid
 from xray.model.records import Decision, Page, Run, RunDetail, Scan, Step
@@ -98,6 +99,7 @@ class _Problem(Struct, frozen=True):
     detail: str = ""
     hint: str = ""
     at: tuple[int, int] | None = None
+    parameter: str = "q"
 
 
 class Client:
@@ -172,6 +174,44 @@ class Client:
     def iter_decisions(self, **parameters: Parameter) -> Iterator[Decision]:
         """Every decision that meets the parameters, page after page."""
         return self._iterate("/v1/decisions", parameters, read_decisions)
+
+    def aggregate(
+        self,
+        of: str,
+        *,
+        is_whole: bool = False,
+        note_part: Callable[[Aggregate], object] = lambda _: None,
+        **parameters: Parameter,
+    ) -> Aggregate:
+        """Figures of groups: `aggregate("steps", mean="rejection_rate", by="pipeline")`.
+
+        Args:
+            of: `runs`, `steps` or `decisions`.
+            is_whole: go on where the search stops at its budget, until all records were looked at.
+            note_part: called with each part of the answer as it comes.
+            parameters: those of `GET /v1/aggregate`; `q` takes a query.
+        """
+        pairs = as_pairs({"of": of, **parameters})
+        return self.add_up(pairs, is_whole=is_whole, note_part=note_part)
+
+    def add_up(
+        self, pairs: Pairs, *, is_whole: bool, note_part: Callable[[Aggregate], object]
+    ) -> Aggregate:
+        """What `aggregate` answers to parameters as the query of a URL has them."""
+        from xray.query.figures import add_parts
+
+        whole = read_record(self.get("/v1/aggregate", pairs), Aggregate)
+        while is_whole and whole.next_cursor is not None:
+            note_part(whole)
+            asked = [pair for pair in pairs if pair[0] != "cursor"]
+            asked.append(("cursor", whole.next_cursor))
+            part = read_record(self.get("/v1/aggregate", asked), Aggregate)
+            if part.next_cursor == whole.next_cursor:
+                raise ServerError(
+                    f"{self._place} gave the same part twice.", hint="Ask without `cursor`."
+                )
+            whole = add_parts([whole, part])
+        return whole
 
     def run(self, run: str) -> RunDetail:
         """One run with its steps.
@@ -280,7 +320,7 @@ class Client:
             return reply.body
         error = problem_of(reply, self.url)
         if isinstance(error, InvalidQueryError) and error.at is not None:
-            error.query = dict(parameters).get("q")
+            error.query = dict(parameters).get(error.parameter)
         raise error
 
     def ask(self, path: str, parameters: Pairs = ()) -> Reply:
@@ -430,7 +470,7 @@ def problem_of(reply: Reply, url: str) -> XRayError:
     detail = problem.detail or problem.title or f"The server answered {reply.status}."
     error = kind(detail, hint=problem.hint or _HINTS.get(kind, ""), code=problem.code or None)
     if isinstance(error, InvalidQueryError):
-        error.at = problem.at
+        error.at, error.parameter = problem.at, problem.parameter
     return error
 
 

@@ -331,7 +331,7 @@ class LocalClient(Client):
             answered = answer(self._view, path, parameters, self._clock.wall_us())
         except InvalidQueryError as error:
             if error.at is not None:
-                error.query = dict(parameters).get("q")
+                error.query = dict(parameters).get(error.parameter)
             raise
         return msgspec.json.encode(answered)
 

@@ -17,9 +17,13 @@ from xray.errors import InvalidQueryError, NotFoundError
 from xray.forensics.evidence import load_evidence
 from xray.forensics.findings import find
 from xray.forensics.why import explain
+from xray.model.aggregates import Aggregate
 from xray.model.answers import Finding, Why
 from xray.model.ids import parse_uuid
 from xray.model.records import Decision, Page, Run, RunDetail, Scan, Step
+from xray.query.aggregate_parameters import aggregate_from_parameters
+from xray.query.cursor import encode_cursor
+from xray.query.figures import answer_groups
 from xray.query.parameters import plan_from_parameters
 from xray.store.protocol import Store
 
@@ -137,6 +141,17 @@ def list_decisions(store: Store, parameters: Parameters, now_us: int) -> Decisio
     )
 
 
+def aggregate(store: Store, parameters: Parameters, now_us: int) -> Aggregate:
+    """Figures of groups of the records that meet *parameters*."""
+    plan = aggregate_from_parameters(parameters, now_us)
+    counted = store.aggregate(plan)
+    cursor = None
+    if counted.end is not None:
+        cursor = encode_cursor(counted.end, plan.rows, plan.identify())
+    is_part = cursor is not None or plan.rows.after is not None
+    return answer_groups(counted.groups, scan=counted.scan, next_cursor=cursor, is_part=is_part)
+
+
 _Record = TypeVar("_Record")
 
 
@@ -234,6 +249,7 @@ _PATHS: Final[tuple[tuple[re.Pattern[str], _Reader], ...]] = tuple(
         ("/v1/runs()", lambda store, _, asked, now_us: list_runs(store, asked, now_us)),
         ("/v1/steps()", lambda store, _, asked, now_us: list_steps(store, asked, now_us)),
         ("/v1/decisions()", lambda store, _, asked, now_us: list_decisions(store, asked, now_us)),
+        ("/v1/aggregate()", lambda store, _, asked, now_us: aggregate(store, asked, now_us)),
         ("/v1/runs/([^/]+)", lambda store, name, *_: show_run(store, name)),
         ("/v1/steps/([^/]+)", lambda store, name, *_: show_step(store, name)),
         (

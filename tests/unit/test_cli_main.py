@@ -95,7 +95,8 @@ def test_help_loads_nothing_it_does_not_need() -> None:
             ["frobnicate"],
             (
                 "xray: There is no command 'frobnicate'; "
-                "it knows serve, demo, runs, show, steps, decisions, why, spool, sync, doctor.\n"
+                "it knows serve, demo, runs, show, steps, decisions, aggregate, why, spool, sync, "
+                "doctor.\n"
             ),
         ),
         (["--frob", "runs"], "xray: Unrecognized arguments: --frob. See `xray --help`.\n"),

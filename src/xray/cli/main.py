@@ -64,6 +64,9 @@ COMMANDS: Final = (
     Command("show", "one run as a funnel, and what deserves a look"),
     Command("steps", "list steps of all runs, newest first", takes_filters=True),
     Command("decisions", "list what was decided about candidates", takes_filters=True),
+    Command(
+        "aggregate", "count, add up, find means and quantiles of any records", takes_filters=True
+    ),
     Command("why", "why a candidate was chosen, rejected or never seen in a run"),
     Command("spool", "what waits on this machine to be delivered, and why"),
     Command("sync", "deliver what ended programs left behind"),

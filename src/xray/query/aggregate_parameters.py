@@ -43,6 +43,22 @@ _ORDERS: Final[dict[str, Order]] = {"count": "count", "group": "group", "time": 
 _BUCKETS_US: Final = {
     "minute": 60_000_000, "hour": 3_600_000_000, "day": 86_400_000_000, "week": 604_800_000_000,
 }  # fmt: skip
+_FOREIGN: Final = {
+    "quantile": "Write p95=….",
+    "quantiles": "Write p50=… and p95=….",
+    "percentile": "Write p95=….",
+    "count": "Leave it out: every group has its count.",
+    "group": "Write by=….",
+    "group_by": "Write by=….",
+    "groupby": "Write by=….",
+    "interval": "Write bucket=1h.",
+    "every": "Write bucket=1h.",
+    "where": "Write q=….",
+    "filter": "Write q=….",
+    "order_by": "Write sort=….",
+}
+"""How others name what is asked of aggregates, and what to write here."""
+
 _MIN_BUCKET_US: Final = 1_000
 _OWN: Final = ("of", "by", "bucket", "sort", "order", "limit", "cursor")
 _WORDS: Final = (*_OWN, *_KINDS, *_PERCENTS, "p50", "p90", "p95", "p99")
@@ -148,6 +164,10 @@ def _require_known(name: str, scope: Scope) -> None:
         )
     if head in known or head in SCOPES:
         return
+    if name in _FOREIGN:
+        raise InvalidQueryError(
+            f"There is no parameter {name!r} for aggregates.", hint=_FOREIGN[name]
+        )
     near = find_nearest(name, _WORDS)
     if near is not None and find_nearest(name, known) is None:
         raise InvalidQueryError(

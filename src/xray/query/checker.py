@@ -70,7 +70,7 @@ def check_field(written: WrittenField, text: str, scope: Scope) -> tuple[Field, 
     if named is None and written.keys[0].name not in BY_SCOPE[scope]:
         spelled = written.keys[0].name.lower()
         below = [one for one in SCOPES if _DEPTH[one] > _DEPTH[scope] and spelled in BY_SCOPE[one]]
-        is_above = any(spelled in BY_SCOPE[one] for one in SCOPES[: _DEPTH[scope]])
+        is_above = any(spelled in BY_SCOPE[one] for one in SCOPES[: _DEPTH[scope] + 1])
         owner = below[0] if below and not is_above else None
     if owner is not None and _DEPTH[owner] > _DEPTH[scope]:
         raise refuse(

@@ -36,7 +36,7 @@ def read_figure_fields(text: str, scope: Scope) -> list[FieldRef]:
 _Fault = tuple[str, str] | None
 
 
-def _find_group_fault(field: Field, ref: FieldRef) -> _Fault:
+def _find_group_fault(field: Field, ref: FieldRef, said: str) -> _Fault:
     if ref.path or field.type not in ("time", "list", "map"):
         return None
     if field.type == "time":
@@ -44,24 +44,24 @@ def _find_group_fault(field: Field, ref: FieldRef) -> _Fault:
     if field.type == "list":
         return (
             f"{field.name} is a list: a record would be in several groups.",
-            f"Ask for one of them beside it: {field.name} has 'a'.",
+            f"Ask for one of them beside it: {said} has 'a'.",
         )
-    return f"{field.name} is a map.", f"Name something inside: {field.name}.<name>."
+    return f"{field.name} is a map.", f"Name something inside: {said}.<name>."
 
 
-def _find_figure_fault(field: Field, ref: FieldRef) -> _Fault:
+def _find_figure_fault(field: Field, ref: FieldRef, said: str) -> _Fault:
     if ref.path or field.type in _NUMERIC or field.type == "value":
         return None
     if field.type == "map":
-        return f"{field.name} is a map.", f"Name a number inside: {field.name}.<name>."
+        return f"{field.name} is a map.", f"Name a number inside: {said}.<name>."
     kind = {"time": "a time", "list": "a list", "id": "an id"}.get(field.type, "text")
-    return f"{field.name} is {kind}, no number.", f"Group by it, or count: by={field.name}." if (
+    return f"{field.name} is {kind}, no number.", f"Group by it, or count: by={said}." if (
         field.type in ("text", "word", "id")
     ) else "Name a field that holds numbers."
 
 
 def _read(
-    text: str, scope: Scope, find_fault: Callable[[Field, FieldRef], _Fault]
+    text: str, scope: Scope, find_fault: Callable[[Field, FieldRef, str], _Fault]
 ) -> list[FieldRef]:
     found: list[FieldRef] = []
     is_expected = True
@@ -76,7 +76,7 @@ def _read(
 
 
 def _read_field(
-    token: Token, text: str, scope: Scope, find_fault: Callable[[Field, FieldRef], _Fault]
+    token: Token, text: str, scope: Scope, find_fault: Callable[[Field, FieldRef, str], _Fault]
 ) -> FieldRef:
     if token.kind != "path":
         detail = "A field is missing here."
@@ -85,7 +85,7 @@ def _read_field(
         raise refuse(text, token.start, token.end, detail, _HINT)
     written = WrittenField(token.keys)
     field, ref = check_field(written, text, scope)
-    fault = find_fault(field, ref)
+    fault = find_fault(field, ref, text[written.start : written.end])
     if fault is not None:
         raise refuse(text, written.start, written.end, *fault)
     return ref

@@ -185,8 +185,9 @@ def _figure(figure: Figure, known: Numbers) -> Number | None:
         found = find_quantile(known.spread, figure.share)
         # A bin's middle may lie beyond the numbers it stands for.
         return None if found is None else min(max(found, known.least), known.most)
-    value = known.total if figure.kind == "sum" else known.total / known.weight
-    return value if math.isfinite(value) else None
+    if not math.isfinite(known.total):
+        return None
+    return _plain(known.total) if figure.kind == "sum" else known.total / known.weight
 
 
 def _plain(number: float) -> int | float:

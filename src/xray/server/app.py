@@ -24,7 +24,17 @@ from xray.server.operations import Operation
 from xray.server.placement import StepPlacement
 from xray.server.problems import answer_routing_problem, handle_error
 from xray.server.replies import Index
-from xray.server.routes import batches, decisions, findings, health, index, runs, steps, why
+from xray.server.routes import (
+    aggregate,
+    batches,
+    decisions,
+    findings,
+    health,
+    index,
+    runs,
+    steps,
+    why,
+)
 from xray.server.settings import ServerSettings, read_settings
 from xray.store.opening import open_store
 from xray.store.protocol import Store
@@ -38,6 +48,7 @@ _OPERATIONS: Final = (
     *runs.OPERATIONS,
     *steps.OPERATIONS,
     *decisions.OPERATIONS,
+    *aggregate.OPERATIONS,
     *why.OPERATIONS,
     *findings.OPERATIONS,
     *health.OPERATIONS,

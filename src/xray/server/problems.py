@@ -105,6 +105,7 @@ class Problem(Struct, kw_only=True, frozen=True):
         errors: for an invalid body, every part that is wrong.
         at: for an invalid query, where in it the fault lies: the first character and the one
             behind the last.
+        parameter: the parameter that `at` lies in, where it is not `q`.
     """
 
     type: str
@@ -115,15 +116,16 @@ class Problem(Struct, kw_only=True, frozen=True):
     hint: str = ""
     errors: list[FieldProblem] | msgspec.UnsetType = msgspec.UNSET
     at: tuple[int, int] | msgspec.UnsetType = msgspec.UNSET
+    parameter: str | msgspec.UnsetType = msgspec.UNSET
 
 
 def answer_problem(error: Exception) -> Response:
     """The answer that says *error*; an unexpected one keeps its internals to itself."""
     if isinstance(error, XRayError):
         problems = error.problems if isinstance(error, InvalidBodyError) else None
-        at = error.at if isinstance(error, InvalidQueryError) else None
+        fault = error if isinstance(error, InvalidQueryError) and error.at else None
         return _answer(
-            _status_of(error), error.code, error.detail, error.hint, errors=problems, at=at
+            _status_of(error), error.code, error.detail, error.hint, errors=problems, fault=fault
         )
     return _answer(
         500,
@@ -186,7 +188,7 @@ def _answer(
     hint: str = "",
     *,
     errors: list[FieldProblem] | None = None,
-    at: tuple[int, int] | None = None,
+    fault: InvalidQueryError | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     problem = Problem(
@@ -197,7 +199,8 @@ def _answer(
         detail=detail,
         hint=hint,
         errors=msgspec.UNSET if errors is None else errors,
-        at=msgspec.UNSET if at is None else at,
+        at=msgspec.UNSET if fault is None or fault.at is None else fault.at,
+        parameter=msgspec.UNSET if fault is None or fault.parameter == "q" else fault.parameter,
     )
     extra = dict(headers or {})
     if status == 503:
