@@ -11,9 +11,11 @@ from xray import XRay
 from xray.capture.run import Run
 from xray.forensics.evidence import RunEvidence, load_evidence
 from xray.forensics.findings import find
+from xray.forensics.nameless import is_ambiguous, judge_ambiguous
 from xray.forensics.why import explain
 from xray.model.facts import StepRoster
 from xray.model.ids import new_uuid7
+from xray.model.records import Decision
 from xray.store.memory import MemoryStore
 from xray.store.protocol import Store
 from xray.store.sqlite.engine import SqliteStore
@@ -92,10 +94,10 @@ def test_a_roster_that_did_not_arrive_leaves_the_question_open() -> None:
         sieve(run, "taste", ITEMS, lambda one: one.endswith("7"))
 
     evidence = examine(MemoryStore(), pipeline, is_roster_whole=False)
-    why = explain(evidence, ITEMS[-2])
-    assert (why.outcome, why.certainty) in (("unknown", "unknown"), ("rejected", "known"))
-    unknown = [one for one in ITEMS if explain(evidence, one).outcome == "unknown"]
-    assert len(unknown) > 1_000
+    ledgers = [evidence.ledger(step) for step in evidence.steps]
+    hidden = [one for one in ITEMS[-60:] if not any(ledger.has(one) for ledger in ledgers)]
+    assert hidden
+    assert {explain(evidence, one).certainty for one in hidden[:20]} == {"unknown"}
     assert [one.code for one in find(evidence)] == ["flow_unknown"]
 
 
@@ -153,3 +155,33 @@ def test_one_candidate_decided_for_several_queries_keeps_each_verdict(file: Stor
         ("q1", "accepted"),
         ("q2", "rejected"),
     ]
+
+
+def test_duplicates_without_detail_were_merged_like_those_with_detail(file: Store) -> None:
+    def pipeline(run: Run) -> None:
+        search(run, ITEMS)
+        with run.step("dedupe", step_type="filter") as step:
+            step.merged(ITEMS[1:], into=ITEMS[0])
+            step.accept(ITEMS[0])
+
+    evidence = examine(file, pipeline)
+    hidden = [one for one in ITEMS if not evidence.ledger(evidence.steps[-1]).has_row(one)]
+    why = explain(evidence, hidden[-1])
+    assert (why.outcome, why.certainty, why.decided_at) == ("merged", "known", "dedupe")
+    assert why.answer.startswith(f"dedupe merged {hidden[-1]} into another candidate")
+
+
+def test_two_candidates_that_look_alike_are_told_apart_or_said_not_to_be() -> None:
+    rejected, accepted, dear = (
+        Decision(candidate_id="a", decision=verdict, step_id="s", run_id="r", reason=reason,
+                 has_detail=False)
+        for verdict, reason in (("rejected", "dull"), ("accepted", None), ("rejected", "dear"))
+    )  # fmt: skip
+    assert not is_ambiguous([rejected, rejected])
+    step = examine(MemoryStore(), lambda run: search(run, ITEMS[:2])).steps[0]
+    open_question = judge_ambiguous(step, [rejected, accepted])
+    assert (open_question.kind, open_question.certainty) == ("unknown", "unknown")
+    assert open_question.because == (
+        "the roster of search takes two candidates for one another: rejected (dull) or accepted"
+    )
+    assert judge_ambiguous(step, [rejected, dear]).kind == "rejected"

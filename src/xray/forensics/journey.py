@@ -11,6 +11,7 @@ from xray.forensics.conservation import Balance, Conservation, is_one_sided
 from xray.forensics.evidence import Key
 from xray.forensics.flow import Flow, is_empty_handed
 from xray.forensics.gaps import explain_blindness, explain_sample, explain_silence
+from xray.forensics.nameless import is_ambiguous, judge_ambiguous, judge_duplicate
 from xray.forensics.origins import names_value
 from xray.forensics.passages import Fate, Passage
 from xray.forensics.reach import Reach
@@ -103,8 +104,8 @@ class Journey:
         rows = self._flow.ledger(step).find(self.candidate_id)
         decided = _decided_rows(rows)
         if decided and not self._is_taken_for_another(step, decided):
-            if _is_ambiguous(rows):
-                return self._pass_ambiguous(step, rows)
+            if is_ambiguous(rows):
+                return replace(judge_ambiguous(step, rows), attempt=self._number(step))
             return self._judge(step, decided)
         rows = [row for row in rows if row.has_detail]
         passage = self._pass_unrecorded(step, has_evidence=bool(rows))
@@ -157,44 +158,12 @@ class Journey:
         if row.merged_into is not None:
             return replace(passage, kind="merged", fate="out")
         if row.reason == DUPLICATE and not row.has_detail:
-            return self._judge_duplicate(passage)
+            return judge_duplicate(passage, self._flow.ledger(passage.step))
         if row.reason in OUTRANKED_REASONS:
             kind: StopKind = "not_selected" if row.reason == NOT_SELECTED else "outranked"
             cut = measure_cut(self._flow, passage.step, self.candidate_id, row.by)
             return replace(passage, kind=kind, fate="out", cut=cut)
         return replace(passage, kind="rejected", fate="out")
-
-    def _judge_duplicate(self, passage: Passage) -> Passage:
-        """The roster does not say what it was merged into, nor whether anything stands for it."""
-        step = passage.step
-        rejected = self._flow.ledger(step).rows(("rejected",))
-        duplicates = [row for row in rejected if row.reason == DUPLICATE and not row.is_logged]
-        if not any(row.merged_into for row in duplicates):
-            return replace(passage, kind="rejected", fate="out")
-        if all(row.merged_into for row in duplicates):
-            return replace(passage, kind="merged", fate="out")
-        because = f"other duplicates of {step.name} were merged, some were not"
-        return replace(passage, kind="merged", fate="out", certainty="inferred", because=because)
-
-    def _pass_ambiguous(self, step: Step, rows: Sequence[Decision]) -> Passage:
-        """Two candidates look alike to the roster, and it cannot tell which fate is whose."""
-        fates = list(dict.fromkeys(_word_fate(row) for row in rows))
-        because = (
-            f"the roster of {step.name} takes two candidates for one another: {' or '.join(fates)}"
-        )
-        passage = Passage(
-            step=step,
-            attempt=self._number(step),
-            kind="unknown",
-            fate="maybe",
-            certainty="unknown",
-            because=because,
-        )
-        if {row.decision for row in rows} != {"rejected"}:
-            return passage
-        return replace(
-            passage, kind="rejected", fate="out", certainty="inferred", decisions=tuple(rows)
-        )
 
     def _is_among(self, keys: frozenset[Key]) -> bool:
         return any(candidate_id == self.candidate_id for _, candidate_id in keys)
@@ -445,21 +414,6 @@ class Journey:
                 return consumer
             waiting.extend(self._flow.consumers(consumer))
         return None
-
-
-def _is_ambiguous(rows: Sequence[Decision]) -> bool:
-    """Whether a roster gave two different answers about one candidate."""
-    fates: dict[str | None, Decision] = {}
-    for row in rows:
-        if not row.has_detail:
-            first = fates.setdefault(row.by, row)
-            if (first.decision, first.reason) != (row.decision, row.reason):
-                return True
-    return False
-
-
-def _word_fate(row: Decision) -> str:
-    return f"{row.decision} ({row.reason})" if row.reason else f"{row.decision}"
 
 
 def _decided_rows(rows: Sequence[Decision]) -> list[Decision]:

@@ -55,7 +55,7 @@ def _describe_fate(passage: Passage, shown: str, sources: list[Step]) -> str:
         return _describe_outranked(passage, shown)
     if kind == "merged":
         into = passage.decision.merged_into if passage.decision else None
-        return f"{name} merged {shown} into {show_candidate(into or 'another candidate')}"
+        return f"{name} merged {shown} into {show_candidate(into) if into else 'another candidate'}"
     if kind == "vanished":
         return _describe_vanished(passage, shown, sources)
     return _describe_open_question(passage, shown)
