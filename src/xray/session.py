@@ -236,7 +236,8 @@ def _find_sampling(settings: ClientSettings) -> Sampling | None:
     # Only programs that keep some of their runs load how they are chosen.
     with hold_forks():
         from xray.sampling.sieve import find_sampling
-    return find_sampling(settings.sample, settings.keep, settings.watch)
+
+        return find_sampling(settings.sample, settings.keep, settings.watch)
 
 
 def _leave_out(sink: Sink, capture: CaptureSettings) -> Sink:
@@ -256,7 +257,8 @@ def _capture_settings(settings: ClientSettings) -> CaptureSettings:
 
 
 def _find_destination(settings: ClientSettings) -> Sink:
-    from xray.delivery.spool.places import list_places
+    with hold_forks():
+        from xray.delivery.spool.places import list_places
 
     is_file = names_file(settings.url)
     return find_destination(

@@ -388,3 +388,15 @@ def test_tallies_are_sent_without_being_asked_for() -> None:
 def test_watching_and_rules_can_be_made_of_anything_that_names_candidates() -> None:
     assert Watch([7, "a", ("x", 1), 1.5, None])._ids == {"7", "a", '["x",1]'}
     assert KeepRules([]).find([]) is None
+
+
+def test_a_large_step_of_an_attached_run_is_counted_whole() -> None:
+    sink = MemorySink()
+    with XRay("p", sink=MemorySink(), sample=0).run() as run:
+        headers = run.headers()
+    with xray.attach(headers, sink=sink, capture="full") as there, there.step("s", "filter") as s:
+        for number in range(3_000):
+            s.reject(f"p{number}", "too_dear", {"text": "x" * 200})
+    books.send()
+    assert sink.steps == []
+    assert by_name(sink)["s"].reasons == {"too_dear": 3_000}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import importlib
 import os
 import sys
 import threading
@@ -20,7 +21,7 @@ from xray.model.facts import RunFinished, RunStarted, StepFinished
 from xray.model.ids import new_uuid7
 from xray.model.tallies import MINUTE_US, MinuteSum, Tallied
 from xray.model.vocabulary import RunStatus
-from xray.sampling.holding import Held, join_rows, open_counted
+from xray.sampling.holding import Held, find_chunks, join_rows, open_counted
 
 SEND_AFTER_S: Final = 60.0
 MAX_STEPS_IN_FACT: Final = 200
@@ -248,9 +249,6 @@ def _read(place: Place, held: Sequence[Held]) -> list[_Counted]:
 def _read_step(place: Place, one: Held, held: Sequence[Held]) -> _Counted:
     step = open_counted(one, needs_choice=False)
     if step.chunks and step.tally is None:
-        # Loaded for keep rules, too; few steps have so many rows and no counts of their own.
-        from xray.sampling.rules import find_chunks
-
         step = join_rows(step, find_chunks(held, step))
     counted = step, summarize_step(step)
     return _Counted(place, step.pipeline, _minute_of(step.started_at_us), counted)
@@ -301,6 +299,9 @@ books: Final = Books()
 """The books of this process."""
 
 call_before_flush(books.send)
+# Exit hooks run in the reverse order of their registration: what is sent last must find delivery's
+# hook still to come, so its module is loaded before.
+importlib.import_module("xray.delivery.delivery")
 atexit.register(books.end)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=books.leave_parent_behind)

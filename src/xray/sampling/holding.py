@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 import msgspec
@@ -19,6 +20,7 @@ from xray.model.facts import (
     ErrorInfo,
     Fact,
     StepFinished,
+    StepRows,
     Tally,
 )
 from xray.model.vocabulary import CaptureLevel, StepStatus, StepType
@@ -165,6 +167,17 @@ class Room:
 room: Final = Room()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=room.renew)
+
+
+def find_chunks(facts: Iterable[Held], step: StepFinished) -> list[DecisionRow]:
+    """The rows among *facts* that belong to *step* and are not in its own fact, in their order."""
+    chunks: list[StepRows] = []
+    for held in facts:
+        fact = held.open() if held.kind is StepRows else None
+        if isinstance(fact, StepRows) and fact.step_id == step.step_id:
+            chunks.append(fact)
+    chunks.sort(key=lambda chunk: chunk.chunk)
+    return [row for chunk in chunks for row in chunk.rows]
 
 
 def join_rows(step: StepFinished, more: list[DecisionRow]) -> StepFinished:

@@ -26,10 +26,11 @@ from xray.model.records import Decision, Run, Step
 from xray.query.evaluate import Record, meets
 from xray.query.language import parse_query
 from xray.query.plan import Condition, Scope
-from xray.sampling.holding import Held, join_rows, open_counted
+from xray.sampling.holding import Held, find_chunks, join_rows, open_counted
 from xray.store.folding import RunFold, open_decisions, open_step
 
 _MAX_WATCHED: Final = 256
+_MAX_SHOWN_LENGTH: Final = 256
 _pack: Final = msgspec.msgpack.Encoder().encode
 
 
@@ -45,7 +46,7 @@ class KeepRules:
         now_us = SystemClock().wall_us()
         for query in queries:
             try:
-                self._rules.append((query, parse_query(query, "run", now_us)))
+                self._rules.append((_shorten(query), parse_query(query, "run", now_us)))
             except InvalidQueryError as error:  # noqa: PERF203  (each rule stands for itself)
                 warn(f"keep:{query}", "keep=%r is no query (%s); it is left out.", query, error)
 
@@ -58,6 +59,11 @@ class KeepRules:
             if meets(condition, records.run, rows_below=records.below):
                 return query
         return None
+
+
+def _shorten(query: str) -> str:
+    is_short = len(query) <= _MAX_SHOWN_LENGTH
+    return query if is_short else f"{query[: _MAX_SHOWN_LENGTH - 1]}…"
 
 
 class _Records:
@@ -111,17 +117,6 @@ class _Records:
 
     def _with_chunks(self, step: StepFinished) -> StepFinished:
         return join_rows(step, find_chunks(self._facts, step)) if step.chunks else step
-
-
-def find_chunks(facts: Iterable[Held], step: StepFinished) -> list[DecisionRow]:
-    """The rows among *facts* that belong to *step* and are not in its own fact, in their order."""
-    chunks: list[StepRows] = []
-    for held in facts:
-        fact = held.open() if held.kind is StepRows else None
-        if isinstance(fact, StepRows) and fact.step_id == step.step_id:
-            chunks.append(fact)
-    chunks.sort(key=lambda chunk: chunk.chunk)
-    return [row for chunk in chunks for row in chunk.rows]
 
 
 class Watch:

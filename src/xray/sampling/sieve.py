@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from xray.capture.guard import caught, warn
 from xray.capture.sink import AnsweringSink, Sink
 from xray.errors import NotFoundError
-from xray.model.facts import Fact, RunFinished, RunStarted
+from xray.model.facts import Fact, RunFinished, RunStarted, StepFinished, StepRows
 from xray.sampling.books import Books, Place, books
 from xray.sampling.drawing import choose_ticket, is_drawn
 from xray.sampling.holding import Held, Room, hold, room
@@ -127,8 +127,8 @@ class Sieve:
         self._kept_for: str | None = None
         self._held: list[Held] = []
         self._held_bytes = 0
+        self._chunks: dict[str, list[Held]] = {}
         self._pid = os.getpid()
-        self._inherited = 0
         self._left_to_others = 0
 
     def put(self, fact: Fact) -> None:
@@ -163,13 +163,20 @@ class Sieve:
                 self._held_bytes += held.held_bytes
                 has_room = self._sampling.room.take(held.held_bytes)
         if fate == "left_out":
-            self._sampling.books.add(self._place, [held])
+            self._count(fact, held)
             return False
         if fate == "waiting":
             reason = self._find_watched(held) if has_room else OVER_BOUND
             if reason is not None:
                 self.keep(reason)
         return self._is_drawn or fate == "kept"
+
+    def _count(self, fact: Fact, held: Held) -> None:
+        """Count a step of a run that is left out; its chunks come before itself."""
+        if isinstance(fact, StepRows):
+            self._chunks.setdefault(fact.step_id, []).append(held)
+        elif isinstance(fact, StepFinished):
+            self._sampling.books.add(self._place, [held, *self._chunks.pop(fact.step_id, ())])
 
     def _find_watched(self, held: Held) -> str | None:
         find = self._sampling.find_watched
@@ -253,7 +260,7 @@ class Sieve:
         """The process ends before the run: it is counted as running."""
         if self._fate == "waiting":
             held = self._decide("left_out")
-            self._sampling.books.add(self._place, held[self._inherited :])
+            self._sampling.books.add(self._place, held)
 
     def __del__(self) -> None:
         # Nobody can end the run any more. A finaliser may interrupt anything, so it only notes it.
@@ -262,16 +269,16 @@ class Sieve:
             return
         self._sampling.room.give(self._held_bytes)
         if not self._is_drawn:
-            self._sampling.books.forget_run(self, self._place, held[self._inherited :])
+            self._sampling.books.forget_run(self, self._place, held)
 
     def _leave_parent_behind(self) -> None:
-        """In a child: what was held so far is the parent's to count."""
+        """In a child: the parent decides about the run; what is added here is sent or counted."""
         with _turn.lock:
             self._pid = os.getpid()
-            self._inherited = len(self._held)
             self._held_bytes = 0
-        if self._fate == "waiting" and not self._is_drawn:
-            self._sampling.books.watch_over(self)
+            self._chunks = {}
+        if self._fate == "waiting":
+            self._decide("kept" if self._is_drawn else "left_out")
 
     def settle_run(self, run_id: str) -> None:
         """The run's last fact was put.
