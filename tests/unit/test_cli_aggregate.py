@@ -88,6 +88,19 @@ def test_options_become_the_parameters_of_the_url(server: ScriptedServer) -> Non
     ]
 
 
+@pytest.mark.parametrize(
+    ("words", "limit"),
+    [([], "20"), (["--bucket", "1h"], "200"), (["--limit", "3"], "3"), (["limit=4"], "4")],
+)
+def test_buckets_of_time_are_shown_in_greater_numbers(
+    server: ScriptedServer, words: list[str], limit: str
+) -> None:
+    server.on(PATH, make_answer(ROWS))
+    assert main(["aggregate", "steps", *words]) == 0
+    (asked,) = server.asked
+    assert [value for name, value in asked.parameters if name == "limit"] == [limit]
+
+
 def test_on_a_terminal_small_bars_show_the_first_figure(
     server: ScriptedServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

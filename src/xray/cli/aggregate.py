@@ -23,6 +23,8 @@ _FIGURES: Final = {
     "p95": "what 19 of 20 do not exceed",
     "p99": "what 99 of 100 do not exceed",
 }
+_LIMIT: Final = 20
+_BUCKETS_LIMIT: Final = 200
 _OWN: Final = ("bucket", "sort", "order")
 
 
@@ -30,7 +32,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the options of `xray aggregate`."""
     parser.usage = "xray aggregate [options] runs|steps|decisions [QUERY] [KEY=VALUE ...]"
     parser.add_argument("of", metavar="runs|steps|decisions", help="which records")
-    add_filters(parser, "step_type=filter, duration_gt=5000")
+    add_filters(
+        parser,
+        "step_type=filter, duration_gt=5000",
+        limit=None,
+        limit_help=f"at most N groups by themselves (default {_LIMIT}, or {_BUCKETS_LIMIT} with "
+        "--bucket)",
+    )
     figures = parser.add_argument_group("figures, each also more than once")
     for name, about in _FIGURES.items():
         figures.add_argument(f"--{name}", metavar="FIELD", action="append", default=[], help=about)
@@ -95,6 +103,8 @@ def run(args: Namespace) -> int:
 
 
 def _read_pairs(args: Namespace) -> Pairs:
+    if args.limit is None:
+        args.limit = _LIMIT if args.bucket is None else _BUCKETS_LIMIT
     pairs = [("of", args.of)]
     pairs += [(name, ", ".join(fields)) for name in _FIGURES if (fields := getattr(args, name))]
     pairs += [(f"p{percent.lstrip('pP')}", field) for percent, field in args.quantile]

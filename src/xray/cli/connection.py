@@ -77,12 +77,20 @@ def open_client(args: Namespace) -> Client:
     return Client(url, resolve_api_key(args, os.environ).value)
 
 
-def add_filters(parser: ArgumentParser, fields: str) -> None:
+def add_filters(
+    parser: ArgumentParser,
+    fields: str,
+    *,
+    limit: int | None = 20,
+    limit_help: str = "at most N lines (default 20)",
+) -> None:
     """Let a command take a query, `KEY=VALUE` filters and a limit.
 
     Args:
         parser: the command's.
         fields: examples of filters for the help.
+        limit: how many lines there are without that option; None leaves it to the command.
+        limit_help: what the help says of it.
     """
     parser.add_argument(
         "filters",
@@ -91,9 +99,7 @@ def add_filters(parser: ArgumentParser, fields: str) -> None:
         help="a query (spec/query.md), "
         f"or any parameter as in the URL: {fields}; all that is given must hold",
     )
-    parser.add_argument(
-        "--limit", type=int, default=20, metavar="N", help="at most N lines (default 20)"
-    )
+    parser.add_argument("--limit", type=int, default=limit, metavar="N", help=limit_help)
 
 
 def add_names(parser: ArgumentParser) -> None:
