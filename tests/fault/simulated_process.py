@@ -135,5 +135,5 @@ class SimulatedProcess:
         """The books hold at any moment."""
         stats = self.stats()
         assert stats.offered == stats.acknowledged + stats.pending + stats.total_lost, stats
-        assert stats.offered == self._puts + stats.adopted, stats
+        assert stats.offered == self._puts + stats.adopted + Volume(stats.reports, 0), stats
         assert min(stats.pending.records, stats.pending.decisions) >= 0, stats

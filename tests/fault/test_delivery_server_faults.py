@@ -184,8 +184,10 @@ def test_what_a_server_will_not_take_is_found_and_counted(
     for fact in facts:
         delivery.put(fact)
     assert delivery.flush(8).is_complete
-    assert set(server.facts) == {fact_id(fact) for fact in facts} - bad
     assert delivery.stats().lost == {"rejected:invalid_record": Volume(2, 6)}
+    told = {f"run:{facts[place].run_id}:patched" for place in (3, 17)}
+    assert poll(lambda: told <= set(server.facts))
+    assert set(server.facts) - told == {fact_id(fact) for fact in facts} - bad
 
 
 def test_what_a_receipt_rejects_is_counted_by_its_code(

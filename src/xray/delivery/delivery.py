@@ -221,6 +221,8 @@ class Delivery:
         road = self._roads.get(os.getpid())
         if road is None:
             return
+        # A later process may find a server that listens.
+        road.report_losses()
         road.write_through(_LAST_WRITE_S)
         if road.ledger.read().pending.records:
             road.wait_until_settled(deadline_s, _EXIT_ATTEMPTS)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from typing import Final
+
+# A process that loses records of ever more runs must not grow for it.
+_MAX_TOLD_RUNS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,7 @@ class DeliveryStats:
             `parked`, `reentrant`, `closed`, `unencodable`, `spool_full`, `spool_full:detail`,
             `spool_damaged`, and capture's own causes.
         adopted: how much of `offered` an earlier process left in the spool.
+        reports: how many of the `offered` records tell the server of losses.
         held_bytes: memory that waiting facts take.
         batches: requests the server answered with a receipt.
         failed_attempts: requests that ended in any other way.
@@ -49,6 +54,7 @@ class DeliveryStats:
     pending: Volume
     lost: dict[str, Volume] = field(default_factory=dict)
     adopted: Volume = field(default_factory=Volume)
+    reports: int = 0
     held_bytes: int = 0
     batches: int = 0
     failed_attempts: int = 0
@@ -97,6 +103,9 @@ class Ledger:
         self._pending = _Sum()
         self._adopted = _Sum()
         self._lost: dict[str, _Sum] = {}
+        self._lost_of_run: dict[str, dict[str, int]] = {}
+        self._untold: dict[str, None] = {}
+        self._reports = 0
 
     def accept(self, decisions: int) -> None:
         """One record with so many *decisions* was offered and is on its way."""
@@ -135,6 +144,39 @@ class Ledger:
         if volume:
             self._lost.setdefault(cause, _Sum()).add(volume)
 
+    def note_run(self, run_id: str, cause: str) -> None:
+        """One of the lost records was of the run *run_id*, whose readers should be told."""
+        with self._lock:
+            if run_id not in self._lost_of_run and len(self._lost_of_run) >= _MAX_TOLD_RUNS:
+                return
+            counts = self._lost_of_run.setdefault(run_id, {})
+            counts[cause] = counts.get(cause, 0) + 1
+            self._untold[run_id] = None
+
+    def tell_again(self, run_id: str) -> None:
+        """What told of losses of the run *run_id* was lost itself."""
+        with self._lock:
+            if run_id in self._lost_of_run:
+                self._untold[run_id] = None
+
+    @property
+    def has_untold(self) -> bool:
+        """Whether runs lost records since they were last taken to be told of."""
+        return bool(self._untold)
+
+    def take_untold(self, max_runs: int) -> list[tuple[str, dict[str, int]]]:
+        """Runs that lost records and whose readers were not told: records lost so far, by cause."""
+        with self._lock:
+            run_ids = list(self._untold)[:max_runs]
+            for run_id in run_ids:
+                del self._untold[run_id]
+            return [(run_id, dict(self._lost_of_run[run_id])) for run_id in run_ids]
+
+    def accept_report(self) -> None:
+        """A record that tells of losses is on its way."""
+        self.accept(0)
+        self._reports += 1
+
     def read(self) -> DeliveryStats:
         """The books as they stand."""
         with self._lock:
@@ -144,4 +186,5 @@ class Ledger:
                 pending=self._pending.read(),
                 lost={cause: lost.read() for cause, lost in self._lost.items()},
                 adopted=self._adopted.read(),
+                reports=self._reports,
             )

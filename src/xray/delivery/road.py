@@ -15,6 +15,7 @@ from xray.delivery.exchange.transport import Transport
 from xray.delivery.losses import DeliveryStats, Ledger, Volume
 from xray.delivery.notices import Notices, logger
 from xray.delivery.queue import FactQueue, measure_parcels
+from xray.delivery.reports import Reporter, note_loss
 from xray.delivery.sender import NOTHING_TO_DO_S, Sender
 from xray.delivery.settings import DeliverySettings
 from xray.delivery.writer import Writer
@@ -53,6 +54,7 @@ class Road:
         self.sender = Sender(settings, backlog, ledger, transport, name_client)
         self.transport = transport
         self._writer = Writer(settings, self.queue, backlog)
+        self._reporter = Reporter(ledger)
         self._notices = Notices(settings.clock)
         self._writer_turn = threading.Lock()
         self._sender_turn = threading.Lock()
@@ -152,6 +154,9 @@ class Road:
         if not self._writer_turn.acquire(blocking=False):
             return
         try:
+            # A server that does not listen is told later: reports take room as all records do.
+            if self.ledger.has_untold and self.sender.is_heard:
+                self.report_losses()
             if self._writer.run_once():
                 self._wake_sender.set()
         except Exception as error:  # noqa: BLE001  (the thread must outlive what it meets)
@@ -278,6 +283,7 @@ class Road:
             # What would not fit into an empty queue is not worth waiting for.
             if not is_waiting or not (self.queue.held_bytes or self.backlog.held_bytes):
                 self.ledger.lose("queue_full", Volume(1, decisions))
+                note_loss(self.ledger, "queue_full", encoded)
                 return
             self._wait_for_room()
 
@@ -299,6 +305,13 @@ class Road:
                 self._wake_sender.set()
         finally:
             self._writer_turn.release()
+
+    def report_losses(self) -> None:
+        """Put records on their way that tell the server which runs lost some."""
+        for encoded in self._reporter.write():
+            self.ledger.accept_report()
+            # They are few and small, and a full queue is what they have to tell of.
+            self.queue.put(encoded, 0, _BOUNDLESS)
 
     def report_undelivered(self) -> None:
         """Say how much is lost when the process ends."""

@@ -13,6 +13,7 @@ from xray.delivery.exchange.transport import Transport, TransportError
 from xray.delivery.losses import Ledger, Volume
 from xray.delivery.notices import Notices
 from xray.delivery.queue import Parcel, measure_parcels
+from xray.delivery.reports import lose_parcels, note_loss
 from xray.delivery.settings import DeliverySettings
 from xray.model.facts import Refusal
 from xray.wire.address import without_password
@@ -77,6 +78,11 @@ class Sender:
     def is_about_to_probe(self) -> bool:
         """Whether an answer is still to come, or will be asked for despite a pause."""
         return self._may_probe or self._is_asking
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether the server took the last batch that was sent to it."""
+        return self.batches > 0 and not self.is_parked and not self._backoff.failures
 
     @property
     def asked_pause_s(self) -> float:
@@ -199,7 +205,10 @@ class Sender:
             named = by_id.get(refusal.id)
             named_parcels = [named.pop()] if named else []
             lost = measure_parcels(named_parcels) or Volume(min(1, stored.records), 0)
-            self._ledger.lose(f"rejected:{spell_code(refusal.code)}", lost)
+            cause = f"rejected:{spell_code(refusal.code)}"
+            self._ledger.lose(cause, lost)
+            for parcel in named_parcels:
+                note_loss(self._ledger, cause, parcel.encoded)
             if named_parcels:
                 self._backlog.set_aside(named_parcels, spell_code(refusal.code))
             stored -= lost
@@ -276,7 +285,7 @@ class Sender:
             self._lose(Batch(parcels, self._name_client()), "parked")
 
     def _lose(self, batch: Batch, cause: str) -> None:
-        self._ledger.lose(cause, measure_parcels(self._backlog.settle(batch.parcels)))
+        lose_parcels(self._ledger, cause, self._backlog.settle(batch.parcels))
 
     @property
     def _is_silent(self) -> bool:

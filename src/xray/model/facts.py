@@ -248,7 +248,12 @@ class RunFinished(Struct, tag="run_finished", tag_field="fact", kw_only=True, fr
 
 class RunPatched(Struct, tag="run_patched", tag_field="fact", kw_only=True, frozen=True,
                  omit_defaults=True):  # fmt: skip
-    """Fields of a run were set from outside; what is absent stays as it was."""
+    """Fields of a run were set from outside; what is absent stays as it was.
+
+    Args:
+        lost: records of the run that could not be delivered: by the process that counts them, by
+            cause, how many so far.
+    """
 
     run_id: Uuid
     status: RunStatus | None = None
@@ -258,6 +263,7 @@ class RunPatched(Struct, tag="run_patched", tag_field="fact", kw_only=True, froz
     metadata: Raw = NIL
     tags: list[str] | None = None
     correlation: dict[str, str] = {}
+    lost: dict[str, dict[str, Count]] = {}
 
 
 class StepFinished(Struct, tag="step_finished", tag_field="fact", kw_only=True, frozen=True,

@@ -191,7 +191,7 @@ class RunFold(Struct, array_like=True):
             attempt=started.attempt,
             weight=self.weight,
             kept_for=finished.kept_for,
-            omissions=finished.omissions,
+            omissions={**finished.omissions, **_sum_losses(patch.lost)},
         )
 
 
@@ -206,7 +206,29 @@ def _merge_patches(earlier: RunPatched, later: RunPatched) -> RunPatched:
         metadata=pack_value(metadata) if metadata else NIL,
         tags=_first(later.tags, earlier.tags),
         correlation={**earlier.correlation, **later.correlation},
+        lost=_merge_losses(earlier.lost, later.lost),
     )
+
+
+def _merge_losses(
+    earlier: Mapping[str, Mapping[str, int]], later: Mapping[str, Mapping[str, int]]
+) -> dict[str, dict[str, int]]:
+    """What each process counted: its counts only grow, whatever order they arrive in."""
+    merged = {process: dict(counts) for process, counts in earlier.items()}
+    for process, counts in later.items():
+        known = merged.setdefault(process, {})
+        for cause, count in counts.items():
+            known[cause] = max(count, known.get(cause, 0))
+    return merged
+
+
+def _sum_losses(lost: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    sums: dict[str, int] = {}
+    for counts in lost.values():
+        for cause, count in counts.items():
+            name = f"lost:{cause}"
+            sums[name] = sums.get(name, 0) + count
+    return sums
 
 
 def _first(one: _Value | None, other: _Value | None) -> _Value | None:

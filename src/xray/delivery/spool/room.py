@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from xray.delivery.losses import Volume
-from xray.delivery.queue import measure_parcels
+from xray.delivery.queue import Parcel, measure_parcels
 from xray.delivery.spool.condensing import condense
 from xray.delivery.spool.files import FAILURES, Files
 from xray.delivery.spool.lanes import measure_lanes
@@ -19,7 +19,7 @@ FULL: Final = "spool_full"
 FULL_OF_DETAIL: Final = "spool_full:detail"
 _FREE_SHARE: Final = 10
 
-Lose = Callable[[str, Volume], None]
+Lose = Callable[[str, Volume, Sequence[Parcel]], None]
 
 
 def measure_excess(files: Files, destination: Path, wanted: int, max_bytes: int) -> int:
@@ -41,7 +41,7 @@ def drop_something(readers: Sequence[LaneReader], lose: Lose) -> int:
 
     Args:
         readers: the lanes, oldest first; what the sender has of them is not touched.
-        lose: told the cause and what was dropped.
+        lose: told the cause, what was dropped, and the records that went whole.
 
     Returns:
         how many bytes that freed; 0 when nothing may be dropped.
@@ -57,11 +57,11 @@ def drop_something(readers: Sequence[LaneReader], lose: Lose) -> int:
             return freed
     for reader, segment in droppable:
         size = segment.size
-        reader.book(segment)
+        parcels = reader.book(segment)
         if not segment.is_booked:
             continue
         if segment in reader.lane.segments:
-            lose(FULL, segment.untaken)
+            lose(FULL, segment.untaken, parcels)
             reader.lane.open_runs.forget(segment.number)
             reader.lane.delete(segment)
         return size
@@ -80,7 +80,7 @@ def _drop_detail(reader: LaneReader, segment: Segment, lose: Lose) -> int:
         reader.lane.rewrite(segment, condensed)
     except FAILURES:
         return 0
-    lose(FULL_OF_DETAIL, lost)
+    lose(FULL_OF_DETAIL, lost, ())
     if not condensed:
         reader.lane.delete(segment)
         return size

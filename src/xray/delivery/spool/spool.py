@@ -14,6 +14,7 @@ from xray.delivery.forks import hold_forks
 from xray.delivery.losses import Ledger, Volume
 from xray.delivery.notices import Notices
 from xray.delivery.queue import Parcel, measure_parcels
+from xray.delivery.reports import note_loss
 from xray.delivery.settings import DeliverySettings
 from xray.delivery.spool.files import FAILURES, Files, SystemFiles
 from xray.delivery.spool.lanes import (
@@ -307,15 +308,17 @@ class Spool:
             excess -= freed
         return True
 
-    def _lose(self, cause: str, lost: Volume) -> None:
+    def _lose(self, cause: str, lost: Volume, parcels: Sequence[Parcel]) -> None:
         self._ledger.lose(cause, lost)
+        for parcel in parcels:
+            note_loss(self._ledger, cause, parcel.encoded)
         self._notices.warn(
             cause, "X-Ray: the spool is full; the oldest records in it are dropped and counted."
         )
 
     @property
     def _keeps_anything(self) -> bool:
-        """Whether room may come of what is delivered; what an empty spool has no room for must go."""
+        """Whether room may come; what an empty spool has no room for must go through memory."""
         return bool(self._memory.oldest_number or any(part.lane.segments for part in self._readers))
 
     @property
