@@ -13,6 +13,8 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from xray.model.facts import (
+    ACCEPTED,
+    EVIDENCE,
     NIL,
     REJECTED,
     SELECTED,
@@ -123,16 +125,17 @@ def _count(head: _StepHead) -> Tally | None:
     rows = head.rows
     if head.chunks or len({row.candidate_id for row in rows}) < len(rows):
         return None
-    verdicts = [0, 0, 0]
-    reasons: dict[str, int] = {}
-    for (verdict, reason), count in Counter([(row.verdict, row.reason) for row in rows]).items():
-        if verdict > SELECTED or (verdict == REJECTED and not reason):
-            return None
-        verdicts[verdict] += count
-        if verdict == REJECTED and reason:
-            reasons[reason] = count
-    rejected, accepted, selected = verdicts
-    return Tally(rejected=rejected, accepted=accepted, selected=selected, reasons=reasons)
+    verdicts = bytes([row.verdict for row in rows])
+    reasons = Counter([row.reason for row in rows if row.verdict == REJECTED])
+    named = {reason: count for reason, count in reasons.items() if reason}
+    if len(named) < len(reasons) or EVIDENCE in verdicts:
+        return None
+    return Tally(
+        rejected=verdicts.count(REJECTED),
+        accepted=verdicts.count(ACCEPTED),
+        selected=verdicts.count(SELECTED),
+        reasons=named,
+    )
 
 
 class Room:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from urllib.parse import urlencode
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ import zstandard
 from tests.contract.http.api import Api
 from xray.model.facts import DecisionRow, Fact, RunFinished, RunStarted, StepFinished, fact_id
 from xray.model.ids import new_uuid7
+from xray.model.tallies import MINUTE_US, RunTally, Tallied
 from xray.model.values import pack_value
 from xray.wire.codec import encode_fact, frame_batch
 from xray.wire.limits import DEFAULT_LIMITS
@@ -191,3 +193,18 @@ def test_a_body_that_is_no_batch_gets_one_clear_error(
     answer = api.ask("POST", "/v1/batches", content=content, headers=headers)
     assert answer.status == status
     assert answer.problem["code"] == code or code is None
+
+
+def test_tallies_are_stored_once_and_are_no_runs(api: Api) -> None:
+    tally = Tallied(
+        tally_id=new_uuid7(),
+        pipeline=f"tallied {new_uuid7()}",
+        minute_us=STARTED_US // MINUTE_US * MINUTE_US,
+        runs=RunTally(statuses={"completed": 99}),
+    )
+    off = msgspec.structs.replace(tally, tally_id=new_uuid7(), minute_us=STARTED_US + 1)
+    answer = api.send([tally, tally, off]).json
+    assert (answer["accepted"], answer["duplicate"]) == (1, 1)
+    assert [refusal["id"] for refusal in answer["rejected"]] == [f"tally:{off.tally_id}"]
+    listed = api.ask("GET", f"/v1/runs?{urlencode({'pipeline': tally.pipeline})}").json
+    assert listed["runs"] == []
