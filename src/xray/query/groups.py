@@ -114,7 +114,7 @@ class Groups:
         self._kept = 0
         self._groups: dict[_Key, Group] = {}
         if not shape.has_groups:
-            self._find((), None)
+            self.find((), None)
 
     def listed(self) -> list[Group]:
         """The groups that are told apart."""
@@ -135,15 +135,23 @@ class Groups:
             weight: how many records it stands for.
             numbers: what it has in each field that figures are of; None without a number.
         """
-        group = self._find(values, start_us)
+        self.add_to(self.find(values, start_us), weight, numbers)
+
+    def add_to(self, group: Group, weight: float, numbers: Sequence[Number | None]) -> None:
+        """Count one record in *group*, which `find` gave."""
         group.rows += 1
         group.count += weight
-        for place, number in enumerate(numbers):
+        for number, known, is_spread in zip(numbers, group.numbers, self._is_spread, strict=True):
             if number is None:
                 continue
-            known = group.numbers[place]
-            known.include(1, weight, weight * number, number, number)
-            if self._is_spread[place] and weight > 0:
+            known.n += 1
+            known.weight += weight
+            known.total += weight * number
+            if known.least is None or number < known.least:
+                known.least = number
+            if known.most is None or number > known.most:
+                known.most = number
+            if is_spread and weight > 0:
                 self._spread(known, number, weight)
 
     def fold(
@@ -155,7 +163,7 @@ class Groups:
         numbers: Sequence[Numbers],
     ) -> None:
         """Count records of one group that were counted already."""
-        self._fold(self._find(values, start_us), Group(values, start_us, rows, count, [*numbers]))
+        self._fold(self.find(values, start_us), Group(values, start_us, rows, count, [*numbers]))
 
     def merge(self, other: Groups) -> None:
         """Count all that *other* has counted."""
@@ -165,7 +173,8 @@ class Groups:
         """All that was counted."""
         return State(_VERSION, self.shape, self.level, self.listed(), self.rest)
 
-    def _find(self, values: tuple[GroupValue, ...], start_us: int | None) -> Group:
+    def find(self, values: tuple[GroupValue, ...], start_us: int | None) -> Group:
+        """The group of records with these values; `rest` where there are too many."""
         # True is 1 to a dict, and two groups here.
         key = (start_us, *((value, value.__class__ is bool) for value in values))
         group = self._groups.get(key)
@@ -192,7 +201,8 @@ class Groups:
 
     def _spread(self, known: Numbers, number: Number, weight: float) -> None:
         spread = known.spread
-        number = round_number(number, self.level)
+        if self.level:
+            number = round_number(number, self.level)
         if number in spread:
             spread[number] += weight
             return
@@ -228,7 +238,7 @@ class Groups:
         if state.level > self.level:
             self._coarsen(state.level)
         for group in state.groups:
-            self._fold(self._find(group.values, group.start_us), group)
+            self._fold(self.find(group.values, group.start_us), group)
         if state.rest is not None:
             self._fold(self._find_rest(), state.rest)
         return self

@@ -13,13 +13,14 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Float, and_, case, func, literal, select
 from sqlalchemy.sql.expression import FromClause, Select
+from sqlalchemy.sql.util import find_tables
 
 from xray.model.clock import Clock
 from xray.model.records import Run, Step
 from xray.model.vocabulary import ABANDONED_AFTER_S
 from xray.query.aggregate import AggregatePlan, Shape, bucket_origin_us
 from xray.query.evaluate import walk_path
-from xray.query.groups import Groups, Numbers, as_group_value, as_number
+from xray.query.groups import MAX_TRACKED_GROUPS, Group, Groups, Numbers, as_group_value, as_number
 from xray.query.plan import AllOf, Condition, FieldRef, Scope
 from xray.store.aggregating import Counted, conclude, count_record
 from xray.store.compile import Compiled, compile_plan
@@ -98,7 +99,7 @@ class Grouping:
         self, plan: AggregatePlan, compiled: Compiled, by: list[_Read], fields: list[_Read]
     ) -> Counted:
         shape = plan.shape
-        weight = runs.c.weight
+        weight = self._weight(shape.scope)
         keys = [one.column for one in by]
         start = _start(shape)
         if start is not None:
@@ -141,8 +142,10 @@ class Grouping:
     ) -> Counted:
         shape = plan.shape
         start = _start(shape)
+        key_count = 1 + len(by)
+        known: dict[tuple[object, ...], Group] = {}
         columns = [
-            runs.c.weight,
+            self._weight(shape.scope),
             literal(None) if start is None else start,
             *(one.column for one in by),
             *(one.column for one in fields),
@@ -153,18 +156,20 @@ class Grouping:
         for query, reached in self._listing.portions(plan.rows, compiled, meter, _FIRST_WINDOW):
             end = reached
             chosen = _choose(query, shape.scope, compiled, columns)
-            for weight, start_us, *row in self._connection.execute(chosen):
-                values = self._values(row, by)
-                numbers = row[len(by) :]
-                groups.add(
-                    values,
-                    start_us,
-                    weight,
-                    [
-                        as_number(self._value(number, one))
-                        for number, one in zip(numbers, fields, strict=True)
-                    ],
-                )
+            for weight, *row in self._connection.execute(chosen).all():
+                key = tuple(row[:key_count])
+                group = known.get(key)
+                if group is None:
+                    if len(known) >= MAX_TRACKED_GROUPS:
+                        known.clear()
+                    group = known[key] = groups.find(self._values(key[1:], by), key[0])
+                numbers = [
+                    as_number(self._value(number, one))
+                    if one.stored.how != "number"
+                    else as_number(number)
+                    for number, one in zip(row[key_count:], fields, strict=True)
+                ]
+                groups.add_to(group, weight, numbers)
         return conclude(groups, end, meter)
 
     def _count_opened(
@@ -192,6 +197,15 @@ class Grouping:
             if not opened.left:
                 break
         return conclude(groups, end, meter)
+
+    def _weight(self, scope: Scope) -> ColumnElement[Any]:
+        """How many records one stands for; a constant where no run is joined just for that."""
+        if scope == "run":
+            return runs.c.weight
+        lightest, heaviest = self._connection.execute(
+            select(func.min(runs.c.weight), func.max(runs.c.weight))
+        ).one()
+        return literal(1.0) if lightest == heaviest == 1.0 else runs.c.weight
 
     def _meter(self, *, has_json: bool) -> Meter:
         budget = self._budget
@@ -233,8 +247,10 @@ def _choose(
     compiled: Compiled,
     columns: Sequence[ColumnElement[Any]],
 ) -> Select[Any]:
-    """*query* for *columns* of the records and their runs, in any order."""
-    if scope == "step" and not compiled.has_runs:
+    """*query* for *columns* of the records and, where one of them is of the run, their runs."""
+    read = (find_tables(column, check_columns=True) for column in columns)
+    reads_runs = any(table is runs for tables in read for table in tables)
+    if scope == "step" and reads_runs and not compiled.has_runs:
         query = query.join(runs, runs.c.seq == steps.c.run)
     return query.with_only_columns(*columns, maintain_column_froms=True).order_by(None)
 
