@@ -71,6 +71,7 @@ COMMANDS: Final = (
     Command("spool", "what waits on this machine to be delivered, and why"),
     Command("sync", "deliver what ended programs left behind"),
     Command("doctor", "check the road from this process to the server"),
+    Command("estimate", "what a load would bring a day: bytes and records", asks_server=False),
 )
 
 
