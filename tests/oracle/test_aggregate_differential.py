@@ -16,12 +16,17 @@ from tests.oracle.aggregation import Asked, aggregate, group_value, write_asked
 from tests.oracle.differential import NOW_US, Trial, make_world
 from tests.oracle.interpreter import Json, Oracle
 from tests.oracle.questions import Questions
+from xray import reading
 from xray.model.aggregates import Aggregate
 from xray.model.clock import to_wall_us
 from xray.query.aggregate import AggregatePlan
 from xray.query.aggregate_parameters import aggregate_from_parameters
 from xray.query.figures import add_parts, answer_groups
+from xray.store.memory import MemoryStore
 from xray.store.protocol import Store
+from xray.store.scanning import ScanBudget
+from xray.store.sqlite.engine import SqliteStore
+from xray.testing.clock import FakeClock
 
 WORLDS, ASKED = 12, 120
 
@@ -132,3 +137,39 @@ def test_a_store_that_counts_wrongly_is_caught(
         pytest.raises(AssertionError, match="does not count"),
     ):
         compare(trial, Oracle(trial.runs, NOW_US), asked)
+
+
+@pytest.mark.parametrize("budget_rows", [1, 2, 3, 5])
+def test_parts_of_any_size_add_up_over_records_of_one_moment(
+    tmp_path: Path, budget_rows: int
+) -> None:
+    chance = random.Random(budget_rows)
+    facts = make_world(chance)
+    budget = ScanBudget(budget_rows, budget_rows, budget_rows)
+    clock = FakeClock(NOW_US)
+    sqlite = SqliteStore(tmp_path / "parts.db", clock=clock, budget=budget)
+    with (
+        closing(Trial(facts, tmp_path)) as trial,
+        closing(sqlite),
+        closing(MemoryStore(clock, budget)) as memory,
+    ):
+        oracle, questions = Oracle(trial.runs, NOW_US), Questions(chance, trial.runs)
+        for store in (sqlite, memory):
+            store.submit("world", facts).result()
+        for _ in range(40):
+            asked = write_distinct(chance, questions)
+            expected = aggregate(oracle, asked)
+            for store in (sqlite, memory):
+                found = add_parts(ask_parts(store, asked))
+                difference = find_difference(asked, expected, found)
+                assert difference is None, f"{asked}\n{store}: {difference}"
+
+
+def ask_parts(store: Store, asked: Asked) -> list[Aggregate]:
+    parts: list[Aggregate] = []
+    pairs = asked.parameters()
+    while not parts or parts[-1].next_cursor is not None:
+        assert len(parts) < 100, "the search does not move on"
+        cursor = [("cursor", parts[-1].next_cursor)] if parts else []
+        parts.append(reading.aggregate(store, [*pairs, *cursor], NOW_US))  # type: ignore[list-item]
+    return parts

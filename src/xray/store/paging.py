@@ -16,6 +16,7 @@ from xray.store.folding import MAX_TOTAL
 from xray.store.scanning import Meter
 
 BEHIND_ALL: Final = 1 << 40
+"""The index of a position behind all decisions of a step."""
 
 
 class StepKey(Struct, frozen=True):

@@ -16,6 +16,7 @@ from xray.query.cursor import encode_cursor
 from xray.query.plan import Condition, Plan, Position, Scope
 from xray.store.compile import Compiled, Dialect, JsonQuestion, compile_plan
 from xray.store.folding import MAX_TOTAL
+from xray.store.paging import BEHIND_ALL
 from xray.store.scanning import Meter, ScanBudget
 from xray.store.sqlite.functions import encode_question
 from xray.store.sqlite.rows import id_text
@@ -109,12 +110,14 @@ class Listing:
 
         Args:
             where: a condition about steps; what SQL cannot judge of it is left to the caller.
-            after: begin with this step.
+            after: begin with this step, or behind it where all of it was looked at.
             now_us: the moment `abandoned` is judged by.
             meter: notes how many steps were looked at.
         """
         compiled = compile_plan("step", where, now_us, DIALECT)
-        plan = Plan(scope="step", after=None if after is None else _just_before(after))
+        if after is not None and after.index != BEHIND_ALL:
+            after = _just_before(after)
+        plan = Plan(scope="step", after=after)
         own = self._meter(compiled)
         seen = 0
         for rows, end in self.windows(plan, compiled, own, _OPENED_BATCH):
@@ -257,8 +260,21 @@ class Listing:
         self, plan: Plan, compiled: Compiled, after: Position | None, window: int
     ) -> Position | None:
         """The last of the next *window* rows; None when the table ends with them or before."""
-        rows = self._rows(_newest(plan, compiled, after).offset(window - 1).limit(2))
-        return rows[0].position if len(rows) > 1 else None
+        _, started_at, record_id = _sort_columns(plan.scope)
+        query = _newest(plan, compiled, after).order_by(None)
+        # An index knows the order of times, not that of the records of one moment.
+        times = query.with_only_columns(started_at, maintain_column_froms=True)
+        last = times.order_by(started_at.desc()).offset(window - 1).limit(1)
+        moment_us = self._connection.execute(last).scalar()
+        if moment_us is None:
+            return None
+        newer = select(func.count()).select_from(times.where(started_at > moment_us).subquery())
+        place = window - 1 - self._connection.execute(newer).scalar_one()
+        same = query.where(started_at == moment_us).order_by(record_id.desc())
+        rows = self._rows(same.offset(place).limit(2))
+        older = times.where(started_at < moment_us).limit(1)
+        has_more = len(rows) > 1 or self._connection.execute(older).first() is not None
+        return rows[0].position if has_more else None
 
     def _rows(self, query: Select[Any]) -> list[Row]:
         rows: Iterable[Any] = self._connection.execute(query)
