@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import re
+import shlex
 from typing import Any
 
 import msgspec
@@ -11,14 +14,17 @@ import pytest
 from tests.unit.scripted_server import Answer, ScriptedServer
 from tests.unit.test_cli_lists import server
 from tests.unit.test_cli_queries import in_turn
+from xray.cli.aggregate import add_arguments
 from xray.cli.main import main
 from xray.query.aggregate import Figure, Shape
+from xray.query.aggregate_parameters import aggregate_from_parameters
 from xray.query.figures import answer_groups
 from xray.query.groups import Groups
 from xray.query.plan import FieldRef
 
 __all__ = ["server"]
 
+NOW_US = 1_767_225_600_000_000
 PATH = "/v1/aggregate"
 RATE, COST = FieldRef("step", "rejection_rate"), FieldRef("step", "stats", ("cost",))
 
@@ -99,6 +105,18 @@ def test_buckets_of_time_are_shown_in_greater_numbers(
     assert main(["aggregate", "steps", *words]) == 0
     (asked,) = server.asked
     assert [value for name, value in asked.parameters if name == "limit"] == [limit]
+
+
+def test_the_examples_of_the_help_can_be_asked(server: ScriptedServer) -> None:
+    server.on(PATH, make_answer(ROWS))
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    assert parser.epilog is not None
+    examples = re.findall(r"^  xray (aggregate .*)$", parser.epilog, re.MULTILINE)
+    assert len(examples) == 3
+    for example in examples:
+        assert main(shlex.split(example)) == 0
+        aggregate_from_parameters(server.asked[-1].parameters, NOW_US)
 
 
 def test_on_a_terminal_small_bars_show_the_first_figure(
