@@ -34,6 +34,7 @@ WIDTHS_US = {
 }
 WORDS = ("sum", "mean", "min", "max", "p50", "p90", "p99.9", "median", "p0", "p100")
 TOLERANCE = 1e-9
+LEAST = 1e-300
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def figure(
         total = sum(value * weight for value, weight in found)
         size = sum(abs(value) * weight for value, weight in found)
         by = whole if word == "mean" else 1
-        return as_float(total / by), as_float(size / by) * TOLERANCE
+        return as_float(total / by), as_float(size / by) * TOLERANCE + LEAST
     share = Fraction("50" if word == "median" else word[1:]) / 100
     reached = Fraction(0)
     for value, weight in sorted(found):
