@@ -116,7 +116,11 @@ def request_runs(port: int, runs: int) -> set[str]:
 
 def check_all_arrived(server: FaultServer, folder: Path, runs: int) -> None:
     wanted = runs * RECORDS_OF_A_RUN
-    poll(lambda: len(server.facts) >= wanted)
+    if len(server.facts) < wanted:
+        # What a process had no time for at its end is there for the next.
+        sync = [sys.executable, "-m", "xray.cli.main", "sync", "--url", server.url]
+        spool = {"XRAY_SPOOL_DIR": str(folder / "spool")}
+        subprocess.run(sync, env={**os.environ, **spool}, capture_output=True, check=True)
     assert len(server.facts) == wanted, (folder / "log").read_text()[-3000:]
     assert not list((folder / "spool").rglob("*.seg"))
 
