@@ -53,6 +53,9 @@ def count_runs(path: Path) -> tuple[int, int]:
     """How many runs and steps the file holds; it must be whole."""
     with sqlite3.connect(path) as database:
         assert database.execute("pragma integrity_check").fetchone() == ("ok",)
+        # A process that was killed before its first record was stored may have left no table.
+        if not database.execute("select 1 from sqlite_master where name = 'runs'").fetchone():
+            return 0, 0
         (runs,) = database.execute("select count(*) from runs").fetchone()
         (steps,) = database.execute("select count(*) from steps").fetchone()
     database.close()

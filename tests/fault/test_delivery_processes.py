@@ -158,11 +158,12 @@ record(20)
 pid = ctypes.PyDLL(None).fork()
 if pid == 0:
     record(50)
-    delivery.flush(10)
-    os._exit(0)
+    os._exit(0 if delivery.flush(20).is_complete else 3)
 print(await_death(pid))
+stats = delivery.stats()
+print(delivery.flush(20).is_complete, stats.total_lost.records)
 """
-    assert run(server, program) == ("0\n", "", 0)
+    assert run(server, program) == ("0\nTrue 0\n", "", 0)
     assert len(server.facts) == 70
 
 
