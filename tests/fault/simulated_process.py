@@ -12,6 +12,7 @@ from xray.delivery.losses import DeliveryStats, Ledger, Volume
 from xray.delivery.queue import count_decisions
 from xray.delivery.road import Road
 from xray.delivery.settings import DeliverySettings
+from xray.delivery.spool.files import attempt
 from xray.delivery.spool.spool import Spool
 from xray.model.facts import Fact, fact_id
 from xray.testing import FakeFiles, FakeTransport, ProcessDiedError
@@ -19,6 +20,8 @@ from xray.wire.codec import encode_fact
 
 PLACE = Path("/state/xray")
 MAX_REQUESTS_AT_ONCE = 40
+# In the time of one step of the world the two threads take many turns.
+MAX_TURNS_AT_ONCE = 10
 ENDLESS_S = 1e9
 
 
@@ -83,8 +86,14 @@ class SimulatedProcess:
     def work(self) -> None:
         """What the two threads do meanwhile; the process may die of it."""
         for handle in self.inherited:
-            self.files.close(handle)
+            attempt(self.files.close, handle)
         self.inherited.clear()
+        for _ in range(MAX_TURNS_AT_ONCE):
+            self._take_turn()
+            if not len(self.road.queue):
+                break
+
+    def _take_turn(self) -> None:
         self.road.write_once()
         self.tended_at_s = self.settings.clock.monotonic_s()
         self._note_safe()
