@@ -158,7 +158,8 @@ record(20)
 pid = ctypes.PyDLL(None).fork()
 if pid == 0:
     record(50)
-    os._exit(0 if delivery.flush(20).is_complete else 3)
+    is_complete = delivery.flush(20).is_complete
+    os._exit(0 if is_complete and delivery.stats().acknowledged.records == 50 else 3)
 print(await_death(pid))
 stats = delivery.stats()
 print(delivery.flush(20).is_complete, stats.total_lost.records)

@@ -187,7 +187,12 @@ class Delivery:
     def _road(self) -> Road:
         # The process id tells a child even where the fork ran no Python hook.
         pid = os.getpid()
-        return self._roads.get(pid) or self._roads.setdefault(pid, self._make_road())
+        road = self._roads.get(pid)
+        if road is None:
+            # Made first: after a fork that ran no hook, making it replaces the table of roads.
+            road = self._make_road()
+            road = self._roads.setdefault(pid, road)
+        return road
 
     def _make_road(self) -> Road:
         if self._roads:
