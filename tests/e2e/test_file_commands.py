@@ -207,7 +207,9 @@ print(xray.flush(20).is_complete)
             assert (out, err) == ("ready\nTrue\n", "")
             # Its dictionaries came after the client had opened the file.
             for run in client.iter_runs(limit=200):
-                assert client.run(run.run_id).steps
+                shown = client.run(run.run_id)
+                # On a slow machine the queue may overflow; a run that lost its step says so.
+                assert shown.steps or any(key.startswith("lost:") for key in shown.omissions)
     finally:
         process.kill()
         process.communicate()
