@@ -200,7 +200,10 @@ print(xray.flush(20).is_complete)
                 page = client.runs(status="completed", limit=3)
                 seen = max(seen, page.total or 0)
                 for run in page.items:
-                    (step,) = client.run(run.run_id).steps
+                    shown = client.run(run.run_id)
+                    if any(key.startswith("lost:") for key in shown.omissions):
+                        continue
+                    (step,) = shown.steps
                     assert step.counts.rejected == 300
                     assert client.why(run.run_id, "c7").outcome == "rejected"
             out, err = process.communicate()
