@@ -78,17 +78,9 @@ class SampledStep(DrawnStep):
                             return
                     except (UnicodeEncodeError, OverflowError):
                         pass  # The walk over what was given mends it.
-            if self._ledger is not None:
-                self.reject(
-                    candidate_id, reason, attributes, reasoning, score, observed, limit,
-                    op, origin, rank, by, part_of,
-                )  # fmt: skip
-                return
-            self._enter(
-                self._rows.make_row(
-                    REJECTED, candidate_id, reason, attributes, reasoning, score, observed, limit,
-                    op, origin, rank, by, part_of,
-                )
+            super().reject(
+                candidate_id, reason, attributes, reasoning, score, observed, limit,
+                op, origin, rank, by, part_of,
             )  # fmt: skip
         except Exception as error:  # noqa: BLE001
             caught("Step.reject", error)
@@ -122,17 +114,9 @@ class SampledStep(DrawnStep):
                 and self._keep_plain((ACCEPTED, candidate_id, None, attributes, score))
             ):
                 return
-            if self._ledger is not None:
-                self.accept(
-                    candidate_id, score, attributes, reasoning, observed, limit,
-                    op, origin, rank, by, part_of, reason,
-                )  # fmt: skip
-                return
-            self._enter(
-                self._rows.make_row(
-                    ACCEPTED, candidate_id, reason, attributes, reasoning, score, observed, limit,
-                    op, origin, rank, by, part_of,
-                )
+            super().accept(
+                candidate_id, score, attributes, reasoning, observed, limit,
+                op, origin, rank, by, part_of, reason,
             )  # fmt: skip
         except Exception as error:  # noqa: BLE001
             caught("Step.accept", error)
@@ -166,17 +150,9 @@ class SampledStep(DrawnStep):
                 and self._keep_plain((SELECTED, candidate_id, None, attributes, score))
             ):
                 return
-            if self._ledger is not None:
-                self.select(
-                    candidate_id, score, attributes, reasoning, observed, limit,
-                    op, origin, rank, by, part_of, reason,
-                )  # fmt: skip
-                return
-            self._enter(
-                self._rows.make_row(
-                    SELECTED, candidate_id, reason, attributes, reasoning, score, observed, limit,
-                    op, origin, rank, by, part_of,
-                )
+            super().select(
+                candidate_id, score, attributes, reasoning, observed, limit,
+                op, origin, rank, by, part_of, reason,
             )  # fmt: skip
         except Exception as error:  # noqa: BLE001
             caught("Step.select", error)
