@@ -14,7 +14,8 @@ from xray.capture.current import current_run
 from xray.capture.guard import caught, logger, warn
 from xray.capture.headers import Handover, Headers, names_run, read_headers
 from xray.capture.noop import NoopStep
-from xray.capture.run import NoopRun, Run
+from xray.capture.noop_run import NoopRun
+from xray.capture.run import Run
 from xray.capture.settings import CaptureSettings, find_redactor
 from xray.capture.sink import Sink
 from xray.capture.step import Step, current_step

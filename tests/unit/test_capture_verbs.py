@@ -15,7 +15,8 @@ import pytest
 from xray import Step, XRay
 from xray.capture.minimal import MinimalStep
 from xray.capture.noop import NoopStep
-from xray.capture.run import NoopRun, Run
+from xray.capture.noop_run import NoopRun
+from xray.capture.run import Run
 from xray.capture.sampled import FullStep, SampledStep
 from xray.model.counts import reason_of
 from xray.model.facts import ACCEPTED, EVIDENCE, REJECTED, SELECTED, Check, DecisionRow, OriginRef

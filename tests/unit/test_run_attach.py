@@ -15,7 +15,7 @@ from xray.capture import guard
 from xray.capture.attaching import AttachedRun, hand_over_by_key
 from xray.capture.current import current_run
 from xray.capture.headers import Handover, names_run, read_headers
-from xray.capture.run import NoopRun
+from xray.capture.noop_run import NoopRun
 from xray.capture.settings import CaptureSettings
 from xray.model.facts import RunPatched
 from xray.model.values import open_value

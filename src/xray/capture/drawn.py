@@ -6,6 +6,7 @@ import threading
 from functools import partial
 from typing import Any, Final
 
+from xray.capture.chunks import MAX_CHUNK_BYTES
 from xray.capture.draw import Combination
 from xray.capture.evidence import read_origins
 from xray.capture.guard import caught
@@ -13,7 +14,7 @@ from xray.capture.ledger import Batch, Ledger, PlainCombinations, decode_row, en
 from xray.capture.rows import IMPLIED_CHECK
 from xray.capture.sets.decisions import Decisions
 from xray.capture.settlement import SealedRows, seal
-from xray.capture.step import MAX_CHUNK_BYTES, Step
+from xray.capture.step import Step
 from xray.model.facts import ACCEPTED, REJECTED, SELECTED, DecisionRow, OriginRef
 from xray.model.vocabulary import CaptureLevel
 

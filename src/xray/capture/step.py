@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextvars import ContextVar
 from itertools import islice
 from types import TracebackType
-from typing import Any, Final, Protocol, TypeVar, cast
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 from msgspec import Raw
 
+from xray.capture.chunks import split_roster, split_rows
 from xray.capture.comparison import meets
 from xray.capture.evidence import (
     read_number,
@@ -33,12 +34,10 @@ from xray.capture.snapshot import (
 from xray.capture.spelling import spell_key
 from xray.model.facts import (
     ACCEPTED,
-    MAX_ROSTER_CHUNK_IDS,
     NIL,
     REJECTED,
     SELECTED,
     DecisionRow,
-    RosterGroup,
     StepFinished,
     StepRoster,
     StepRows,
@@ -54,8 +53,6 @@ Place = tuple[str | None, str]
 """Where a step is tried again: its parent's id and its name."""
 
 VALUE_LIMITS: Final = SnapshotLimits()
-MAX_CHUNK_BYTES: Final = 196_608
-MAX_ROSTER_CHUNK_CHARACTERS: Final = 262_144
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 
@@ -231,7 +228,7 @@ class Step(ActingVerbs, RecordingVerbs):
             self.run.end_attempt(self._place, failed=status == "failed")
             duration_s = self.run.settings.clock.monotonic_s() - self._started_s
             sealed = self._seal()
-            chunks = _split_rows(sealed.rows)
+            chunks = split_rows(sealed.rows)
             roster_chunks = self._put_more(chunks[1:], sealed.roster)
             self.run.sink.put(
                 StepFinished(
@@ -277,7 +274,7 @@ class Step(ActingVerbs, RecordingVerbs):
         for number, rows in enumerate(chunks, start=1):
             put(StepRows(run_id=run_id, step_id=step_id, chunk=number, rows=rows))
         total, number = sum(len(group.ids) for group in roster), 0
-        for number, groups in enumerate(_split_roster(roster), start=1):
+        for number, groups in enumerate(split_roster(roster), start=1):
             put(
                 StepRoster(run_id=run_id, step_id=step_id, chunk=number, total=total, groups=groups)
             )
@@ -490,41 +487,3 @@ class Step(ActingVerbs, RecordingVerbs):
 
     def _omit(self, kind: str, by: int = 1) -> None:
         self._omissions[kind] = self._omissions.get(kind, 0) + by
-
-
-def _split_rows(rows: list[bytes]) -> list[list[DecisionRow]]:
-    """Encoded rows in pieces that each fit a request."""
-    chunks: list[list[bytes]] = [rows]
-    if sum(map(len, rows)) > MAX_CHUNK_BYTES:
-        chunks = [[]]
-        size = 0
-        for row in rows:
-            if size + len(row) > MAX_CHUNK_BYTES and chunks[-1]:
-                chunks.append([])
-                size = 0
-            chunks[-1].append(row)
-            size += len(row)
-    return [cast("list[DecisionRow]", list(map(Raw, chunk))) for chunk in chunks]
-
-
-def _split_roster(roster: list[NamedGroup]) -> Iterator[list[RosterGroup]]:
-    """A roster in pieces that each fit a request, spelled as they are asked for."""
-    piece: list[RosterGroup] = []
-    ids_left, characters_left = MAX_ROSTER_CHUNK_IDS, MAX_ROSTER_CHUNK_CHARACTERS
-    for verdict, reason, origin, by, ids in roster:
-        start = 0
-        while start < len(ids):
-            texts = ids.texts(start, start + ids_left)
-            while (characters := len("".join(texts))) > characters_left:
-                del texts[len(texts) * characters_left // characters :]
-            if texts:
-                piece.append(RosterGroup(verdict, reason, origin, by, texts))
-                start += len(texts)
-                ids_left -= len(texts)
-                characters_left -= characters
-            if start < len(ids):
-                yield piece
-                piece = []
-                ids_left, characters_left = MAX_ROSTER_CHUNK_IDS, MAX_ROSTER_CHUNK_CHARACTERS
-    if piece:
-        yield piece

@@ -1,0 +1,62 @@
+"""Runs that record nothing, with the same verbs."""
+
+from __future__ import annotations
+
+from xray.capture.noop import NoopStep
+from xray.capture.run import Run, Self
+from xray.capture.sink import AnsweringSink
+from xray.capture.step import Step
+from xray.errors import NotFoundError
+
+
+class NoopRun(Run):
+    """Records nothing: the run of a client that is off."""
+
+    def _answers(self) -> AnsweringSink:
+        raise NotFoundError(
+            "The run was not recorded: X-Ray is off here.",
+            hint="See `enabled=`, XRAY_DISABLED, and the log of `xray`.",
+            code="run_not_recorded",
+        )
+
+    def start(self: Self) -> Self:
+        """Begin nothing."""
+        return self
+
+    def finish(
+        self,
+        status: str | None = None,
+        output: object = None,
+        error: BaseException | None = None,
+    ) -> None:
+        """End nothing."""
+
+    def keep(self, reason: str | None = None) -> None:
+        """Keep nothing."""
+
+    def give_input(self, value: object) -> None:
+        """Record nothing."""
+
+    def set_output(self, value: object) -> None:
+        """Record nothing."""
+
+    def set_metadata(self, metadata: object = None, /, **named: object) -> None:
+        """Record nothing."""
+
+    def headers(self) -> dict[str, str]:
+        """No headers: there is no run to add to."""
+        return {}
+
+    def step(
+        self,
+        name: str,
+        step_type: str | None = None,
+        *,
+        capture: str | None = None,
+        takes: object = None,
+        params: object = None,
+        input: object = None,  # noqa: A002
+        parent: object = None,
+    ) -> Step:
+        """A step that records nothing."""
+        return NoopStep(self, "off", "custom")
