@@ -11,11 +11,9 @@ from xray import XRay
 from xray.capture.run import Run
 from xray.forensics.evidence import RunEvidence, load_evidence
 from xray.forensics.findings import find
-from xray.forensics.nameless import is_ambiguous, judge_ambiguous
 from xray.forensics.why import explain
 from xray.model.facts import StepRoster
 from xray.model.ids import new_uuid7
-from xray.model.records import Decision
 from xray.store.memory import MemoryStore
 from xray.store.protocol import Store
 from xray.store.sqlite.engine import SqliteStore
@@ -169,19 +167,3 @@ def test_duplicates_without_detail_were_merged_like_those_with_detail(file: Stor
     why = explain(evidence, hidden[-1])
     assert (why.outcome, why.certainty, why.decided_at) == ("merged", "known", "dedupe")
     assert why.answer.startswith(f"dedupe merged {hidden[-1]} into another candidate")
-
-
-def test_two_candidates_that_look_alike_are_told_apart_or_said_not_to_be() -> None:
-    rejected, accepted, dear = (
-        Decision(candidate_id="a", decision=verdict, step_id="s", run_id="r", reason=reason,
-                 has_detail=False)
-        for verdict, reason in (("rejected", "dull"), ("accepted", None), ("rejected", "dear"))
-    )  # fmt: skip
-    assert not is_ambiguous([rejected, rejected])
-    step = examine(MemoryStore(), lambda run: search(run, ITEMS[:2])).steps[0]
-    open_question = judge_ambiguous(step, [rejected, accepted])
-    assert (open_question.kind, open_question.certainty) == ("unknown", "unknown")
-    assert open_question.because == (
-        "the roster of search takes two candidates for one another: rejected (dull) or accepted"
-    )
-    assert judge_ambiguous(step, [rejected, dear]).kind == "rejected"

@@ -11,7 +11,7 @@ from xray.forensics.conservation import Balance, Conservation, is_one_sided
 from xray.forensics.evidence import Key
 from xray.forensics.flow import Flow, is_empty_handed
 from xray.forensics.gaps import explain_blindness, explain_sample, explain_silence
-from xray.forensics.nameless import is_ambiguous, judge_ambiguous, judge_duplicate
+from xray.forensics.nameless import judge_duplicate
 from xray.forensics.origins import names_value
 from xray.forensics.passages import Fate, Passage
 from xray.forensics.reach import Reach
@@ -104,8 +104,6 @@ class Journey:
         rows = self._flow.ledger(step).find(self.candidate_id)
         decided = _decided_rows(rows)
         if decided and not self._is_taken_for_another(step, decided):
-            if is_ambiguous(rows):
-                return replace(judge_ambiguous(step, rows), attempt=self._number(step))
             return self._judge(step, decided)
         rows = [row for row in rows if row.has_detail]
         passage = self._pass_unrecorded(step, has_evidence=bool(rows))

@@ -6,6 +6,9 @@ probability below 1e-5. This is Elias-Fano coding with the low part fixed at 16 
 hashes each bucket holds stands in a unary bitmap, the low parts follow as they are, then the codes.
 Everything is aligned to bytes, so that a lookup counts bits and cuts slices and decodes no more.
 
+Two hashes of one set that fall on the same number, two in a hundred sets of 5,000, would answer for
+one another. Such *lookalikes* are kept whole beside it, so a member is never taken for another.
+
 A universe is cut into *parts* of 16,384 buckets, about 10,000 hashes: one is built in a few
 milliseconds, and a lookup needs no other.
 """
@@ -33,8 +36,12 @@ _LOW_BITS: Final = 16
 _LOW_MASK: Final = (1 << _LOW_BITS) - 1
 _CODE_MASK: Final = (1 << CODE_BITS) - 1
 _NIBBLES: Final = 0
+_CODE_KIND: Final = (1 << 6) - 1
 _CODE_TYPES: Final[tuple[Literal["B", "H", "I"], ...]] = ("B", "H", "I")
 _DEFLATED: Final = 1 << 7
+_HAS_LOOKALIKES: Final = 1 << 6
+_LOOKALIKE_BYTES: Final = 12
+"""Where an entry stands, in 4 bytes, and its whole hash, in 8."""
 _RAW_DEFLATE: Final = -15
 _STRETCH_BYTES: Final = 64
 
@@ -106,8 +113,26 @@ def encode_part(universe: Universe, part: int, entries: Sequence[int], code_coun
     deflated = _deflate(codes)
     if len(deflated) < len(codes):
         kind, codes = kind | _DEFLATED, deflated
+    lookalikes = _encode_lookalikes(numbers, entries)
+    if lookalikes:
+        kind |= _HAS_LOOKALIKES
     head = bytes((kind,)) + len(entries).to_bytes(3, "little")
-    return b"".join((head, bitmap, to_bytes(lows), codes))
+    return b"".join((head, bitmap, to_bytes(lows), lookalikes, codes))
+
+
+def _encode_lookalikes(numbers: list[int], entries: Sequence[int]) -> bytes:
+    """How many entries share their number with another hash, and the hashes of those."""
+    if len(set(numbers)) == len(numbers):
+        return b""
+    hashes_at: dict[int, set[int]] = {}
+    for number, entry in zip(numbers, entries, strict=True):
+        hashes_at.setdefault(number, set()).add(entry >> CODE_BITS)
+    shared = [
+        index.to_bytes(4, "little") + (entry >> CODE_BITS).to_bytes(8, "little")
+        for index, (number, entry) in enumerate(zip(numbers, entries, strict=True))
+        if len(hashes_at[number]) > 1
+    ]
+    return len(shared).to_bytes(4, "little") + b"".join(shared) if shared else b""
 
 
 def _encode_codes(codes: list[int], code_count: int) -> tuple[int, bytes]:
@@ -140,13 +165,16 @@ class Part:
         self._kind = data[0]
         self._count = int.from_bytes(data[1:4], "little")
         self._lows_at = 4 + -(-(self._count + universe.buckets_in(part)) // 8)
-        self._codes_at = self._lows_at + 2 * self._count
+        self._lows_end = self._codes_at = self._lows_at + 2 * self._count
+        self._lookalikes: dict[int, int] = {}
+        if self._kind & _HAS_LOOKALIKES:
+            self._open_lookalikes()
 
     def __len__(self) -> int:
         return self._count
 
-    def find(self, number: int) -> list[int]:
-        """The codes of whatever stands at *number*; none when nothing does."""
+    def find(self, number: int, first: int, last: int) -> list[int]:
+        """The places of the entries at *number* that may be a hash from *first* to *last*."""
         bucket, low = number >> _LOW_BITS, number & _LOW_MASK
         bitmap = self._bitmap
         bit = self._skip_zeros(bucket)
@@ -157,24 +185,43 @@ class Part:
             if int.from_bytes(self._data[at : at + 2], "little") == low:
                 found.append(index)
             bit, index = bit + 1, index + 1
-        return list(map(self._code, found))
+        lookalikes = self._lookalikes
+        if lookalikes:
+            return [index for index in found if first <= lookalikes.get(index, first) <= last]
+        return found
 
     def spans(self) -> Iterator[tuple[int, int, int]]:
         """For every entry, in order, the first and last hash it can stand for, and its code."""
         size, half = self._universe.size, self._universe.size - 1
         base = self._part * PART_BUCKETS
         runs = bin(int.from_bytes(self._bitmap, "little"))[:1:-1].split("0")
-        lows = from_bytes("H", self._data[self._lows_at : self._codes_at])
-        codes = self._all_codes()
+        lows = from_bytes("H", self._data[self._lows_at : self._lows_end])
+        lookalikes, codes = self._lookalikes, self._all_codes()
         ends = accumulate(map(len, runs))
         index = 0
         for bucket, end in enumerate(ends, start=base):
             while index < end:
-                number = bucket << _LOW_BITS | lows[index]
-                first = ((number << HASH_BITS) + half) // size
-                last = ((number + 1 << HASH_BITS) + half) // size - 1
-                yield first, last, codes[index]
+                if index in lookalikes:
+                    yield lookalikes[index], lookalikes[index], codes[index]
+                else:
+                    number = bucket << _LOW_BITS | lows[index]
+                    first = ((number << HASH_BITS) + half) // size
+                    last = ((number + 1 << HASH_BITS) + half) // size - 1
+                    yield first, last, codes[index]
                 index += 1
+
+    def span(self, number: int, index: int) -> tuple[int, int]:
+        """The first and last hash that the entry at place *index*, found at *number*, can be."""
+        hashed = self._lookalikes.get(index)
+        return self._universe.span(self._part, number) if hashed is None else (hashed, hashed)
+
+    def _open_lookalikes(self) -> None:
+        data, at = self._data, self._lows_end + 4
+        count = int.from_bytes(data[self._lows_end : at], "little")
+        self._codes_at = at + count * _LOOKALIKE_BYTES
+        for start in range(at, self._codes_at, _LOOKALIKE_BYTES):
+            index = int.from_bytes(data[start : start + 4], "little")
+            self._lookalikes[index] = int.from_bytes(data[start + 4 : start + 12], "little")
 
     @cached_property
     def _bitmap(self) -> bytes:
@@ -206,7 +253,8 @@ class Part:
             bit += 1
         return bit
 
-    def _code(self, index: int) -> int:
+    def code(self, index: int) -> int:
+        """The code of the entry at place *index*."""
         codes = self._codes
         if self._is_in_nibbles:
             return codes[index >> 1] >> ((index & 1) << 2) & 15
@@ -222,12 +270,12 @@ class Part:
         data = self._data[self._codes_at :]
         if self._kind & _DEFLATED:
             data = zlib.decompress(data, _RAW_DEFLATE)
-        kind = self._kind & ~_DEFLATED
+        kind = self._kind & _CODE_KIND
         return data if kind == _NIBBLES else from_bytes(_CODE_TYPES[kind - 1], data)
 
     @property
     def _is_in_nibbles(self) -> bool:
-        return self._kind & ~_DEFLATED == _NIBBLES
+        return self._kind & _CODE_KIND == _NIBBLES
 
 
 def _count_zeros(bitmap: bytes) -> int:

@@ -82,8 +82,8 @@ class Holding(Protocol):
         """Every entry, by ascending hash."""
         ...
 
-    def span(self, candidate_id: str) -> tuple[int, int]:
-        """The first and last hash that an entry of *candidate_id* would stand for."""
+    def spans_of(self, candidate_id: str) -> Sequence[Span]:
+        """The entries that are taken for *candidate_id*."""
         ...
 
     def overlaps(self, first: int, last: int) -> Sequence[int]:
@@ -121,10 +121,10 @@ class NamedEntries:
         """Every entry, by ascending hash."""
         return ((hashed, hashed, code) for hashed, code in self._hashed)
 
-    def span(self, candidate_id: str) -> tuple[int, int]:
-        """The first and last hash that an entry of *candidate_id* would stand for."""
+    def spans_of(self, candidate_id: str) -> Sequence[Span]:
+        """The entries of *candidate_id*."""
         hashed = hash64(candidate_id)
-        return hashed, hashed
+        return [(hashed, hashed, code) for code in self.find(candidate_id)]
 
     def overlaps(self, first: int, last: int) -> Sequence[int]:
         """The codes of the entries that may stand for a hash from *first* to *last*."""
@@ -171,10 +171,10 @@ class HashedEntries:
         """Every entry, by ascending hash."""
         return zip(self.hashes, self.hashes, self.codes, strict=True)
 
-    def span(self, candidate_id: str) -> tuple[int, int]:
-        """The first and last hash that an entry of *candidate_id* would stand for."""
+    def spans_of(self, candidate_id: str) -> Sequence[Span]:
+        """The entries of *candidate_id*."""
         hashed = hash64(candidate_id)
-        return hashed, hashed
+        return [(hashed, hashed, code) for code in self.find(candidate_id)]
 
     def overlaps(self, first: int, last: int) -> Sequence[int]:
         """The codes of the entries that may stand for a hash from *first* to *last*."""
@@ -236,18 +236,17 @@ class CompactEntries:
 
     def find(self, candidate_id: str) -> Sequence[int]:
         """The codes of *candidate_id*, or, once in 100,000 times, of one that looks like it."""
-        part, number = self._universe.place(hash64(candidate_id))
-        opened = self._part(part)
-        return () if opened is None else opened.find(number)
+        return [code for _, _, code in self.spans_of(candidate_id)]
 
     def spans(self) -> Iterator[Span]:
         """Every entry, by ascending hash."""
         for part in sorted(self._parts):
             yield from Part(self._universe, part, self._parts[part]).spans()
 
-    def span(self, candidate_id: str) -> tuple[int, int]:
-        """The first and last hash that an entry of *candidate_id* would stand for."""
-        return self._universe.span(*self._universe.place(hash64(candidate_id)))
+    def spans_of(self, candidate_id: str) -> Sequence[Span]:
+        """The entries that are taken for *candidate_id*."""
+        hashed = hash64(candidate_id)
+        return self._spans_at(*self._universe.place(hashed), hashed, hashed)
 
     def overlaps(self, first: int, last: int) -> Sequence[int]:
         """The codes of the entries that may stand for a hash from *first* to *last*."""
@@ -255,13 +254,21 @@ class CompactEntries:
         if (last - first) * self._universe.size >> HASH_BITS > _MAX_LOOKUPS:
             spans = self._spans_between(first, last)
             return [code for start, end, code in spans if start <= last and first <= end]
-        while first <= last:
-            part, number = self._universe.place(first)
-            opened = self._part(part)
-            if opened is not None:
-                codes += opened.find(number)
-            first = self._universe.span(part, number)[1] + 1
+        at = first
+        while at <= last:
+            part, number = self._universe.place(at)
+            codes += [code for _, _, code in self._spans_at(part, number, first, last)]
+            at = self._universe.span(part, number)[1] + 1
         return codes
+
+    def _spans_at(self, part: int, number: int, first: int, last: int) -> list[Span]:
+        opened = self._part(part)
+        if opened is None:
+            return []
+        return [
+            (*opened.span(number, index), opened.code(index))
+            for index in opened.find(number, first, last)
+        ]
 
     def _spans_between(self, first: int, last: int) -> Iterator[Span]:
         parts = range(self._universe.place(first)[0], self._universe.place(last)[0] + 1)

@@ -97,12 +97,14 @@ class Roster:
     def spans_of(self, candidate_id: str) -> list[tuple[int, int]]:
         """For each entry taken for *candidate_id*, the first and last hash it can stand for.
 
-        Nothing where the id itself is known: such an entry stands for no other candidate.
+        None where the id itself is known: such an entry stands for no other candidate.
         """
         return [
-            holding.span(candidate_id)
+            (first, last)
             for holding in self._holdings
-            if holding.mistaken and self._codes(holding, candidate_id)
+            if holding.mistaken
+            for first, last, code in holding.spans_of(candidate_id)
+            if self._keep is None or self._keep(holding.fates[code])
         ]
 
     def overlaps(self, first: int, last: int) -> bool:
