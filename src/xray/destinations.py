@@ -7,13 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from xray.capture.guard import guarded
 from xray.delivery.forks import hold_forks
 from xray.delivery.losses import DeliveryStats, Volume
-from xray.delivery.settings import DeliverySettings
 from xray.errors import NotFoundError, XRayDeliveryError
 from xray.model.facts import Fact
 from xray.wire.address import names_file
@@ -21,6 +21,7 @@ from xray.wire.address import names_file
 if TYPE_CHECKING:
     from xray.client import Client
     from xray.delivery.delivery import Delivery, FlushResult, TransportFactory
+    from xray.delivery.settings import DeliverySettings
     from xray.model.answers import Why
     from xray.model.summary import RunSummary
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+
+from msgspec.structs import replace
 
 from xray.capture.attaching import AttachedRun, hand_over_by_key
 from xray.capture.current import current_run
@@ -21,13 +22,12 @@ from xray.capture.sink import Sink
 from xray.capture.step import Step, current_step
 from xray.capture.wrapping import drive, drive_async, record_calls
 from xray.delivery.forks import hold_forks
-from xray.delivery.settings import DeliverySettings
 from xray.destinations import find_destination
-from xray.settings import ClientSettings, apply_settings, read_settings
 from xray.wire.address import names_file
 
 if TYPE_CHECKING:
     from xray.sampling.sieve import Sampling
+    from xray.settings import ClientSettings
 
 Item = TypeVar("Item")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -201,6 +201,9 @@ class XRay:
         """Where facts go and how they are captured; None when nothing is recorded."""
         if self._is_open:
             return self._opened
+        # Loaded when a client first records, so that `import xray` stays cheap.
+        with hold_forks():
+            from xray.settings import apply_settings, read_settings
         with _configuration.turn:
             configured = dict(_configuration.given)
         given = apply_settings(read_settings(configured), self._given, "XRay(...)")
@@ -259,6 +262,7 @@ def _capture_settings(settings: ClientSettings) -> CaptureSettings:
 
 def _find_destination(settings: ClientSettings) -> Sink:
     with hold_forks():
+        from xray.delivery.settings import DeliverySettings
         from xray.delivery.spool.places import list_places
 
     is_file = names_file(settings.url)

@@ -19,6 +19,7 @@ import msgspec
 import numpy
 import pydantic
 import pytest
+from msgspec.structs import replace
 
 from xray.capture.redaction import Redactor
 from xray.capture.snapshot import (
@@ -224,7 +225,7 @@ def test_what_cannot_be_kept_whole_leaves_a_mark_and_a_count(
 
 
 def test_what_lies_too_deep_is_marked_where_it_lies() -> None:
-    limits = dataclasses.replace(LIMITS, max_depth=2)
+    limits = replace(LIMITS, max_depth=2)
     below = {MARK: "truncated", "type": "dict", "length": 1}
     assert freeze(DEEP, limits) == ({"a": {"b": below}}, {"truncated": 1})
     assert freeze(Record("r", Record("s", Record("t"))), limits)[1] == {"truncated": 1}
@@ -265,7 +266,7 @@ def test_a_mark_of_the_pipelines_own_stays_wrapped_where_its_map_is_cut() -> Non
 )  # fmt: skip
 @pytest.mark.parametrize("max_bytes", [64, 200, 4_096])
 def test_nothing_outgrows_its_bytes(value: object, max_bytes: int) -> None:
-    limits = dataclasses.replace(ATTRIBUTE_LIMITS, max_bytes=max_bytes, max_text_length=20_000)
+    limits = replace(ATTRIBUTE_LIMITS, max_bytes=max_bytes, max_text_length=20_000)
     found, omissions = freeze(value, limits)
     if max_bytes < 4_096 and not type(value).__qualname__.startswith("\U0001f600"):
         assert MARK in repr(found)
@@ -331,7 +332,7 @@ def test_a_walk_visits_no_more_values_than_its_limit() -> None:
             return 1 + sum(map(count, value.values()))
         return 1 + sum(map(count, value)) if type(value) is list else 1
 
-    limits = dataclasses.replace(LIMITS, max_nodes=300)
+    limits = replace(LIMITS, max_nodes=300)
     found = kept([{"a": n, "b": [n, str(n)]} for n in range(1_000)], limits)
     assert 100 < count(found["head"]) <= 300
 

@@ -6,9 +6,10 @@ They are spelt out in `spec/wire.md`, for processes in other languages.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
+
+from msgspec import Struct
 
 from xray.capture.naming import read_name
 from xray.model.ids import parse_uuid
@@ -29,8 +30,7 @@ Headers = Mapping[str, Any] | Iterable[tuple[Any, Any]]
 """Headers as web frameworks give them: a mapping, pairs of text or bytes, a WSGI environment."""
 
 
-@dataclass(frozen=True, slots=True)
-class Handover:
+class Handover(Struct, frozen=True):
     """Where in a run another process goes on.
 
     Args:

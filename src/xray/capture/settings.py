@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from xray.capture.redaction import RedactionHook, Redactor
 from xray.model.clock import Clock, SystemClock
@@ -32,8 +33,7 @@ def find_redactor(
     return redactor
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaptureSettings:
+class CaptureSettings(Struct, frozen=True, kw_only=True):
     """How the runs of one client are captured.
 
     Args:

@@ -6,16 +6,14 @@ type that is not known is recorded by its name.
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import math
-import pathlib
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from xray.capture.containers import (
     CONTAINERS,
@@ -38,7 +36,7 @@ from xray.capture.spelling import (
 )
 from xray.model.arrays import describe_array, is_array, read_array_scalar, spell_array_time
 from xray.model.ids import read_field
-from xray.model.kinds import is_a, is_one_of, name_kind
+from xray.model.kinds import is_a, is_one_of, name_kind, read_loaded
 from xray.model.values import MARK
 
 __all__ = [
@@ -72,18 +70,13 @@ _CONTAINER_NODES: Final = 2
 _MIN_PACKED: Final = 3
 _NUMBERS: Final = frozenset(map(id, (int, float, bool, type(None))))
 _TEXT: Final = {id(str)}
-_PATHS: Final = (
-    pathlib.PurePosixPath,
-    pathlib.PosixPath,
-    pathlib.PureWindowsPath,
-    pathlib.WindowsPath,
-)
+_PATHS: Final = ("PurePosixPath", "PosixPath", "PureWindowsPath", "WindowsPath")
+_path_kinds: Final[list[tuple[type[Any], ...]]] = []
 _FULL: Final = object()  # stands for a value there is no room for
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class SnapshotLimits:
+class SnapshotLimits(Struct, frozen=True):
     """How much of one value is kept.
 
     Args:
@@ -139,6 +132,15 @@ def pack_frozen(fields: dict[str, Any], omissions: dict[str, int], limits: Snaps
             )
         kept[name] = value
     return Raw(_encode(kept))
+
+
+def _find_path_kinds() -> tuple[type[Any], ...]:
+    """The kinds of path, once the pipeline has loaded them; `import xray` does without."""
+    if not _path_kinds:
+        kinds = [read_loaded("pathlib", name) for name in _PATHS]
+        if None not in kinds:
+            _path_kinds.append(tuple(kinds))
+    return _path_kinds[0] if _path_kinds else ()
 
 
 class _Walk:
@@ -406,7 +408,7 @@ class _Walk:
             return self._integer(int.__int__(value))
         if is_a(value, float):
             return self._float(float.__float__(value))
-        if is_one_of(value, (UUID, Decimal, *_PATHS)):
+        if is_one_of(value, (UUID, Decimal, *_find_path_kinds())):
             return self._text(str(value))
         moment = spell_time(value)
         if moment is not None:

@@ -22,7 +22,7 @@ class _ForkGate:
     """Held while something is imported, and while the process forks."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self._forking_thread = 0
 
     def before_fork(self) -> None:
@@ -35,7 +35,7 @@ class _ForkGate:
             self.lock.release()
 
     def after_fork_in_child(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self._forking_thread = 0
 
 

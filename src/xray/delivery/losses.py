@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 # A process that loses records of ever more runs must not grow for it.
 _MAX_TOLD_RUNS: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Volume:
+class Volume(Struct, frozen=True):
     """An amount of records (facts) and of the decisions they carry."""
 
     records: int = 0
@@ -27,8 +27,7 @@ class Volume:
         return bool(self.records or self.decisions)
 
 
-@dataclass(frozen=True, slots=True)
-class DeliveryStats:
+class DeliveryStats(Struct, frozen=True):
     """What became of everything that was offered in this process.
 
     Always `offered == acknowledged + pending + all of lost`.

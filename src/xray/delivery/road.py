@@ -7,8 +7,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from xray.delivery.backlog import Backlog
 from xray.delivery.exchange.transport import Transport

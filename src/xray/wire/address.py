@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from xray.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
 _FILE_SCHEME: Final = "sqlite:"
@@ -50,6 +52,7 @@ def check_file(url: str) -> str:
 
 def find_file(url: str) -> Path:
     """The file that *url*, as `check_file` returned it, names."""
+    from pathlib import Path
     from urllib.parse import unquote
 
     return Path(unquote(url.removeprefix(_FILE_PREFIX)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import repeat
 from typing import Final, NamedTuple
 
@@ -52,8 +51,7 @@ def _describe_none(places: Sequence[int]) -> Iterable[Detail]:
     return repeat(BARE, len(places))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decisions:
+class Decisions(Struct, frozen=True, kw_only=True):
     """Decisions of one call, in the order they count as made.
 
     Args:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from xray.capture.sets.columns import is_column
 from xray.capture.sets.libraries import find_library
@@ -17,8 +18,7 @@ _COMPARISON: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Rule:
+class Rule(Struct, frozen=True, eq=False):
     """A comparison that must hold; `xray.rule(...)` makes one.
 
     Args:
@@ -36,16 +36,14 @@ class Rule:
     field: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Condition:
+class Condition(Struct, frozen=True, eq=False):
     """Truth values that are there: a column, an expression of the frame, or a field of them."""
 
     name: str
     values: Any
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Predicate:
+class Predicate(Struct, frozen=True, eq=False):
     """A predicate of the pipeline's, asked about one item at a time."""
 
     name: str
