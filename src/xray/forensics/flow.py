@@ -160,12 +160,13 @@ class Flow:
             for edge in self._look_through(source, step, is_declared):
                 if edge.source.ordinal < step.ordinal and edge.source.step_id != step.step_id:
                     first = edges.setdefault(edge.source.step_id, edge)
-                    if first is not edge and self._brings_more(edge):
+                    if first is not edge and self.brings_more(edge):
                         edges[edge.source.step_id] = replace(first, is_partial=True)
         return tuple(edges.values())
 
-    def _brings_more(self, edge: Edge) -> bool:
-        return any(self.role(one) == "creates" for one in edge.through)
+    def brings_more(self, edge: Edge) -> bool:
+        """Whether candidates may have come along *edge* besides those its source recorded."""
+        return edge.is_partial or any(self.role(one) == "creates" for one in edge.through)
 
     def _look_through(self, source: Step, step: Step, is_declared: bool) -> list[Edge]:
         before = self.edges(source) if self.is_silent(source) else ()
@@ -346,7 +347,7 @@ class Flow:
         flows = [self.outflow(edge.source) for edge in edges]
         is_complete = (
             all(flow.is_complete for flow in flows)
-            and not any(edge.is_partial or self._brings_more(edge) for edge in edges)
+            and not any(self.brings_more(edge) for edge in edges)
             and len(step.takes or ()) == sum(1 for _ in self._named_steps(step))
         )
         return Outflow(

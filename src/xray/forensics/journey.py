@@ -233,7 +233,10 @@ class Journey:
         return replace(absent, certainty="unknown", because=because)
 
     def _is_surely_gone_before(self, step: Step) -> bool:
-        before = [self._by_step.get(edge.source.step_id) for edge in self._flow.edges(step)]
+        edges = self._flow.edges(step)
+        if any(self._flow.brings_more(edge) for edge in edges):
+            return False
+        before = [self._by_step.get(edge.source.step_id) for edge in edges]
         return bool(before) and all(
             passage is not None
             and passage.fate in ("out", "absent")
