@@ -50,6 +50,16 @@ class Plan:
         everybody = dict.fromkeys([*self.keywords, *found, *self.fates, *self.ranked])
         return [*everybody, "never seen"]
 
+    @property
+    def unusual(self) -> list[str]:
+        """Those of whom there are few: keywords, the invented, those next to the cut, the chosen,
+        and one nobody ever saw."""
+        found = {name for each in self.found for name, _ in each}
+        invented = [name for name in [*self.fates, *self.ranked] if name not in found]
+        at_the_cut = self.ranked[max(0, self.kept - 20) : self.kept + 20]
+        few = [*self.keywords, *invented, *at_the_cut, *self.chosen, "never seen"]
+        return list(dict.fromkeys(few))
+
 
 def make_plan(seed: int, count: int) -> Plan:
     """A pipeline with *count* candidates; silent slices and invented ids at random."""

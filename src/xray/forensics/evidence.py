@@ -19,8 +19,8 @@ Key = tuple[str | None, str]
 """What one decision of a step is about: (`by`, candidate id)."""
 
 
-_MAX_ANSWERS: Final = 64
-"""How many candidates a roster's word is remembered for: one question asks often for a few."""
+_MAX_FOUND: Final = 64
+"""How many candidates' decisions are remembered: one question asks often for a few."""
 
 
 class Ledger:
@@ -47,7 +47,7 @@ class Ledger:
         self._load_roster = load_roster
         self._list_known = list_known
         self._opened: dict[int, Decision] = {}
-        self._answers: dict[str, list[Decision]] = {}
+        self._found: dict[str, list[Decision]] = {}
 
     @cached_property
     def roster(self) -> Roster | None:
@@ -184,7 +184,7 @@ class Ledger:
 
     def has(self, candidate_id: str) -> bool:
         """Whether some row, or the roster, is about *candidate_id*."""
-        return candidate_id in self._positions or bool(self._ask_roster(candidate_id))
+        return candidate_id in self._positions or bool(self.find(candidate_id))
 
     def has_row(self, candidate_id: str) -> bool:
         """Whether some row is about *candidate_id*."""
@@ -195,6 +195,14 @@ class Ledger:
 
         Rows that only illustrate come last.
         """
+        found = self._found.get(candidate_id)
+        if found is None:
+            if len(self._found) >= _MAX_FOUND:
+                self._found.clear()
+            found = self._found[candidate_id] = self._find(candidate_id)
+        return found
+
+    def _find(self, candidate_id: str) -> list[Decision]:
         rows = self.find_rows(candidate_id)
         counted = {row.by for row in rows if row.decision is not None and not row.is_logged}
         named = [row for row in self._ask_roster(candidate_id) if row.by not in counted]
@@ -205,14 +213,8 @@ class Ledger:
         return [self._row(index) for index in self._positions.get(candidate_id, ())]
 
     def _ask_roster(self, candidate_id: str) -> list[Decision]:
-        found = self._answers.get(candidate_id)
-        if found is None:
-            if len(self._answers) >= _MAX_ANSWERS:
-                self._answers.clear()
-            roster = self.roster
-            found = [] if roster is None else roster.find(candidate_id)
-            self._answers[candidate_id] = found
-        return found
+        roster = self.roster
+        return [] if roster is None else roster.find(candidate_id)
 
     def rows(self, verdicts: Sequence[Verdict]) -> Iterator[Decision]:
         """The rows whose verdict is among *verdicts*, opened as they are asked for."""

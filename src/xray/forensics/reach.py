@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from xray.forensics.evidence import Key, Ledger
 from xray.model.records import Step
-from xray.model.vocabulary import Verdict
+from xray.model.vocabulary import VERDICTS, Verdict
 
 Role = Literal["creates", "keeps", "maps", "contains"]
 
@@ -67,6 +67,7 @@ class Reach:
         self.candidate_id = candidate_id
         self._graph = graph
         self._let_through: dict[str, frozenset[Key]] = {}
+        self._decided: dict[str, frozenset[Key]] = {}
 
     def keys(self, step: Step, verdict: Verdict) -> frozenset[Key]:
         """The candidates *step* decided with *verdict*."""
@@ -79,8 +80,11 @@ class Reach:
         """The candidates *step* decided."""
         if self.candidate_id is None:
             return self._graph.ledger(step).decided
-        verdicts: tuple[Verdict, ...] = ("rejected", "accepted", "selected")
-        return frozenset().union(*(self.keys(step, verdict) for verdict in verdicts))
+        found = self._decided.get(step.step_id)
+        if found is None:
+            keys = (self.keys(step, verdict) for verdict in VERDICTS)
+            found = self._decided[step.step_id] = frozenset().union(*keys)
+        return found
 
     def let_through(self, step: Step) -> frozenset[Key]:
         """The selected of *step* if any, else its accepted, else what it did not reject."""
