@@ -163,8 +163,8 @@ class Draw:
         passed, count = self._count_passed(), len(segment.ids)
         self._apart += count
         chosen: dict[int, int] = {}
-        while self._next_place <= passed + count:
-            place = max(self._next_place, passed + 1)
+        # The next place is read once a turn, because another thread may move it meanwhile.
+        while (place := max(self._next_place, passed + 1)) <= passed + count:
             chosen[self._choose_slot(place)] = place - passed - 1
         indexes = list(chosen.values())
         for slot, index, row in zip(chosen, indexes, encode(indexes), strict=True):

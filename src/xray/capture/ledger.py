@@ -7,7 +7,7 @@ of the rows after the census a fair sample is kept for each verdict and reason.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from random import Random
 from typing import Final, NamedTuple, cast
@@ -134,12 +134,13 @@ class Ledger:
             encode: makes the rows of the decisions at some places.
         """
         codes, kinds = decisions.codes, decisions.kinds
-        segments: list[Segment | None] = [None for _ in kinds]
+        segments: dict[int, Segment] = {}
+        places_of: dict[int, Sequence[int]] = {}
         # In the order in which they first occur, as single verbs would have met them.
         met = [code for code in range(len(kinds)) if codes.find(code, start) >= 0]
         for code in sorted(met, key=lambda code: codes.find(code, start)):
             kind = kinds[code]
-            places, ids = decisions.ids.of_code(codes, code, start)
+            places_of[code], ids = decisions.ids.of_code(codes, code, start)
             combination = self.find(
                 kind.verdict,
                 kind.reason
@@ -149,18 +150,19 @@ class Ledger:
                 is_named=bool(kind.reason),
                 failed_check=kind.failed_check,
             )
-            segment = Segment(combination, ids)
+            segment = segments[code] = Segment(combination, ids)
             combination.segments.append(segment)
-            segments[code] = segment
-            combination.draw.ask_many(segment, _encode_at(places, encode))
-        self.order.append(Batch(codes[start:], segments))
+        # All are counted before any is drawn, so that a row that cannot be made costs a sample.
+        self.order.append(Batch(codes[start:], [segments.get(code) for code in range(len(kinds))]))
+        for code, segment in segments.items():
+            segment.combination.draw.ask_many(segment, _encode_at(places_of[code], encode))
         self._offer_many(decisions, start, segments, encode)
 
     def _offer_many(
         self,
         decisions: Decisions,
         start: int,
-        segments: Sequence[Segment | None],
+        segments: Mapping[int, Segment],
         encode: Callable[[Sequence[int]], Iterable[bytes]],
     ) -> None:
         codes = decisions.codes
@@ -169,12 +171,10 @@ class Ledger:
             rows = encode([place for place, _ in near])
             for (place, margin), row in zip(near, rows, strict=True):
                 code = codes[place]
-                segment = segments[code]
-                assert segment is not None
                 if code not in places_of:
                     places_of[code] = find_places(codes, code, start)
                 index = bisect_left(places_of[code], place)
-                self.nearest.offer(check, margin, segment, index, partial(_same, row))
+                self.nearest.offer(check, margin, segments[code], index, partial(_same, row))
 
     def watch(self, plain: PlainCombinations, reason: str | None) -> Combination | None:
         """Make decisions with *reason* fall into *plain*; None where they must be looked at.
