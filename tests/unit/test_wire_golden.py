@@ -3,7 +3,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from xray.model.facts import Receipt, RunStarted, StepFinished, StepRoster, fact_id
+from xray.model.facts import (
+    ACCEPTED,
+    REJECTED,
+    SELECTED,
+    Receipt,
+    RunStarted,
+    StepFinished,
+    StepRoster,
+    fact_id,
+)
 from xray.model.tallies import RATE_EDGES, Tallied
 from xray.model.values import open_value
 from xray.wire.codec import JSON, MSGPACK, DecodedBatch, decode_batch, encode_fact, frame_batch
@@ -36,8 +45,15 @@ def test_the_golden_batch_means_what_it_says() -> None:
     assert filtered.reservoirs[0].seen == 1200
     roster, tallied = batch.facts[-2:]
     assert isinstance(roster, StepRoster)
-    assert (roster.total, roster.size, filtered.roster_chunks) == (4, 4, 1)
+    assert (roster.total, roster.size, filtered.roster_chunks) == (10, 10, 1)
     assert roster.groups[0].ids[2] == "größe-9"
+    named = [(group.verdict, group.by, group.ids) for group in roster.all_groups()[2:]]
+    assert named == [
+        (REJECTED, None, ["17", "1099511627776"]),
+        (ACCEPTED, None, ["-3"]),
+        (SELECTED, None, ["größe-1", "B0CX1"]),
+        (ACCEPTED, "q-1", ["q-9"]),
+    ]
     assert len({fact_id(fact) for fact in batch.facts}) == 9
     assert isinstance(tallied, Tallied)
     assert tallied.runs.count == tallied.steps[0].count == 200

@@ -21,6 +21,7 @@ from xray.model.bounds import (
     Weight,
     Whole,
 )
+from xray.model.columns import IdColumn
 from xray.model.tallies import Tallied
 from xray.model.vocabulary import CaptureLevel, RunStatus, StepStatus, StepType
 
@@ -165,6 +166,40 @@ class RosterGroup(Struct, array_like=True, frozen=True):
     origin: list[OriginRef] | None
     by: str | None
     ids: Annotated[list[CandidateId], Meta(max_length=MAX_ROSTER_CHUNK_IDS)]
+
+
+class RosterFate(Struct, array_like=True, frozen=True):
+    """What is known about some candidates of a column; the fields are those of a `RosterGroup`."""
+
+    verdict: DecidedCode
+    reason: str | None = None
+    origin: list[OriginRef] | None = None
+    by: str | None = None
+
+
+class RosterColumn(Struct, array_like=True, frozen=True):
+    """Candidates that were decided in one call, in its order.
+
+    Args:
+        fates: what is known about them.
+        codes: for each candidate the place of its fate, one byte.
+        ids: the candidates.
+    """
+
+    fates: list[RosterFate]
+    codes: bytes
+    ids: IdColumn | list[CandidateId]
+
+    def groups(self) -> list[RosterGroup]:
+        """The same as groups, which hold the candidates of one fate each."""
+        named: list[list[str]] = [[] for _ in self.fates]
+        for code, candidate_id in zip(self.codes, self.ids, strict=True):
+            named[code].append(candidate_id)
+        return [
+            RosterGroup(fate.verdict, fate.reason, fate.origin, fate.by, ids)
+            for fate, ids in zip(self.fates, named, strict=True)
+            if ids
+        ]
 
 
 class OriginCount(Struct, array_like=True, frozen=True):
@@ -340,7 +375,9 @@ class StepRoster(Struct, tag="step_roster", tag_field="fact", kw_only=True, froz
     Args:
         chunk: from 1.
         total: how many candidates stand in all chunks of this step together.
-        groups: the candidates of this chunk, at most `MAX_ROSTER_CHUNK_IDS`.
+        groups: candidates of this chunk by what is known about them.
+        columns: candidates of this chunk as they were decided many at once. Together with `groups`
+            at most `MAX_ROSTER_CHUNK_IDS`.
     """
 
     run_id: Uuid
@@ -348,11 +385,16 @@ class StepRoster(Struct, tag="step_roster", tag_field="fact", kw_only=True, froz
     chunk: Annotated[int, Meta(ge=1, le=MAX_ROSTER_CHUNK)]
     total: Annotated[int, Meta(ge=0, le=MAX_ROSTER_IDS)]
     groups: list[RosterGroup] = []
+    columns: list[RosterColumn] = []
 
     @property
     def size(self) -> int:
         """How many candidates this chunk names."""
-        return sum([len(group.ids) for group in self.groups])
+        return sum([len(part.ids) for parts in (self.groups, self.columns) for part in parts])
+
+    def all_groups(self) -> list[RosterGroup]:
+        """Everybody in this chunk by groups."""
+        return [*self.groups, *(group for column in self.columns for group in column.groups())]
 
 
 RunFact = RunStarted | RunFinished | RunPatched | StepFinished | StepRows | StepRoster

@@ -10,6 +10,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import repeat
 from typing import Final, Protocol
 
 import msgspec
@@ -24,7 +25,7 @@ from xray.model.compact import (
     from_bytes,
     to_bytes,
 )
-from xray.model.facts import OriginRef, StepRoster
+from xray.model.facts import OriginRef, RosterFate, RosterGroup, StepRoster
 from xray.model.hashing import hash64
 from xray.model.vocabulary import VERDICTS, Verdict
 
@@ -301,12 +302,7 @@ class FateTable:
 def name_entries(chunks: Iterable[StepRoster]) -> NamedEntries:
     """The candidates that *chunks* name, by id."""
     table = FateTable()
-    coded = [
-        (candidate_id, code)
-        for chunk in chunks
-        for code, ids in _coded_groups(chunk, table)
-        for candidate_id in ids
-    ]
+    coded = [entry for chunk in chunks for entry in _code_entries(chunk, table)]
     return NamedEntries(table.fates, coded)
 
 
@@ -316,8 +312,7 @@ def hash_entries(chunk: StepRoster) -> HashedEntries:
     entries = sorted(
         [
             hash64(candidate_id) << CODE_BITS | code
-            for code, ids in _coded_groups(chunk, table)
-            for candidate_id in ids
+            for candidate_id, code in _code_entries(chunk, table)
         ]
     )
     return HashedEntries(
@@ -333,10 +328,16 @@ def compact_entries(holding: HashedEntries) -> Iterator[tuple[int, bytes]]:
     return encode_parts(Universe(len(holding)), everything, len(holding.fates))
 
 
-def _coded_groups(chunk: StepRoster, table: FateTable) -> Iterator[tuple[int, Sequence[str]]]:
+def _code_entries(chunk: StepRoster, table: FateTable) -> Iterator[tuple[str, int]]:
     for group in chunk.groups:
-        fate = Fate(group.verdict, group.reason, tuple(group.origin or ()), group.by)
-        yield table.code(fate), group.ids
+        yield from zip(group.ids, repeat(table.code(_fate_of(group))))
+    for column in chunk.columns:
+        codes = [table.code(_fate_of(fate)) for fate in column.fates]
+        yield from zip(column.ids, map(codes.__getitem__, column.codes), strict=True)
+
+
+def _fate_of(told: RosterGroup | RosterFate) -> Fate:
+    return Fate(told.verdict, told.reason, tuple(told.origin or ()), told.by)
 
 
 _fates_decoder: Final = msgspec.msgpack.Decoder(list[Fate])

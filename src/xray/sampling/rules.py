@@ -10,6 +10,7 @@ import msgspec
 from xray.capture.guard import warn
 from xray.errors import InvalidQueryError
 from xray.model.clock import SystemClock
+from xray.model.columns import spell_cells
 from xray.model.counts import resolve_rows
 from xray.model.facts import (
     EVIDENCE,
@@ -132,17 +133,20 @@ class Watch:
             warn("watch", "watch= takes %d candidates; the others are left out.", _MAX_WATCHED)
         self._ids = frozenset(ids[:_MAX_WATCHED])
         self._packed = [_pack(one) for one in sorted(self._ids)]
+        self._cells = [cell for one in sorted(self._ids) for cell in spell_cells(one)]
 
     def find(self, held: Held) -> str | None:
         """The watched candidate that *held* tells a decision about; None when it tells of none."""
         encoded = held.encoded
-        if not any(packed in encoded for packed in self._packed):
+        spellings = self._cells if held.kind is StepRoster else self._packed
+        if not any(spelled in encoded for spelled in spellings):
             return None
         # The same text may stand for something else, so the few that hold it are read whole.
         fact = held.open()
         found: set[str] = set()
         if isinstance(fact, StepRoster):
             found.update(*(group.ids for group in fact.groups))
+            found.update(*(column.ids for column in fact.columns))
         elif isinstance(fact, (StepFinished, StepRows)):
             found.update(row.candidate_id for row in _list_rows(fact) if row.verdict != EVIDENCE)
         return min(self._ids & found, default=None)

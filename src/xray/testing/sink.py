@@ -188,7 +188,7 @@ class MemorySink:
         step_id = self.step(name).step_id
         chunks = [chunk for chunk in self._of_kind(StepRoster) if chunk.step_id == step_id]
         ordered = sorted(chunks, key=lambda chunk: chunk.chunk)
-        return [group for chunk in ordered for group in chunk.groups]
+        return [group for chunk in ordered for group in chunk.all_groups()]
 
     def summarize(self, run_id: str) -> RunSummary:
         """How the run went, as `run.summary()` asks.

@@ -10,11 +10,13 @@ import msgspec
 from msgspec import Raw, Struct
 
 from xray.errors import InvalidRecordError, LimitExceededError, XRayError
+from xray.model.columns import IdColumn
 from xray.model.facts import (
     MAX_ROSTER_CHUNK_IDS,
     Fact,
     Refusal,
     Reservoir,
+    RosterColumn,
     RunFinished,
     RunPatched,
     RunStarted,
@@ -300,6 +302,24 @@ def _check_roster(roster: StepRoster) -> None:
             "A chunk of a roster names more candidates than its total.",
             hint="Let total count the candidates in all chunks of the step.",
         )
+    for column in roster.columns:
+        fault = _find_fault(column)
+        if fault is not None:
+            raise InvalidRecordError(
+                f"A column of a roster cannot be read: {fault}.",
+                hint="See the roster column in spec/wire.md, or name the candidates in groups.",
+            )
+
+
+def _find_fault(column: RosterColumn) -> str | None:
+    fault = column.ids.find_fault() if isinstance(column.ids, IdColumn) else None
+    if fault is not None:
+        return fault
+    if len(column.codes) != len(column.ids):
+        return f"it has {len(column.codes)} codes for {len(column.ids)} candidates"
+    if column.codes and max(column.codes) >= len(column.fates):
+        return f"code {max(column.codes)} stands for none of its {len(column.fates)} fates"
+    return None
 
 
 def name_encoded(encoded: bytes, *, is_json: bool = False) -> str | None:

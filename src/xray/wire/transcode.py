@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +19,8 @@ _ESCAPE: Final = re.compile(
     re.DOTALL,
 )
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+
+_COLUMN_LENGTH: Final = 3
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.json.Decoder()
@@ -53,6 +56,7 @@ def transcode_fact(raw: bytes) -> bytes:
     """
     try:
         value: Any = _decoder.decode(raw)
+        _open_columns(value)
         try:
             return _encoder.encode(value)
         except OverflowError:
@@ -63,7 +67,22 @@ def transcode_fact(raw: bytes) -> bytes:
             hint="Replace what lies too deep with a mark, as spec/wire.md describes.",
             code="too_deep",
         ) from None
-    except (msgspec.MsgspecError, UnicodeError) as error:
+    except (msgspec.MsgspecError, ValueError) as error:
         raise InvalidRecordError(
             f"The fact is not JSON: {error}.", hint="See spec/wire.md."
         ) from None
+
+
+def _open_columns(fact: Any) -> None:
+    """Make bytes of what the columns of a roster hold as base64; what is none stays for others."""
+    columns = fact.get("columns") if type(fact) is dict else None
+    for column in columns if type(columns) is list else ():
+        if type(column) is list and len(column) == _COLUMN_LENGTH:
+            column[1] = _open_bytes(column[1])
+            ids = column[2]
+            if type(ids) is dict and "cells" in ids:
+                ids["cells"] = _open_bytes(ids["cells"])
+
+
+def _open_bytes(value: object) -> object:
+    return b64decode(value, validate=True) if type(value) is str else value
