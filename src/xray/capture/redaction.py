@@ -52,6 +52,7 @@ DEFAULT_REDACTED_KEYS: Final = (
 )
 """Words, or words in a row, that make a key telling; `token` has rules of its own."""
 
+# Patterns are compiled when a key is first judged, so that `import xray` stays cheap.
 # So telling that they count within a longer word too: `dbpassword`, `clientsecret`, `openaiapikey`.
 _TELLING_ANYWHERE: Final = (
     r"password|passwd|passphrase|credential|authorization|secret(?![a-z])"
@@ -63,23 +64,23 @@ _HINTS: Final = (
     *("auth", "bearer", "card", "connection", "cookie", "cred", "csrf", "cvc", "cvv", "dsn"),
     *("jwt", "key", "otp", "pass", "pwd", "secret", "session", "social", "ssn", "token", "xsrf"),
 )
-_TOKEN: Final = re.compile(r"token(?![a-z])")
-_OF_CREDENTIALS: Final = re.compile(
+_TOKEN: Final = r"token(?![a-z])"
+_OF_CREDENTIALS: Final = (
     r"(?<![a-z])(?:access|api|auth|bearer|bot|csrf|deploy|device|login|oauth_?\d*|personal|push"
     r"|refresh|reset|secret|security|session|webhook|xsrf)_tokens?(?![a-z])"
 )
-_BEFORE_TOKEN: Final = re.compile(
+_BEFORE_TOKEN: Final = (
     r"(?<![a-z])(?:avg|bos|cls|end|eos|first|last|mask|max|mean|min|n|num|pad|per|sep|special"
     r"|start|stop|total|unk)_$"
 )
-_AFTER_TOKEN: Final = re.compile(
+_AFTER_TOKEN: Final = (
     r"_(?:budget|classification|cost|count|distribution|embedding|entropy|frequency|id|index"
     r"|indice|len|length|level|limit|logprob|mask|max|min|number|offset|overlap|per|position"
     r"|price|prob|probabilitie|probability|rate|ratio|score|set|similarity|size|sort|stat|total"
     r"|type|usage|used|weight|window)s?(?![a-z])"
 )
-_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_BETWEEN_WORDS: Final = re.compile(r"[\W_]+")
+_CAMEL: Final = r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
+_BETWEEN_WORDS: Final = r"[\W_]+"
 _MAX_KNOWN_KEYS: Final = 10_000
 _MAX_KNOWN_KEY_LENGTH: Final = 64
 _MAX_KEY_LENGTH: Final = 4_096
@@ -167,12 +168,12 @@ class Redactor:
 def _names_credential_token(words: str) -> bool:
     if "token" not in words:
         return False
-    if _OF_CREDENTIALS.search(words):
+    if re.search(_OF_CREDENTIALS, words):
         return True
     return any(
-        not _BEFORE_TOKEN.search(words[: found.start()])
-        and not _AFTER_TOKEN.match(words, found.end())
-        for found in _TOKEN.finditer(words)
+        not re.search(_BEFORE_TOKEN, words[: found.start()])
+        and not re.match(_AFTER_TOKEN, words[found.end() :])
+        for found in re.finditer(_TOKEN, words)
     )
 
 
@@ -186,11 +187,11 @@ def _match_words(term: str) -> str:
 
 
 def _join_words(key: str) -> str:
-    return _fold(_CAMEL.sub("_", _normalize(key)))
+    return _fold(re.sub(_CAMEL, "_", _normalize(key)))
 
 
 def _fold(key: str) -> str:
-    return _BETWEEN_WORDS.sub("_", _normalize(key).casefold()).strip("_")
+    return re.sub(_BETWEEN_WORDS, "_", _normalize(key).casefold()).strip("_")
 
 
 def _normalize(key: str) -> str:

@@ -12,7 +12,7 @@ from xray.capture.sets.columns import is_column
 from xray.capture.sets.libraries import find_library
 from xray.model.vocabulary import OPERATORS, parse_operator
 
-_COMPARISON: Final = re.compile(
+_COMPARISON: Final = (
     r'\[\(col\("(?P<field>[^"]+)"\)\) (?P<op><=|<|>=|>|==|!=) '
     r"\((?:dyn (?P<kind>int|float): )(?P<limit>-?[0-9.]+(?:e[+-]?[0-9]+)?)\)\]"
 )
@@ -111,7 +111,7 @@ def _read_rule(given: Any, number: int) -> AnyRule:
 
 def _read_expression(name: str, expression: Any) -> AnyRule:
     """A comparison of one column with a number as such, so that it leaves evidence."""
-    read = _COMPARISON.fullmatch(str(expression))
+    read = re.fullmatch(_COMPARISON, str(expression))
     if read is None:
         return Condition(name, expression)
     number = int if read["kind"] == "int" else float
