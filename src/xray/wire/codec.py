@@ -17,12 +17,12 @@ from xray.model.facts import (
     Refusal,
     Reservoir,
     RosterColumn,
+    RosterGroup,
     RunFinished,
-    RunPatched,
-    RunStarted,
     StepFinished,
     StepRoster,
 )
+from xray.wire.freeform import check_freeform, nests_deeper, values_of
 from xray.wire.limits import DEFAULT_LIMITS, Limits
 from xray.wire.plain import plain_struct, refuse_object
 from xray.wire.scan import has_more_nodes, mend_text
@@ -36,11 +36,6 @@ _STEP_KINDS: Final = ("step_finished", "step_rows", "step_roster")
 _FACT_KINDS: Final = ("run_started", "run_finished", "run_patched", *_STEP_KINDS, "tallied")
 _MAX_BATCH_ID_LENGTH: Final = 128
 _MAX_SHOWN_ID_LENGTH: Final = 128
-# Every container header is one of these bytes; text and numbers may hold them too, so that
-# counting them gives an upper bound without a walk.
-_NOT_CONTAINERS: Final = bytes(
-    byte for byte in range(256) if not (0x80 <= byte <= 0x9F or 0xDC <= byte <= 0xDF)
-)
 
 
 class _Envelope(Struct, kw_only=True):
@@ -117,22 +112,40 @@ def decode_fact(encoded: bytes, limits: Limits = DEFAULT_LIMITS) -> Fact:
             hint="Send the decisions of a large step in chunks.",
         )
     try:
-        value = _any_decoder.decode(encoded)
+        return _open_fact(encoded, limits)
     except UnicodeDecodeError:
         encoded = mend_text(encoded)
-        value = _decode_any(encoded)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    try:
+        return _open_fact(encoded, limits)
+    except UnicodeDecodeError as error:
         raise _invalid(error) from None
-    if _is_deeper(value, encoded, limits.max_depth):
-        raise _too_deep()
+
+
+def _open_fact(encoded: bytes, limits: Limits) -> Fact:
     try:
         fact: Fact = _fact_decoder.decode(encoded)
+        check_freeform(fact, limits.max_depth)
+    except RecursionError:
+        raise _too_deep() from None
     except msgspec.MsgspecError as error:
-        if isinstance(value, dict) and value.get("fact") not in _FACT_KINDS:
-            raise _unknown_fact() from None
-        raise _invalid(error) from None
+        raise _explain(error, encoded, limits) from None
     _check_rules(fact, limits)
     return fact
+
+
+def _explain(error: msgspec.MsgspecError, encoded: bytes, limits: Limits) -> InvalidRecordError:
+    """What is wrong with a fact that could not be decoded."""
+    try:
+        value = _any_decoder.decode(encoded)
+    except RecursionError:
+        return _too_deep()
+    except msgspec.MsgspecError as worse:
+        return _invalid(worse)
+    if nests_deeper(value, limits.max_depth):
+        return _too_deep()
+    if isinstance(value, dict) and value.get("fact") not in _FACT_KINDS:
+        return _unknown_fact()
+    return _invalid(error)
 
 
 def frame_batch(batch_id: str, client: str, encoded_facts: Sequence[bytes]) -> bytes:
@@ -224,34 +237,9 @@ def _check_version(found: _Version) -> None:
         )
 
 
-def _decode_any(encoded: bytes) -> object:
-    try:
-        value: object = _any_decoder.decode(encoded)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise _invalid(error) from None
-    return value
-
-
-def _is_deeper(value: object, encoded: bytes, max_depth: int) -> bool:
-    if len(encoded.translate(None, _NOT_CONTAINERS)) <= max_depth:
-        return False
-    level: list[Any] = [value]
-    for _ in range(max_depth):
-        level = [
-            item
-            for container in level
-            if type(container) is dict or type(container) is list
-            for item in (container.values() if type(container) is dict else container)
-            if type(item) is dict or type(item) is list
-        ]
-        if not level:
-            return False
-    return True
-
-
 def _check_rules(fact: Fact, limits: Limits) -> None:
-    for raw in _free_values(fact):
-        if len(memoryview(raw)) > limits.max_value_bytes:
+    for raw in values_of(fact):
+        if len(raw) > limits.max_value_bytes:
             raise LimitExceededError(
                 f"A value of the fact has more than the {limits.max_value_bytes} bytes accepted.",
                 hint="Shorten it with a mark, as spec/wire.md describes.",
@@ -266,16 +254,6 @@ def _check_rules(fact: Fact, limits: Limits) -> None:
             _check_reservoir(reservoir)
     if isinstance(fact, StepRoster):
         _check_roster(fact)
-
-
-def _free_values(fact: Fact) -> tuple[Raw, ...]:
-    if isinstance(fact, RunStarted):
-        return fact.input, fact.metadata, fact.params
-    if isinstance(fact, StepFinished):
-        return fact.params, fact.input, fact.output, fact.stats
-    if isinstance(fact, (RunFinished, RunPatched)):
-        return fact.output, fact.metadata
-    return ()
 
 
 def _check_reservoir(reservoir: Reservoir) -> None:
@@ -302,8 +280,8 @@ def _check_roster(roster: StepRoster) -> None:
             "A chunk of a roster names more candidates than its total.",
             hint="Let total count the candidates in all chunks of the step.",
         )
-    for column in roster.columns:
-        fault = _find_fault(column)
+    for part in (*roster.groups, *roster.columns):
+        fault = _find_fault(part)
         if fault is not None:
             raise InvalidRecordError(
                 f"A column of a roster cannot be read: {fault}.",
@@ -311,7 +289,15 @@ def _check_roster(roster: StepRoster) -> None:
             )
 
 
-def _find_fault(column: RosterColumn) -> str | None:
+def _find_fault(part: RosterGroup | RosterColumn) -> str | None:
+    if part.ranking is not None:
+        fault = part.ranking.find_fault(len(part.ids))
+        if fault is not None:
+            return fault
+    return _find_column_fault(part) if isinstance(part, RosterColumn) else None
+
+
+def _find_column_fault(column: RosterColumn) -> str | None:
     fault = column.ids.find_fault() if isinstance(column.ids, IdColumn) else None
     if fault is not None:
         return fault
@@ -348,8 +334,6 @@ def name_encoded(encoded: bytes, *, is_json: bool = False) -> str | None:
 
 
 def _invalid(error: Exception) -> InvalidRecordError:
-    if isinstance(error, RecursionError):
-        return _too_deep()
     return InvalidRecordError(f"The fact breaks a rule: {error}.", hint="See spec/wire.md.")
 
 
