@@ -22,7 +22,6 @@ from xray.model.bounds import (
     Whole,
 )
 from xray.model.columns import IdColumn
-from xray.model.ranking import Ranking
 from xray.model.tallies import Tallied
 from xray.model.vocabulary import CaptureLevel, RunStatus, StepStatus, StepType
 
@@ -162,7 +161,6 @@ class RosterGroup(Struct, array_like=True, frozen=True):
         origin: what brought them.
         by: the query or left record they were decided for.
         ids: the candidates.
-        ranking: where each of them stands.
     """
 
     verdict: DecidedCode
@@ -170,7 +168,6 @@ class RosterGroup(Struct, array_like=True, frozen=True):
     origin: list[OriginRef] | None
     by: str | None
     ids: Annotated[list[CandidateId], Meta(max_length=MAX_ROSTER_CHUNK_IDS)]
-    ranking: Ranking | None = None
 
 
 class RosterFate(Struct, array_like=True, frozen=True):
@@ -189,16 +186,14 @@ class RosterColumn(Struct, array_like=True, frozen=True):
         fates: what is known about them.
         codes: for each candidate the place of its fate, one byte.
         ids: the candidates.
-        ranking: where each of them stands.
     """
 
     fates: list[RosterFate]
     codes: bytes
     ids: IdColumn | list[CandidateId]
-    ranking: Ranking | None = None
 
     def groups(self) -> list[RosterGroup]:
-        """The same as groups, which hold the candidates of one fate each, without a ranking."""
+        """The same as groups, which hold the candidates of one fate each."""
         named: list[list[str]] = [[] for _ in self.fates]
         for code, candidate_id in zip(self.codes, self.ids, strict=True):
             named[code].append(candidate_id)
