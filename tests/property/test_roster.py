@@ -9,12 +9,14 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from xray.model.compact import CODE_BITS, Part, Universe, encode_part, encode_parts
 from xray.model.facts import OriginRef, RosterGroup, StepRoster
 from xray.model.hashing import hash64
 from xray.model.holdings import (
     CompactEntries,
+    Entries,
     Fate,
     FateTable,
     HashedEntries,
@@ -27,6 +29,7 @@ from xray.model.holdings import (
     name_entries,
 )
 from xray.model.missing import Candidates, find_missing
+from xray.model.ranking import make_ranking
 from xray.model.roster import Roster
 
 _QUICK_PROBES = 200_000
@@ -59,7 +62,16 @@ def chunks(draw: st.DrawFn) -> StepRoster:
     groups = [RosterGroup(*mark, ids=[]) for mark in marks]
     for candidate_id in ids:
         groups[draw(st.integers(0, len(groups) - 1))].ids.append(candidate_id)
-    return chunk_of(groups)
+    return chunk_of([draw(ranked(group)) for group in groups])
+
+
+def ranked(group: RosterGroup) -> st.SearchStrategy[RosterGroup]:
+    """*group* with ranks, scores, both or neither, and some of its candidates without them."""
+    count = len(group.ids)
+    each = st.none() | st.lists(st.none() | st.integers(0, 1 << 33), min_size=count, max_size=count)
+    scores = st.lists(st.none() | st.floats(), min_size=count, max_size=count)
+    rankings = st.builds(make_ranking, each, st.none() | scores)
+    return rankings.map(lambda ranking: replace(group, ranking=ranking))
 
 
 def numbered(ids: Sequence[str], groups: int = 3) -> StepRoster:
@@ -169,15 +181,15 @@ def test_chunks_merged_part_by_part_are_the_set_built_at_once(pieces: list[StepR
     merged: dict[int, bytes] = {}
     for part in range(universe.part_count):
         first, beyond = universe.part_start(part), universe.part_start(part + 1)
-        entries = sorted(
-            entry
-            for holding in holdings
-            for entry in holding.between(
-                first, beyond, [table.code(fate) for fate in holding.fates]
+        entries = Entries([], [])
+        for holding in holdings:
+            codes = [table.code(fate) for fate in holding.fates]
+            entries.add(holding.between(first, beyond, codes))
+        entries.sort()
+        if entries.coded:
+            merged[part] = encode_part(
+                universe, part, entries.coded, len(table.fates), entries.places
             )
-        )
-        if entries:
-            merged[part] = encode_part(universe, part, entries, len(table.fates))
     assert merged == at_once
 
 
@@ -345,5 +357,5 @@ def test_nothing_is_missing_where_everything_was_decided() -> None:
 
 
 def test_a_named_entry_is_looked_up_by_its_own_hash() -> None:
-    entries = NamedEntries([Fate(1)], [("a", 0), ("b", 0)])
+    entries = NamedEntries([Fate(1)], [("a", 0, 0), ("b", 0, 0)])
     assert [first for first, _, _ in entries.spans()] == sorted([hash64("a"), hash64("b")])

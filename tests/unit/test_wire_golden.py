@@ -13,6 +13,7 @@ from xray.model.facts import (
     StepRoster,
     fact_id,
 )
+from xray.model.ranking import Placing, unpack_place
 from xray.model.tallies import RATE_EDGES, Tallied
 from xray.model.values import open_value
 from xray.wire.codec import JSON, MSGPACK, DecodedBatch, decode_batch, encode_fact, frame_batch
@@ -54,6 +55,13 @@ def test_the_golden_batch_means_what_it_says() -> None:
         (SELECTED, None, ["größe-1", "B0CX1"]),
         (ACCEPTED, "q-1", ["q-9"]),
     ]
+    first_ranked, second_ranked = roster.groups[1].ranking, roster.columns[1].ranking
+    assert first_ranked is not None
+    assert second_ranked is not None
+    assert list(map(unpack_place, first_ranked.places(1))) == [
+        Placing(11, 0.410003662109375, 0.00000762939453125 / 2)
+    ]
+    assert list(map(unpack_place, second_ranked.places(2))) == [Placing(1), None]
     assert len({fact_id(fact) for fact in batch.facts}) == 9
     assert isinstance(tallied, Tallied)
     assert tallied.runs.count == tallied.steps[0].count == 200

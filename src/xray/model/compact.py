@@ -11,11 +11,12 @@ one another. Such *lookalikes* are kept whole beside it, so a member is never ta
 
 A universe is cut into *parts* of 16,384 buckets, about 10,000 hashes: one is built in a few
 milliseconds, and a lookup needs no other.
+
+A member may also have a place among the others, its rank and its score (`model.ranking`).
 """
 
 from __future__ import annotations
 
-import sys
 import zlib
 from array import array
 from bisect import bisect_left
@@ -25,6 +26,9 @@ from itertools import accumulate
 from typing import Final, Literal
 
 from msgspec import Struct
+
+from xray.model.packed_arrays import from_bytes, to_bytes
+from xray.model.ranking import Places, encode_places
 
 HASH_BITS: Final = 64
 CODE_BITS: Final = 32
@@ -36,10 +40,11 @@ _LOW_BITS: Final = 16
 _LOW_MASK: Final = (1 << _LOW_BITS) - 1
 _CODE_MASK: Final = (1 << CODE_BITS) - 1
 _NIBBLES: Final = 0
-_CODE_KIND: Final = (1 << 6) - 1
+_CODE_KIND: Final = (1 << 5) - 1
 _CODE_TYPES: Final[tuple[Literal["B", "H", "I"], ...]] = ("B", "H", "I")
 _DEFLATED: Final = 1 << 7
 _HAS_LOOKALIKES: Final = 1 << 6
+_HAS_PLACES: Final = 1 << 5
 _LOOKALIKE_BYTES: Final = 12
 """Where an entry stands, in 4 bytes, and its whole hash, in 8."""
 _RAW_DEFLATE: Final = -15
@@ -92,7 +97,13 @@ class Universe(Struct, frozen=True):
         return -(-(number << HASH_BITS) // self.size)
 
 
-def encode_part(universe: Universe, part: int, entries: Sequence[int], code_count: int) -> bytes:
+def encode_part(
+    universe: Universe,
+    part: int,
+    entries: Sequence[int],
+    code_count: int,
+    places: Sequence[int] = (),
+) -> bytes:
     """The bytes of one part.
 
     Args:
@@ -100,6 +111,7 @@ def encode_part(universe: Universe, part: int, entries: Sequence[int], code_coun
         part: which part.
         entries: hashes and codes of this part, as `CODE_BITS` says, ascending.
         code_count: how many different codes the set uses.
+        places: where each entry stands, as `model.ranking` packs it; empty where none does.
     """
     size = universe.size
     numbers = [(entry >> CODE_BITS) * size >> HASH_BITS for entry in entries]
@@ -109,15 +121,22 @@ def encode_part(universe: Universe, part: int, entries: Sequence[int], code_coun
         bit = index + (number >> _LOW_BITS) - first_bucket
         bitmap[bit >> 3] |= 1 << (bit & 7)
     lows = array("H", [number & _LOW_MASK for number in numbers])
-    kind, codes = _encode_codes([entry & _CODE_MASK for entry in entries], code_count)
+    own_codes = [entry & _CODE_MASK for entry in entries]
+    placed = b""
+    if any(places):
+        placed = encode_places(places, own_codes)
+        placed = len(placed).to_bytes(4, "little") + placed
+    kind, codes = _encode_codes(own_codes, code_count)
     deflated = _deflate(codes)
     if len(deflated) < len(codes):
         kind, codes = kind | _DEFLATED, deflated
     lookalikes = _encode_lookalikes(numbers, entries)
     if lookalikes:
         kind |= _HAS_LOOKALIKES
+    if placed:
+        kind |= _HAS_PLACES
     head = bytes((kind,)) + len(entries).to_bytes(3, "little")
-    return b"".join((head, bitmap, to_bytes(lows), lookalikes, codes))
+    return b"".join((head, bitmap, to_bytes(lows), lookalikes, placed, codes))
 
 
 def _encode_lookalikes(numbers: list[int], entries: Sequence[int]) -> bytes:
@@ -169,6 +188,10 @@ class Part:
         self._lookalikes: dict[int, int] = {}
         if self._kind & _HAS_LOOKALIKES:
             self._open_lookalikes()
+        self._places_at = self._codes_at
+        if self._kind & _HAS_PLACES:
+            at = self._codes_at
+            self._codes_at += 4 + int.from_bytes(data[at : at + 4], "little")
 
     def __len__(self) -> int:
         return self._count
@@ -260,6 +283,22 @@ class Part:
             return codes[index >> 1] >> ((index & 1) << 2) & 15
         return codes[index]
 
+    def place(self, index: int) -> int:
+        """Where the entry at place *index* stands, as `model.ranking` packs it; 0 for nowhere."""
+        return 0 if self._places is None else self._places.at(index)
+
+    def places(self) -> Iterator[tuple[int, int]]:
+        """Where each entry stands that does, and its code."""
+        if self._places is not None:
+            yield from zip(self._places, self._places.codes, strict=True)
+
+    @cached_property
+    def _places(self) -> Places | None:
+        if not self._kind & _HAS_PLACES:
+            return None
+        data = self._data[self._places_at + 4 : self._codes_at]
+        return Places(data, self._all_codes()[: self._count])
+
     def _all_codes(self) -> Sequence[int]:
         if self._is_in_nibbles:
             return [code for pair in self._codes for code in (pair & 15, pair >> 4)]
@@ -283,7 +322,7 @@ def _count_zeros(bitmap: bytes) -> int:
 
 
 def encode_parts(
-    universe: Universe, entries: Sequence[int], code_count: int
+    universe: Universe, entries: Sequence[int], code_count: int, places: Sequence[int] = ()
 ) -> Iterator[tuple[int, bytes]]:
     """The parts of a whole set, those without an entry left out.
 
@@ -291,30 +330,12 @@ def encode_parts(
         universe: what the set is in.
         entries: hashes and codes, as `CODE_BITS` says, ascending.
         code_count: how many different codes there are.
+        places: where each entry stands, as `model.ranking` packs it; empty where none does.
     """
     start = 0
     for part in range(universe.part_count):
         end = bisect_left(entries, universe.part_start(part + 1) << CODE_BITS, start)
         if end > start:
-            yield part, encode_part(universe, part, entries[start:end], code_count)
+            own_places = places[start:end]
+            yield part, encode_part(universe, part, entries[start:end], code_count, own_places)
         start = end
-
-
-ArrayType = Literal["B", "H", "I", "Q"]
-
-
-def to_bytes(numbers: array[int]) -> bytes:
-    """*numbers* in little-endian order."""
-    if sys.byteorder == "big":
-        numbers = numbers[:]
-        numbers.byteswap()
-    return numbers.tobytes()
-
-
-def from_bytes(kind: ArrayType, data: bytes) -> array[int]:
-    """The numbers that `to_bytes` wrote."""
-    numbers = array(kind)
-    numbers.frombytes(data)
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers

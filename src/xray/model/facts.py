@@ -22,6 +22,7 @@ from xray.model.bounds import (
     Whole,
 )
 from xray.model.columns import IdColumn
+from xray.model.ranking import Ranking
 from xray.model.tallies import Tallied
 from xray.model.vocabulary import CaptureLevel, RunStatus, StepStatus, StepType
 
@@ -161,6 +162,7 @@ class RosterGroup(Struct, array_like=True, frozen=True):
         origin: what brought them.
         by: the query or left record they were decided for.
         ids: the candidates.
+        ranking: where each of them stands.
     """
 
     verdict: DecidedCode
@@ -168,6 +170,7 @@ class RosterGroup(Struct, array_like=True, frozen=True):
     origin: list[OriginRef] | None
     by: str | None
     ids: Annotated[list[CandidateId], Meta(max_length=MAX_ROSTER_CHUNK_IDS)]
+    ranking: Ranking | None = None
 
 
 class RosterFate(Struct, array_like=True, frozen=True):
@@ -186,14 +189,16 @@ class RosterColumn(Struct, array_like=True, frozen=True):
         fates: what is known about them.
         codes: for each candidate the place of its fate, one byte.
         ids: the candidates.
+        ranking: where each of them stands.
     """
 
     fates: list[RosterFate]
     codes: bytes
     ids: IdColumn | list[CandidateId]
+    ranking: Ranking | None = None
 
     def groups(self) -> list[RosterGroup]:
-        """The same as groups, which hold the candidates of one fate each."""
+        """The same as groups, which hold the candidates of one fate each, without a ranking."""
         named: list[list[str]] = [[] for _ in self.fates]
         for code, candidate_id in zip(self.codes, self.ids, strict=True):
             named[code].append(candidate_id)

@@ -22,14 +22,16 @@ from xray.model.compact import (
     Part,
     Universe,
     encode_parts,
-    from_bytes,
-    to_bytes,
 )
 from xray.model.facts import OriginRef, RosterFate, RosterGroup, StepRoster
 from xray.model.hashing import hash64
+from xray.model.packed_arrays import from_bytes, to_bytes
+from xray.model.ranking import Ranking
 from xray.model.vocabulary import VERDICTS, Verdict
 
 _CODE_MASK: Final = (1 << CODE_BITS) - 1
+
+_COUNT_BYTES: Final = 4
 
 _MAX_LOOKUPS: Final = 200
 """From here on it is quicker to walk the entries than to look each number up."""
@@ -37,6 +39,10 @@ _MAX_LOOKUPS: Final = 200
 Span = tuple[int, int, int]
 """The first and the last hash an entry can stand for (one and the same where the hash is known),
 and its code."""
+
+
+Placed = tuple[int, int]
+"""The code of an entry, and its place as `model.ranking` packs it; 0 where it has none."""
 
 
 class Fate(Struct, array_like=True, frozen=True):
@@ -79,6 +85,14 @@ class Holding(Protocol):
         """The codes of *candidate_id*."""
         ...
 
+    def find_placed(self, candidate_id: str) -> Sequence[Placed]:
+        """The codes of *candidate_id*, each with its place."""
+        ...
+
+    def places(self) -> Iterator[Placed]:
+        """The code and the place of every entry that has one."""
+        ...
+
     def spans(self) -> Iterator[Span]:
         """Every entry, by ascending hash."""
         ...
@@ -92,19 +106,23 @@ class Holding(Protocol):
         ...
 
 
+NamedEntry = tuple[str, int, int]
+"""A candidate, the code of its fate and its place."""
+
+
 class NamedEntries:
     """A holding that knows its candidates by id, and so is never wrong.
 
     Args:
         fates: the table that codes point into.
-        entries: candidates and codes.
+        entries: candidates, codes and places.
     """
 
-    def __init__(self, fates: Sequence[Fate], entries: Iterable[tuple[str, int]]) -> None:
+    def __init__(self, fates: Sequence[Fate], entries: Iterable[NamedEntry]) -> None:
         self.fates = fates
-        self._codes: dict[str, list[int]] = {}
-        for candidate_id, code in entries:
-            self._codes.setdefault(candidate_id, []).append(code)
+        self._placed: dict[str, list[Placed]] = {}
+        for candidate_id, code, place in entries:
+            self._placed.setdefault(candidate_id, []).append((code, place))
 
     @property
     def mistaken(self) -> float:
@@ -112,11 +130,19 @@ class NamedEntries:
         return 0.0
 
     def __len__(self) -> int:
-        return sum(map(len, self._codes.values()))
+        return sum(map(len, self._placed.values()))
 
     def find(self, candidate_id: str) -> Sequence[int]:
         """The codes of *candidate_id*."""
-        return self._codes.get(candidate_id, ())
+        return [code for code, _ in self.find_placed(candidate_id)]
+
+    def find_placed(self, candidate_id: str) -> Sequence[Placed]:
+        """The codes of *candidate_id*, each with its place."""
+        return self._placed.get(candidate_id, ())
+
+    def places(self) -> Iterator[Placed]:
+        """The code and the place of every entry that has one."""
+        return (one for placed in self._placed.values() for one in placed if one[1])
 
     def spans(self) -> Iterator[Span]:
         """Every entry, by ascending hash."""
@@ -135,7 +161,9 @@ class NamedEntries:
 
     @cached_property
     def _hashed(self) -> list[tuple[int, int]]:
-        return sorted((hash64(name), code) for name, codes in self._codes.items() for code in codes)
+        return sorted(
+            (hash64(name), code) for name, placed in self._placed.items() for code, _ in placed
+        )
 
 
 class HashedEntries:
@@ -145,12 +173,20 @@ class HashedEntries:
         fates: the table that codes point into.
         hashes: ascending.
         codes: in the same order.
+        placings: their places, in the same order; empty where none has one.
     """
 
-    def __init__(self, fates: Sequence[Fate], hashes: array[int], codes: array[int]) -> None:
+    def __init__(
+        self,
+        fates: Sequence[Fate],
+        hashes: array[int],
+        codes: array[int],
+        placings: array[int],
+    ) -> None:
         self.fates = fates
         self.hashes = hashes
         self.codes = codes
+        self.placings = placings
 
     @property
     def mistaken(self) -> float:
@@ -162,11 +198,22 @@ class HashedEntries:
 
     def find(self, candidate_id: str) -> Sequence[int]:
         """The codes of *candidate_id*."""
+        return self.codes[self._range_of(candidate_id)]
+
+    def find_placed(self, candidate_id: str) -> Sequence[Placed]:
+        """The codes of *candidate_id*, each with its place."""
+        found = self._range_of(candidate_id)
+        placings = self.placings[found] or repeat(0)
+        return list(zip(self.codes[found], placings, strict=False))
+
+    def places(self) -> Iterator[Placed]:
+        """The code and the place of every entry that has one."""
+        return (one for one in zip(self.codes, self.placings, strict=False) if one[1])
+
+    def _range_of(self, candidate_id: str) -> slice:
         hashed = hash64(candidate_id)
-        start = end = bisect_left(self.hashes, hashed)
-        while end < len(self.hashes) and self.hashes[end] == hashed:
-            end += 1
-        return self.codes[start:end]
+        start = bisect_left(self.hashes, hashed)
+        return slice(start, bisect_right(self.hashes, hashed, start))
 
     def spans(self) -> Iterator[Span]:
         """Every entry, by ascending hash."""
@@ -182,7 +229,7 @@ class HashedEntries:
         start = bisect_left(self.hashes, first)
         return self.codes[start : bisect_right(self.hashes, last, start)]
 
-    def between(self, first: int, beyond: int, fate_codes: Sequence[int]) -> list[int]:
+    def between(self, first: int, beyond: int, fate_codes: Sequence[int]) -> Entries:
         """Its entries from hash *first* on and before *beyond*, under the codes of another table.
 
         Args:
@@ -192,20 +239,61 @@ class HashedEntries:
         """
         start = bisect_left(self.hashes, first)
         end = bisect_left(self.hashes, beyond, start)
-        return [
+        coded = [
             hashed << CODE_BITS | fate_codes[code]
             for hashed, code in zip(self.hashes[start:end], self.codes[start:end], strict=True)
         ]
+        return Entries(coded, list(self.placings[start:end]))
 
     def encode(self) -> bytes:
-        """Its hashes and codes, without the table."""
-        return to_bytes(self.hashes) + to_bytes(self.codes)
+        """Its hashes, codes and places, without the table."""
+        return b"".join(
+            (
+                len(self.hashes).to_bytes(_COUNT_BYTES, "little"),
+                *map(to_bytes, (self.hashes, self.codes, self.placings)),
+            )
+        )
 
     @classmethod
     def decode(cls, fates: Sequence[Fate], data: bytes) -> HashedEntries:
         """The holding that `encode` wrote."""
-        at = len(data) // 10 * 8
-        return cls(fates, from_bytes("Q", data[:at]), from_bytes("H", data[at:]))
+        count = int.from_bytes(data[:_COUNT_BYTES], "little")
+        codes_at = _COUNT_BYTES + 8 * count
+        placings_at = codes_at + 2 * count
+        return cls(
+            fates,
+            from_bytes("Q", data[_COUNT_BYTES:codes_at]),
+            from_bytes("H", data[codes_at:placings_at]),
+            from_bytes("Q", data[placings_at:]),
+        )
+
+
+class Entries:
+    """Entries on their way into a compact set.
+
+    Args:
+        coded: hashes and codes, as `CODE_BITS` says.
+        places: their places, in the same order; empty where none has one.
+    """
+
+    def __init__(self, coded: list[int], places: list[int]) -> None:
+        self.coded = coded
+        self.places = places
+
+    def add(self, others: Entries) -> None:
+        """Take *others* in."""
+        if self.places or others.places:
+            self.places += [0] * (len(self.coded) - len(self.places))
+            self.places += others.places or [0] * len(others.coded)
+        self.coded += others.coded
+
+    def sort(self) -> None:
+        """Bring them in the order in which a compact set holds them."""
+        if self.places:
+            pairs = sorted(zip(self.coded, self.places, strict=True))
+            self.coded, self.places = (list(column) for column in zip(*pairs, strict=True))
+        else:
+            self.coded.sort()
 
 
 class CompactEntries:
@@ -238,6 +326,21 @@ class CompactEntries:
     def find(self, candidate_id: str) -> Sequence[int]:
         """The codes of *candidate_id*, or, once in 100,000 times, of one that looks like it."""
         return [code for _, _, code in self.spans_of(candidate_id)]
+
+    def find_placed(self, candidate_id: str) -> Sequence[Placed]:
+        """The codes of *candidate_id*, each with its place."""
+        hashed = hash64(candidate_id)
+        part, number = self._universe.place(hashed)
+        opened = self._part(part)
+        if opened is None:
+            return []
+        found = opened.find(number, hashed, hashed)
+        return [(opened.code(index), opened.place(index)) for index in found]
+
+    def places(self) -> Iterator[Placed]:
+        """The code and the place of every entry that has one."""
+        for opened in filter(None, map(self._part, self._parts)):
+            yield from opened.places()
 
     def spans(self) -> Iterator[Span]:
         """Every entry, by ascending hash."""
@@ -309,31 +412,39 @@ def name_entries(chunks: Iterable[StepRoster]) -> NamedEntries:
 def hash_entries(chunk: StepRoster) -> HashedEntries:
     """The candidates that *chunk* names, by hash."""
     table = FateTable()
-    entries = sorted(
-        [
-            hash64(candidate_id) << CODE_BITS | code
-            for candidate_id, code in _code_entries(chunk, table)
-        ]
-    )
+    found = Entries([], [])
+    named = list(_code_entries(chunk, table))
+    found.coded = [hash64(candidate_id) << CODE_BITS | code for candidate_id, code, _ in named]
+    if any(place for _, _, place in named):
+        found.places = [place for _, _, place in named]
+    found.sort()
     return HashedEntries(
         table.fates,
-        array("Q", [entry >> CODE_BITS for entry in entries]),
-        array("H", [entry & _CODE_MASK for entry in entries]),
+        array("Q", [entry >> CODE_BITS for entry in found.coded]),
+        array("H", [entry & _CODE_MASK for entry in found.coded]),
+        array("Q", found.places),
     )
 
 
 def compact_entries(holding: HashedEntries) -> Iterator[tuple[int, bytes]]:
     """The parts of the compact set that holds what *holding* holds."""
-    everything = holding.between(0, 1 << HASH_BITS, range(len(holding.fates)))
-    return encode_parts(Universe(len(holding)), everything, len(holding.fates))
+    found = holding.between(0, 1 << HASH_BITS, range(len(holding.fates)))
+    universe = Universe(len(holding))
+    return encode_parts(universe, found.coded, len(holding.fates), found.places)
 
 
-def _code_entries(chunk: StepRoster, table: FateTable) -> Iterator[tuple[str, int]]:
+def _code_entries(chunk: StepRoster, table: FateTable) -> Iterator[NamedEntry]:
     for group in chunk.groups:
-        yield from zip(group.ids, repeat(table.code(_fate_of(group))))
+        places = _list_places(group.ranking, len(group.ids))
+        yield from zip(group.ids, repeat(table.code(_fate_of(group))), places)
     for column in chunk.columns:
         codes = [table.code(_fate_of(fate)) for fate in column.fates]
-        yield from zip(column.ids, map(codes.__getitem__, column.codes), strict=True)
+        places = _list_places(column.ranking, len(column.ids))
+        yield from zip(column.ids, map(codes.__getitem__, column.codes), places, strict=True)
+
+
+def _list_places(ranking: Ranking | None, count: int) -> Sequence[int]:
+    return bytes(count) if ranking is None else ranking.places(count)
 
 
 def _fate_of(told: RosterGroup | RosterFate) -> Fate:

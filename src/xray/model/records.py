@@ -100,7 +100,9 @@ class Decision(Struct, frozen=True, kw_only=True):
         is_logged: the row only illustrates (`log_sampled_candidates`) and counts nowhere.
         is_anonymous: the candidate had no id of its own.
         has_detail: whether its row was kept. Where it is False the step's roster knows verdict,
-            reason, origin and `by`, and is mistaken about one stranger in 100,000.
+            reason, origin, `by`, rank and the rounded score, and is mistaken about one stranger in
+            100,000.
+        score_error: by how much the score may be off; None where it is as it was given.
     """
 
     candidate_id: str
@@ -123,6 +125,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     is_logged: bool = False
     is_anonymous: bool = False
     has_detail: bool = True
+    score_error: float | None = None
 
 
 class Rejection(Struct, frozen=True, kw_only=True):

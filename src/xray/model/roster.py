@@ -13,8 +13,9 @@ from heapq import merge
 from xray.model.decisions import DecisionTable, ListedDecisions
 from xray.model.facts import REJECTED
 from xray.model.holdings import Fate, Holding
+from xray.model.ranking import Placing, has_rank, unpack_place
 from xray.model.records import Decision, Origin
-from xray.model.vocabulary import UNNAMED_REASON
+from xray.model.vocabulary import UNNAMED_REASON, Verdict
 
 
 class Roster:
@@ -63,10 +64,26 @@ class Roster:
     def find(self, candidate_id: str) -> list[Decision]:
         """What the step decided about *candidate_id*: one decision for each `by`."""
         return [
-            self._decision(candidate_id, holding.fates[code])
+            self._decision(candidate_id, holding.fates[code], unpack_place(place))
             for holding in self._holdings
-            for code in self._codes(holding, candidate_id)
+            for code, place in holding.find_placed(candidate_id)
+            if self._keep is None or self._keep(holding.fates[code])
         ]
+
+    def find_last(self, verdict: Verdict, by: str | None) -> Placing | None:
+        """The last in rank among the candidates with *verdict* that were decided for *by*.
+
+        Where none has a rank, the one with the lowest score.
+        """
+        places = [
+            place
+            for holding in self._holdings
+            for code, place in holding.places()
+            if (holding.fates[code].decision, holding.fates[code].by) == (verdict, by)
+        ]
+        if any(map(has_rank, places)):
+            return unpack_place(max(places))
+        return unpack_place(min(places)) if places else None
 
     def only(self, keep: Callable[[Fate], bool]) -> Roster:
         """The roster of the candidates whose fate *keep* wants."""
@@ -123,7 +140,7 @@ class Roster:
         codes = holding.find(candidate_id)
         return [code for code in codes if self._keep is None or self._keep(holding.fates[code])]
 
-    def _decision(self, candidate_id: str, fate: Fate) -> Decision:
+    def _decision(self, candidate_id: str, fate: Fate, placing: Placing | None) -> Decision:
         is_unnamed = fate.verdict == REJECTED and not fate.reason
         return Decision(
             candidate_id=candidate_id,
@@ -131,6 +148,9 @@ class Roster:
             step_id=self.step_id,
             run_id=self.run_id,
             reason=UNNAMED_REASON if is_unnamed else fate.reason,
+            score=None if placing is None else placing.score,
+            score_error=None if placing is None else placing.score_error,
+            rank=None if placing is None else placing.rank,
             origin=[
                 Origin(candidate_id=one.candidate_id, step_id=one.step_id, rank=one.rank,
                        score=one.score)

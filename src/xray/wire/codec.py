@@ -280,7 +280,8 @@ def _check_roster(roster: StepRoster) -> None:
             "A chunk of a roster names more candidates than its total.",
             hint="Let total count the candidates in all chunks of the step.",
         )
-    for part in (*roster.groups, *roster.columns):
+    parts: list[RosterGroup | RosterColumn] = [*roster.groups, *roster.columns]
+    for part in parts:
         fault = _find_fault(part)
         if fault is not None:
             raise InvalidRecordError(

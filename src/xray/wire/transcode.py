@@ -21,6 +21,8 @@ _ESCAPE: Final = re.compile(
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 _COLUMN_LENGTH: Final = 3
+_GROUP_LENGTH: Final = 5
+"""How many elements come before the ranking."""
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.json.Decoder()
@@ -75,13 +77,26 @@ def transcode_fact(raw: bytes) -> bytes:
 
 def _open_columns(fact: Any) -> None:
     """Make bytes of what the columns of a roster hold as base64; what is none stays for others."""
-    columns = fact.get("columns") if type(fact) is dict else None
-    for column in columns if type(columns) is list else ():
-        if type(column) is list and len(column) == _COLUMN_LENGTH:
-            column[1] = _open_bytes(column[1])
-            ids = column[2]
-            if type(ids) is dict and "cells" in ids:
-                ids["cells"] = _open_bytes(ids["cells"])
+    for column in _list_arrays(fact, "columns", _COLUMN_LENGTH):
+        column[1] = _open_bytes(column[1])
+        ids = column[2]
+        if type(ids) is dict and "cells" in ids:
+            ids["cells"] = _open_bytes(ids["cells"])
+        _open_ranking(column[_COLUMN_LENGTH:])
+    for group in _list_arrays(fact, "groups", _GROUP_LENGTH):
+        _open_ranking(group[_GROUP_LENGTH:])
+
+
+def _list_arrays(fact: Any, name: str, length: int) -> list[list[Any]]:
+    found = fact.get(name) if type(fact) is dict else None
+    if type(found) is not list:
+        return []
+    return [one for one in found if type(one) is list and len(one) >= length]
+
+
+def _open_ranking(rest: list[Any]) -> None:
+    if rest and type(rest[0]) is list:
+        rest[0][:] = map(_open_bytes, rest[0])
 
 
 def _open_bytes(value: object) -> object:

@@ -17,6 +17,7 @@ from xray.model.compact import Universe, encode_part
 from xray.model.facts import StepRoster
 from xray.model.holdings import (
     CompactEntries,
+    Entries,
     Fate,
     FateTable,
     HashedEntries,
@@ -178,17 +179,17 @@ class Rosters:
         code_count: int,
     ) -> Iterator[None]:
         bounds = [(universe.part_start(part), universe.part_start(part + 1)) for part in parts]
-        gathered: list[list[int]] = [[] for _ in parts]
+        gathered = [Entries([], []) for _ in parts]
         for some in _slices(list(codes)):
             for chunk_id, data in self._read("data", some):
                 holding = HashedEntries.decode((), data)
                 for entries, (start, beyond) in zip(gathered, bounds, strict=True):
-                    entries += holding.between(start, beyond, codes[chunk_id])
+                    entries.add(holding.between(start, beyond, codes[chunk_id]))
             yield
         for part, entries in zip(parts, gathered, strict=True):
-            if entries:
+            if entries.coded:
                 entries.sort()
-                data = encode_part(universe, part, entries, code_count)
+                data = encode_part(universe, part, entries.coded, code_count, entries.places)
                 self._put_parts(seq, iter([(part, data)]))
                 yield
 
