@@ -1,4 +1,4 @@
-"""What a test of an instrumented pipeline needs: a sink, and a clock, disk, network and server."""
+"""What a test of an instrumented pipeline needs: a sink; a clock, disk, network, server, proxy."""
 
 from xray.testing.clock import FakeClock
 from xray.testing.disk import FakeDisk, FakeFiles, ProcessDiedError
@@ -26,13 +26,26 @@ from xray.testing.network import (
     Repeat,
     Unresolved,
 )
+from xray.testing.proxy import (
+    AnswerTwice,
+    Break,
+    Delay,
+    Drip,
+    FaultProxy,
+    Garbage,
+    WireFault,
+)
 from xray.testing.server import FaultServer, SeenRequest
 from xray.testing.sink import MemorySink
 
 __all__ = [
     "Answer",
+    "AnswerTwice",
     "BadCertificate",
+    "Break",
     "CutRequest",
+    "Delay",
+    "Drip",
     "DropConnection",
     "FakeClock",
     "FakeDisk",
@@ -40,7 +53,9 @@ __all__ = [
     "FakeNetwork",
     "FakeTransport",
     "Fault",
+    "FaultProxy",
     "FaultServer",
+    "Garbage",
     "Hang",
     "Late",
     "MemoryServer",
@@ -57,4 +72,5 @@ __all__ = [
     "Trickle",
     "Truncate",
     "Unresolved",
+    "WireFault",
 ]

@@ -64,6 +64,17 @@ def make_pool(
         def _new_conn(self) -> socket.socket:
             return _connect(self, look_ups.find(self, self._dns_host), deadline)
 
+        def _tunnel(self) -> None:
+            plain = self.sock
+            self.sock = _bound(plain, deadline)
+            try:
+                super()._tunnel()
+            finally:
+                if self.sock is not None:
+                    self.sock = plain
+            # What is left for the handshake that follows.
+            plain.settimeout(deadline.remaining_s())
+
         def connect(self) -> None:
             super().connect()
             self.sock = _bound(self.sock, deadline)
@@ -100,6 +111,8 @@ def _connect(connection: Any, addresses: Sequence[str], deadline: Deadline) -> s
             continue
         for option in connection.socket_options or ():
             sock.setsockopt(*option)
+        # A handshake may follow, and takes no longer than a connection may.
+        sock.settimeout(min(connection.timeout, deadline.remaining_s()))
         return sock
     if isinstance(failure, TimeoutError):
         raise ConnectTimeoutError(connection, "no connection in time") from failure
@@ -196,8 +209,11 @@ class _BoundSocket:
         self._deadline = deadline
 
     def sendall(self, data: bytes) -> None:
-        self._sock.settimeout(self._deadline.remaining_s())
-        self._sock.sendall(data)
+        # That of a socket under TLS begins a new timeout with each part.
+        left = memoryview(data)
+        while left:
+            self._sock.settimeout(self._deadline.remaining_s())
+            left = left[self._sock.send(left) :]
 
     def makefile(self, mode: str, *_: object, **__: object) -> io.BufferedReader:
         if mode != "rb":
