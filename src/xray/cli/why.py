@@ -9,7 +9,7 @@ from xray.cli.connection import open_client
 from xray.cli.console import open_console
 from xray.cli.show import CERTAINTY_STYLES, RUN_HELP, draw_findings
 from xray.cli.terminal import Glyph, Style, Terminal, printable, wrap
-from xray.cli.wording import say_certainty, say_number, say_value
+from xray.cli.wording import say_certainty, say_measured, say_number, say_value
 from xray.client import read_record, why_request
 from xray.model.answers import Cut, Provenance, Stop, StopKind, Why
 from xray.model.records import Check
@@ -155,15 +155,16 @@ def say_cut(cut: Cut) -> str:
     """How far an outranked candidate was from being kept."""
     said: list[str] = []
     if cut.rank is not None:
+        among = f" of {cut.ranked_count:,}" if cut.ranked_count else ""
         last = f" (last kept {cut.last_kept_rank})" if cut.last_kept_rank is not None else ""
-        said.append(f"rank {cut.rank}{last}")
+        said.append(f"rank {cut.rank}{among}{last}")
     if cut.score is not None:
         last = ""
         if cut.last_kept_score is not None:
             last = f" (last kept {say_number(cut.last_kept_score)})"
-        said.append(f"score {say_number(cut.score)}{last}")
+        said.append(f"score {say_measured(cut.score, cut.score_error)}{last}")
     if cut.gap is not None:
-        said.append(f"gap {say_number(cut.gap)}")
+        said.append(f"gap {say_measured(cut.gap, cut.gap_error)}")
     where = f" at {printable(cut.measured_at)}" if cut.measured_at is not None else ""
     return ", ".join(said) + where
 
@@ -173,8 +174,11 @@ def _say_standing(stop: Stop) -> str:
     said: list[str] = []
     if stop.rank is not None and f"rank {stop.rank}" not in stop.text:
         said.append(f"rank {stop.rank}")
-    if stop.score is not None and say_number(stop.score) not in stop.text:
-        said.append(f"score {say_number(stop.score)}")
+    if (
+        stop.score is not None
+        and (score := say_measured(stop.score, stop.score_error)) not in stop.text
+    ):
+        said.append(f"score {score}")
     return ", ".join(said)
 
 

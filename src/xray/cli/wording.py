@@ -10,6 +10,7 @@ import msgspec
 
 from xray.cli.terminal import Terminal, fit, printable
 from xray.model.facts import ErrorInfo
+from xray.model.ranking import round_measured
 from xray.model.records import Step
 from xray.model.values import MARK, is_mark
 from xray.model.vocabulary import Certainty
@@ -81,6 +82,15 @@ def say_rate(step: Step) -> str:
 def say_number(number: float) -> str:
     """A number as short as it is exact to six digits."""
     return f"{number:.6g}" if abs(number) < 1e6 else f"{number:,.0f}"
+
+
+def say_measured(number: float, error: float | None) -> str:
+    """A number as it was given, or about, where a roster rounded it."""
+    return (
+        say_number(number)
+        if error is None
+        else f"about {say_number(round_measured(number, error))}"
+    )
 
 
 def say_certainty(certainty: Certainty, because: str = "", said: str = "") -> str:

@@ -11,6 +11,7 @@ from xray.forensics.wording import (
     quote_text,
     shorten_text,
     show_candidate,
+    show_measured,
     show_number,
 )
 from xray.model.answers import Cut, RunnerUp
@@ -139,7 +140,7 @@ def _word_score(passage: Passage) -> str:
         name in row.score for name in OVERALL_SCORE_NAMES
     )
     if is_total and overall is not None:
-        return f"score {show_number(overall)}"
+        return f"score {show_measured(overall, row.score_error)}"
     return describe_score(row)
 
 
@@ -206,24 +207,25 @@ def describe_cut(cut: Cut | None, last: str = "the last that was kept") -> str:
     if cut is None:
         return ""
     facts = []
-    if cut.rank is not None and cut.last_kept_rank == 1:
-        facts.append(f"rank {cut.rank}")
-    elif cut.rank is not None and cut.last_kept_rank is not None:
-        facts.append(f"rank {cut.rank} where the cut is {cut.last_kept_rank}")
-    elif cut.rank is not None:
-        facts.append(f"rank {cut.rank}")
+    if cut.rank is not None:
+        among = f" of {cut.ranked_count:,}" if cut.ranked_count else ""
+        has_cut = cut.last_kept_rank is not None and cut.last_kept_rank != 1
+        limit = f" where the cut is {cut.last_kept_rank}" if has_cut else ""
+        facts.append(f"rank {cut.rank}{among}{limit}")
+    if cut.score is not None and (cut.gap is None or cut.score_error is not None):
+        facts.append(f"score {show_measured(cut.score, cut.score_error)}")
     if cut.gap is not None and cut.last_kept_score is not None:
         facts.append(_describe_gap(cut, cut.gap, last))
-    elif cut.score is not None:
-        facts.append(f"score {show_number(cut.score)}")
     told = ", ".join(facts)
     return f"{told} (measured in {cut.measured_at})" if told and cut.measured_at else told
 
 
 def _describe_gap(cut: Cut, gap: float, last: str) -> str:
+    if cut.gap_error is not None and abs(gap) <= cut.gap_error:
+        return f"about level with {last}"
     if gap == 0:
         return f"level with {last}"
-    points = show_number(abs(gap))
+    points = show_measured(abs(gap), cut.gap_error)
     is_behind = (
         cut.rank is not None and cut.last_kept_rank is not None and cut.rank > cut.last_kept_rank
     )
@@ -231,7 +233,7 @@ def _describe_gap(cut: Cut, gap: float, last: str) -> str:
         side = "below"
     else:
         side = "behind" if is_behind else "above"
-    unit = "point" if points == "1" else "points"
+    unit = "point" if points.endswith(" 1") or points == "1" else "points"
     return f"{points} {unit} {side} {last}"
 
 

@@ -4,11 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from xray.forensics.flow import Flow
 from xray.model.answers import Cut, RunnerUp
 from xray.model.counts import score_value
 from xray.model.records import Decision, Step
 from xray.model.vocabulary import Verdict
+
+
+class Mark(Struct, frozen=True):
+    """Where one candidate stands.
+
+    Args:
+        rank: its rank.
+        score: the one number it is compared by.
+        score_error: by how much that may be off; None where it is as it was given.
+    """
+
+    rank: int | None = None
+    score: float | None = None
+    score_error: float | None = None
 
 
 def measure_cut(flow: Flow, step: Step, candidate_id: str, by: str | None) -> Cut | None:
@@ -18,7 +35,10 @@ def measure_cut(flow: Flow, step: Step, candidate_id: str, by: str | None) -> Cu
     """
     kept = _kept_rows(flow, step, by)
     own = _own_row(flow, step, candidate_id, by)
-    cut = _cut_between(own, kept, None)
+    last = _find_last(map(_mark, kept)) if kept else _last_of_roster(flow, step, by)
+    cut = _cut_between(own, last, None)
+    if cut is not None and own is not None and not own.has_detail and cut.rank is not None:
+        cut = replace(cut, ranked_count=None if own.by else flow.ledger(step).decided_count)
     if cut is not None and (cut.gap is not None or cut.last_kept_rank is not None):
         return cut
     for edge in flow.edges(step):
@@ -26,7 +46,8 @@ def measure_cut(flow: Flow, step: Step, candidate_id: str, by: str | None) -> Cu
         kept_before = [
             row for one in kept if (row := _own_row(flow, before, one.candidate_id, by)) is not None
         ]
-        borrowed = _cut_between(_own_row(flow, before, candidate_id, by), kept_before, before.name)
+        own_before = _own_row(flow, before, candidate_id, by)
+        borrowed = _cut_between(own_before, _find_last(map(_mark, kept_before)), before.name)
         if borrowed is not None and (
             borrowed.gap is not None or borrowed.last_kept_rank is not None
         ):
@@ -85,42 +106,65 @@ def _best_other(
 
 def _kept_rows(flow: Flow, step: Step, by: str | None) -> list[Decision]:
     ledger = flow.ledger(step)
-    verdict: Verdict = "selected" if step.counts.selected else "accepted"
+    verdict = _kept_verdict(step)
     if not ledger.is_detailed(verdict):
         return []  # of a sample nobody knows which was the last
     return [row for row in ledger.rows((verdict,)) if row.by == by and not row.is_logged]
 
 
+def _kept_verdict(step: Step) -> Verdict:
+    return "selected" if step.counts.selected else "accepted"
+
+
+def _last_of_roster(flow: Flow, step: Step, by: str | None) -> Mark | None:
+    """The last that *step* kept, where its census and its roster together know everybody."""
+    ledger = flow.ledger(step)
+    if not ledger.is_named or ledger.roster is None:
+        return None
+    verdict = _kept_verdict(step)
+    found = ledger.roster.find_last(verdict, by)
+    marks = [] if found is None else [Mark(found.rank, found.score, found.score_error)]
+    rows = ledger.rows((verdict,))
+    return _find_last([*(_mark(row) for row in rows if row.by == by and not row.is_logged), *marks])
+
+
 def _own_row(flow: Flow, step: Step, candidate_id: str, by: str | None) -> Decision | None:
-    found = flow.ledger(step).find_rows(candidate_id)
-    rows = sorted((row for row in found if row.decision is not None), key=lambda row: row.is_logged)
+    rows = [row for row in flow.ledger(step).find(candidate_id) if row.decision is not None]
     return next((row for row in rows if row.by == by), rows[0] if len(rows) == 1 else None)
 
 
-def _cut_between(
-    own: Decision | None, kept: Sequence[Decision], measured_at: str | None
-) -> Cut | None:
-    if own is None:
-        return None
-    own_score = score_value(own.score)
-    ranked = [row for row in kept if row.rank is not None]
-    scored = [row for row in kept if score_value(row.score) is not None]
-    last: Decision | None = None
+def _mark(row: Decision) -> Mark:
+    return Mark(row.rank, score_value(row.score), row.score_error)
+
+
+def _find_last(marks: Iterable[Mark]) -> Mark | None:
+    """The last in rank; where none has a rank, the one with the lowest score."""
+    marks = list(marks)
+    ranked = [mark for mark in marks if mark.rank is not None]
     if ranked:
-        last = max(ranked, key=lambda row: row.rank or 0)
-    elif scored:
-        last = min(scored, key=lambda row: score_value(row.score) or 0.0)
-    last_score = None if last is None else score_value(last.score)
-    gap = None if own_score is None or last_score is None else _rounded(last_score - own_score)
-    if own.rank is None and own_score is None:
+        return max(ranked, key=lambda mark: mark.rank or 0)
+    scored = [mark for mark in marks if mark.score is not None]
+    return min(scored, key=lambda mark: mark.score or 0.0) if scored else None
+
+
+def _cut_between(row: Decision | None, last: Mark | None, measured_at: str | None) -> Cut | None:
+    own = Mark() if row is None else _mark(row)
+    if own.rank is None and own.score is None:
         return None
+    gap = gap_error = None
+    if last is not None and own.score is not None and last.score is not None:
+        gap = _rounded(last.score - own.score)
+        errors = (own.score_error, last.score_error)
+        gap_error = sum(filter(None, errors)) if errors != (None, None) else None
     return Cut(
         rank=own.rank,
         last_kept_rank=None if last is None or own.rank is None else last.rank,
-        score=own_score,
-        last_kept_score=last_score,
+        score=own.score,
+        last_kept_score=None if last is None else last.score,
         gap=gap,
         measured_at=measured_at,
+        score_error=own.score_error,
+        gap_error=gap_error,
     )
 
 

@@ -279,6 +279,7 @@ def _write_stop(case: Case, passage: Passage, candidate_id: str) -> Stop:
         reason=row.reason if row else None,
         reasoning=row.reasoning if row else None,
         score=score_value(row.score) if row else None,
+        score_error=row.score_error if row else None,
         rank=row.rank if row else None,
         checks=row.checks if row else [check for one in rows for check in one.checks],
         cut=passage.cut,

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from xray.model.ranking import round_measured
 from xray.model.records import Step
 from xray.model.values import MARK, is_mark
 
@@ -29,6 +30,15 @@ def show_number(value: float) -> str:
         return str(int(value)) if abs(value) < 1e15 else f"{value:.6g}"
     plain = repr(value)
     return plain if len(plain) <= 8 else f"{value:.6g}"
+
+
+def show_measured(value: float, error: float | None) -> str:
+    """A number as it was given, or about, where a roster rounded it."""
+    return (
+        show_number(value)
+        if error is None
+        else f"about {show_number(round_measured(value, error))}"
+    )
 
 
 def show_value(value: object) -> str:

@@ -55,6 +55,9 @@ class Cut(Struct, frozen=True, kw_only=True):
         last_kept_score: the score of the last that was kept.
         gap: `last_kept_score - score`.
         measured_at: the earlier step these numbers come from; None where it is the step itself.
+        score_error: by how much `score` may be off, where the step's roster alone knows it.
+        gap_error: by how much `gap` may be off, where a roster alone knows one of its scores.
+        ranked_count: how many candidates were ranked, where the roster alone knows this one's rank.
     """
 
     rank: int | None = None
@@ -63,6 +66,9 @@ class Cut(Struct, frozen=True, kw_only=True):
     last_kept_score: float | None = None
     gap: float | None = None
     measured_at: str | None = None
+    score_error: float | None = None
+    gap_error: float | None = None
+    ranked_count: int | None = None
 
 
 class RunnerUp(Struct, frozen=True, kw_only=True):
@@ -102,6 +108,7 @@ class Stop(Struct, frozen=True, kw_only=True):
         cut: for an outranked candidate, how far it was from surviving.
         runner_up: for a selected candidate, the best that was not chosen.
         by: the query or left record the decision belongs to.
+        score_error: by how much `score` may be off; None where it is as it was given.
     """
 
     step_id: str
@@ -121,6 +128,7 @@ class Stop(Struct, frozen=True, kw_only=True):
     cut: Cut | None = None
     runner_up: RunnerUp | None = None
     by: str | None = None
+    score_error: float | None = None
 
 
 class Provenance(Struct, frozen=True, kw_only=True):

@@ -129,6 +129,11 @@ def unpack_place(place: int) -> Placing | None:
     return Placing(rank - 1 if rank else None, score, math.ldexp(math.ulp(size), _CUT_BITS - 1))
 
 
+def round_measured(value: float, error: float) -> float:
+    """*value* without the digits that *error* leaves open."""
+    return round(value, -math.ceil(math.log10(2 * error))) if error > 0 else value
+
+
 def encode_places(places: Sequence[int], codes: Sequence[int]) -> bytes:
     """Places of the entries of a set as bytes.
 
