@@ -64,16 +64,16 @@ _HINTS: Final = (
     *("auth", "bearer", "card", "connection", "cookie", "cred", "csrf", "cvc", "cvv", "dsn"),
     *("jwt", "key", "otp", "pass", "pwd", "secret", "session", "social", "ssn", "token", "xsrf"),
 )
-_TOKEN: Final = r"token(?![a-z])"
+_SINGULAR: Final = r"token(?![a-z])"
 _OF_CREDENTIALS: Final = (
     r"(?<![a-z])(?:access|api|auth|bearer|bot|csrf|deploy|device|login|oauth_?\d*|personal|push"
     r"|refresh|reset|secret|security|session|webhook|xsrf)_tokens?(?![a-z])"
 )
-_BEFORE_TOKEN: Final = (
+_TEXT_BEFORE: Final = (
     r"(?<![a-z])(?:avg|bos|cls|end|eos|first|last|mask|max|mean|min|n|num|pad|per|sep|special"
     r"|start|stop|total|unk)_$"
 )
-_AFTER_TOKEN: Final = (
+_TEXT_AFTER: Final = (
     r"_(?:budget|classification|cost|count|distribution|embedding|entropy|frequency|id|index"
     r"|indice|len|length|level|limit|logprob|mask|max|min|number|offset|overlap|per|position"
     r"|price|prob|probabilitie|probability|rate|ratio|score|set|similarity|size|sort|stat|total"
@@ -171,9 +171,9 @@ def _names_credential_token(words: str) -> bool:
     if re.search(_OF_CREDENTIALS, words):
         return True
     return any(
-        not re.search(_BEFORE_TOKEN, words[: found.start()])
-        and not re.match(_AFTER_TOKEN, words[found.end() :])
-        for found in re.finditer(_TOKEN, words)
+        not re.search(_TEXT_BEFORE, words[: found.start()])
+        and not re.match(_TEXT_AFTER, words[found.end() :])
+        for found in re.finditer(_SINGULAR, words)
     )
 
 
