@@ -7,11 +7,13 @@ from typing import Final, cast
 
 from msgspec import Raw
 
-from xray.capture.settlement import NamedGroup
-from xray.model.facts import MAX_ROSTER_CHUNK_IDS, DecisionRow, RosterGroup
+from xray.capture.sets.ids import Ids
+from xray.capture.settlement import NamedColumn, NamedGroup
+from xray.model.columns import IdColumn
+from xray.model.facts import MAX_ROSTER_CHUNK_IDS, DecisionRow, RosterColumn, RosterGroup
 
 MAX_CHUNK_BYTES: Final = 196_608
-MAX_ROSTER_CHUNK_CHARACTERS: Final = 262_144
+MAX_ROSTER_CHUNK_BYTES: Final = 262_144
 
 
 def split_rows(rows: list[bytes]) -> list[list[DecisionRow]]:
@@ -29,24 +31,42 @@ def split_rows(rows: list[bytes]) -> list[list[DecisionRow]]:
     return [cast("list[DecisionRow]", list(map(Raw, chunk))) for chunk in chunks]
 
 
-def split_roster(roster: list[NamedGroup]) -> Iterator[list[RosterGroup]]:
+def split_roster(
+    roster: list[NamedGroup | NamedColumn],
+) -> Iterator[tuple[list[RosterGroup], list[RosterColumn]]]:
     """A roster in pieces that each fit a request, spelled as they are asked for."""
-    piece: list[RosterGroup] = []
-    ids_left, characters_left = MAX_ROSTER_CHUNK_IDS, MAX_ROSTER_CHUNK_CHARACTERS
-    for verdict, reason, origin, by, ids in roster:
+    groups: list[RosterGroup] = []
+    columns: list[RosterColumn] = []
+    ids_left, bytes_left = MAX_ROSTER_CHUNK_IDS, MAX_ROSTER_CHUNK_BYTES
+    for part in roster:
         start = 0
-        while start < len(ids):
-            texts = ids.texts(start, start + ids_left)
-            while (characters := len("".join(texts))) > characters_left:
-                del texts[len(texts) * characters_left // characters :]
-            if texts:
-                piece.append(RosterGroup(verdict, reason, origin, by, texts))
-                start += len(texts)
-                ids_left -= len(texts)
-                characters_left -= characters
-            if start < len(ids):
-                yield piece
-                piece = []
-                ids_left, characters_left = MAX_ROSTER_CHUNK_IDS, MAX_ROSTER_CHUNK_CHARACTERS
-    if piece:
-        yield piece
+        while start < len(part.ids):
+            ids, size = _cut_ids(part.ids, start, ids_left, bytes_left)
+            if len(ids):
+                told = part.tell(start, ids)
+                if isinstance(told, RosterGroup):
+                    groups.append(told)
+                else:
+                    columns.append(told)
+                start += len(ids)
+                ids_left -= len(ids)
+                bytes_left -= size
+            if start < len(part.ids):
+                yield groups, columns
+                groups, columns = [], []
+                ids_left, bytes_left = MAX_ROSTER_CHUNK_IDS, MAX_ROSTER_CHUNK_BYTES
+    if groups or columns:
+        yield groups, columns
+
+
+def _cut_ids(
+    held: Ids, start: int, most_ids: int, most_bytes: int
+) -> tuple[IdColumn | list[str], int]:
+    """As many ids from *start* on as fit, and about how many bytes they have."""
+    stop = min(start + most_ids, len(held))
+    while True:
+        ids = held.column(start, stop)
+        size = len(ids.cells) if isinstance(ids, IdColumn) else len("".join(ids))
+        if size <= most_bytes:
+            return ids, size
+        stop = start + (stop - start) * most_bytes // size

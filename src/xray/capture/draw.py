@@ -9,6 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from xray.capture.sets.ids import Ids
+from xray.capture.standings import Standings
 from xray.model.facts import SELECTED, OriginRef
 
 SAMPLES_PER_REASON: Final = 50
@@ -39,7 +40,6 @@ class Combination:
         "is_watched",
         "next_length",
         "origins",
-        "segments",
     )
 
     def __init__(
@@ -59,33 +59,52 @@ class Combination:
         self.is_census = is_census
         self.is_partitioned = is_partitioned
         self.ids: list[Hashable] = []
-        self.segments: list[Segment] = []
-        """Those that were decided many at once."""
         self.is_watched = False
         """Its decisions are not told to the draw one by one; see `Draw.watch`."""
         self.next_length = 1
         """How long `ids` is when the draw of a watched one is to be asked."""
 
 
-class Segment:
-    """Candidates of one combination that were decided in one call.
+class Batch:
+    """Decisions made in one call, in their order.
 
     Args:
-        combination: what they count as.
-        ids: their ids.
+        ids: the candidates.
+        codes: for each the place of what it counts as among `combinations`.
+        combinations: what they count as; None for codes that do not occur.
+        standings: where they stand, in steps that order them.
     """
 
-    __slots__ = ("combination", "ids")
+    __slots__ = ("codes", "combinations", "ids", "standings")
 
-    def __init__(self, combination: Combination, ids: Ids) -> None:
-        self.combination = combination
+    def __init__(
+        self,
+        ids: Ids,
+        codes: bytes,
+        combinations: Sequence[Combination | None],
+        standings: Standings | None = None,
+    ) -> None:
         self.ids = ids
+        self.codes = codes
+        self.combinations = combinations
+        self.standings = standings
+
+    @property
+    def is_census(self) -> bool:
+        """Whether their rows are kept, whatever follows."""
+        return any(one is not None and one.is_census for one in self.combinations)
+
+    def find(self, place: int) -> Combination:
+        """What the decision at *place* counts as."""
+        combination = self.combinations[self.codes[place]]
+        assert combination is not None
+        return combination
 
 
 class Drawn(Struct):
-    """A row in a sample: that of the decision at *index* of its combination."""
+    """A row in a sample: that of the decision at *index* of its combination or batch."""
 
-    source: Combination | Segment
+    source: Combination | Batch
     index: int
     row: bytes
 
@@ -152,23 +171,27 @@ class Draw:
         self._spread(passed)
 
     def ask_many(
-        self, segment: Segment, encode: Callable[[Sequence[int]], Iterable[bytes]]
+        self,
+        batch: Batch,
+        places: Sequence[int],
+        encode: Callable[[Sequence[int]], Iterable[bytes]],
     ) -> None:
-        """Draw from *segment* what asking for each of its decisions would have drawn.
+        """Draw from a batch what asking for each of its decisions would have drawn.
 
         Args:
-            segment: what was decided last.
-            encode: makes the rows at some indexes; called only for those that stay drawn.
+            batch: what was decided last.
+            places: which of its decisions have this verdict and reason.
+            encode: makes the rows at some places; called only for those that stay drawn.
         """
-        passed, count = self._count_passed(), len(segment.ids)
+        passed, count = self._count_passed(), len(places)
         self._apart += count
         chosen: dict[int, int] = {}
         # The next place is read once a turn, because another thread may move it meanwhile.
         while (place := max(self._next_place, passed + 1)) <= passed + count:
             chosen[self._choose_slot(place)] = place - passed - 1
-        indexes = list(chosen.values())
-        for slot, index, row in zip(chosen, indexes, encode(indexes), strict=True):
-            self._put(slot, Drawn(segment, index, row))
+        drawn = [int(places[index]) for index in chosen.values()]
+        for slot, place, row in zip(chosen, drawn, encode(drawn), strict=True):
+            self._put(slot, Drawn(batch, place, row))
         self._spread(passed + count)
 
     def _count_passed(self) -> int:

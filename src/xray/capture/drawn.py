@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Hashable
 from functools import partial
+from operator import is_
 from typing import Any, Final
 
 from xray.capture.chunks import MAX_CHUNK_BYTES
-from xray.capture.draw import Combination
+from xray.capture.draw import Batch, Combination, Origins
 from xray.capture.evidence import read_origins
 from xray.capture.guard import caught
-from xray.capture.ledger import Batch, Ledger, PlainCombinations, decode_row, encode_row
+from xray.capture.ledger import Ledger, PlainCombinations, decode_row, encode_row, key_of
 from xray.capture.rows import IMPLIED_CHECK
 from xray.capture.sets.decisions import Decisions
 from xray.capture.settlement import SealedRows, seal
+from xray.capture.standings import RANKING_STEP_TYPES, read_standing
 from xray.capture.step import Step
 from xray.model.facts import ACCEPTED, REJECTED, SELECTED, DecisionRow, OriginRef
 from xray.model.vocabulary import CaptureLevel
@@ -35,7 +38,11 @@ class DrawnStep(Step):
         self._entered_rows = 0
         self._switch = threading.Lock()
         self._ledger: Ledger | None = None
+        self._arriving: tuple[Decisions, list[bytes]] | None = None
+        """Decisions about many candidates that are being made, and their rows so far."""
         self._order: list[Combination | Batch] = []
+        self._standings: list[tuple[Hashable, int | None, float | None]] | None = None
+        """Where candidates stand, in steps that order them."""
         self._rejected = PlainCombinations(REJECTED)
         self._failed = PlainCombinations(REJECTED, has_failed=True)
         self._accepted = PlainCombinations(ACCEPTED)
@@ -78,6 +85,10 @@ class DrawnStep(Step):
                     ids = combination.ids
                     ids.append(candidate_id)
                     self._order.append(combination)
+                    if (
+                        score is not None or rank is not None
+                    ) and self._standings is not None:
+                        self._stand(candidate_id, rank, score)
                     if len(ids) >= combination.next_length:
                         self._ask(
                             combination, REJECTED, candidate_id, reason, attributes, reasoning,
@@ -130,6 +141,10 @@ class DrawnStep(Step):
                     ids = combination.ids
                     ids.append(candidate_id)
                     self._order.append(combination)
+                    if (
+                        score is not None or rank is not None
+                    ) and self._standings is not None:
+                        self._stand(candidate_id, rank, score)
                     if len(ids) >= combination.next_length:
                         self._ask(
                             combination, ACCEPTED, candidate_id, reason, attributes, reasoning,
@@ -182,6 +197,10 @@ class DrawnStep(Step):
                     ids = combination.ids
                     ids.append(candidate_id)
                     self._order.append(combination)
+                    if (
+                        score is not None or rank is not None
+                    ) and self._standings is not None:
+                        self._stand(candidate_id, rank, score)
                     if len(ids) >= combination.next_length:
                         self._ask(
                             combination, SELECTED, candidate_id, reason, attributes, reasoning,
@@ -215,28 +234,44 @@ class DrawnStep(Step):
             ledger = self._ledger
         if place < len(decisions.codes):
             assert ledger is not None
-            refs = read_origins(decisions.origin, self.run.find_step) or ()
-            origins = tuple(OriginRef(ref.candidate_id, ref.step_id) for ref in refs)
             encode = partial(self._rows.encode_many, decisions)
-            ledger.enter_many(decisions, place, origins, encode)
+            ledger.enter_many(decisions, place, self._read_origins(decisions), encode)
 
     def _enter_each(self, decisions: Decisions) -> int:
         """Enter decisions one by one until the rest can be entered at once; how many they were."""
         count, place = len(decisions.codes), 0
-        while place < count:
-            portion = range(place, min(count, place + _PORTION))
-            for row in self._rows.encode_many(decisions, portion):
-                self._enter_encoded(row)
-                place += 1
-                if self._ledger is None or self._pending_checks:
-                    continue
-                if decisions.are_plain:
-                    return place
+        rows: list[bytes] = []
+        if decisions.are_plain and not self._pending_checks:
+            self._arriving = decisions, rows
+        try:
+            while place < count:
+                portion = range(place, min(count, place + _PORTION))
+                for row in self._rows.encode_many(decisions, portion):
+                    if self._ledger is None:
+                        rows.append(row)
+                    self._enter_encoded(row)
+                    place += 1
+                    if self._ledger is None or self._pending_checks:
+                        continue
+                    if decisions.are_plain:
+                        return place
+        finally:
+            self._arriving = None
         return place
+
+    def _read_origins(self, decisions: Decisions) -> Origins:
+        refs = read_origins(decisions.origin, self.run.find_step) or ()
+        return tuple(OriginRef(ref.candidate_id, ref.step_id) for ref in refs)
 
     def _enter_encoded(self, row: bytes) -> None:
         if self._ledger is not None:
-            self._ledger.enter(decode_row(row))
+            self._enter_row(self._ledger, decode_row(row))
+
+    def _stand(self, candidate_id: Hashable, rank: Any, score: Any) -> None:
+        if type(score) is not float or (rank is not None and type(rank) is not int):
+            rank, score = read_standing(rank, score)
+        if self._standings is not None:
+            self._standings.append((candidate_id, rank, score))
 
     def _watch(self, plain: PlainCombinations, reason: str | None) -> Combination | None:
         return None if self._ledger is None else self._ledger.watch(plain, reason)
@@ -270,7 +305,12 @@ class DrawnStep(Step):
     def _enter(self, row: DecisionRow) -> None:
         """Enter a decision that is more than its id and reason."""
         if self._ledger is not None:
-            self._ledger.enter(row)
+            self._enter_row(self._ledger, row)
+
+    def _enter_row(self, ledger: Ledger, row: DecisionRow) -> None:
+        ledger.enter(row)
+        if self._standings is not None and (row.score is not None or row.rank is not None):
+            self._stand(key_of(row), row.rank, row.score)
 
     def _begin_draws(self) -> None:
         """End the census: what follows is entered in the ledger."""
@@ -279,6 +319,8 @@ class DrawnStep(Step):
                 ledger = Ledger(f"{self.run.run_id}:{self.ordinal}")
                 self._enter_census(ledger)
                 self._order = ledger.order
+                if self.step_type in RANKING_STEP_TYPES:
+                    self._standings = ledger.standings
                 self._become_drawn()
                 self._ledger = ledger
 
@@ -288,7 +330,15 @@ class DrawnStep(Step):
     def _enter_census(self, ledger: Ledger) -> None:
         rows = self._encoded[self._entered_rows :]
         self._entered_rows += len(rows)
-        ledger.enter_census(rows)
+        decisions, arriving = self._arriving or (None, [])
+        arrived = arriving.copy()
+        first = len(rows) - len(arrived)
+        # Unless another thread kept some in between, they need not be read again.
+        if decisions is None or first < 0 or not all(map(is_, rows[first:], arrived)):
+            ledger.enter_census(rows)
+            return
+        ledger.enter_census(rows[:first])
+        ledger.enter_census_many(decisions, self._read_origins(decisions), arrived)
 
     def _seal(self) -> SealedRows:
         evidence = self._rows.leftover_evidence()

@@ -6,20 +6,18 @@ of the rows after the census a fair sample is kept for each verdict and reason.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import partial
 from random import Random
-from typing import Final, NamedTuple, cast
+from typing import Final, cast
 
 import msgspec
 
 from xray.capture.comparison import margin_of
-from xray.capture.draw import Combination, Draw, Origins, Segment
+from xray.capture.draw import Batch, Combination, Draw, Origins
 from xray.capture.evidence import MAX_REASON_LENGTH
 from xray.capture.nearest import Nearest
-from xray.capture.sets.decisions import Decisions
-from xray.capture.sets.ids import find_places
+from xray.capture.sets.decisions import Decisions, find_places
 from xray.model.counts import MAX_REASONS, OTHER_REASON, reason_of
 from xray.model.facts import REJECTED, DecisionRow, OriginRef
 from xray.model.ids import MAX_CANDIDATE_ID_LENGTH, canonical_id
@@ -46,18 +44,6 @@ class PlainCombinations(dict[str | None, Combination]):
         self.has_failed = has_failed
 
 
-class Batch(NamedTuple):
-    """Decisions made in one call, in their order.
-
-    Args:
-        codes: for each the place of its segment among `segments`.
-        segments: its candidates by what they count as; None for codes that do not occur.
-    """
-
-    codes: bytes
-    segments: list[Segment | None]
-
-
 class Ledger:
     """The decisions of one step.
 
@@ -70,6 +56,8 @@ class Ledger:
         """The combination of each decision, as they were made; the census comes first."""
         self.census: list[bytes] = []
         """The encoded rows of the census, in its order."""
+        self.standings: list[tuple[Hashable, int | None, float | None]] = []
+        """Where candidates stand that were decided one by one, as they were decided."""
         self.nearest = Nearest()
         self._draws: list[dict[str | None, Draw]] = [{}, {}, {}, {}]
         self._combinations: dict[tuple[object, ...], Combination] = {}
@@ -118,6 +106,13 @@ class Ledger:
         if margin is not None:
             self.nearest.offer(check, margin, combination, len(combination.ids) - 1, encode)
 
+    def enter_census_many(
+        self, decisions: Decisions, origins: Origins, rows: Sequence[bytes]
+    ) -> None:
+        """Enter the first of *decisions*, whose *rows* are kept whatever follows."""
+        self._begin_batch(decisions, range(len(rows)), origins, is_census=True)
+        self.census += rows
+
     def enter_many(
         self,
         decisions: Decisions,
@@ -133,15 +128,30 @@ class Ledger:
             origins: what brought the candidates.
             encode: makes the rows of the decisions at some places.
         """
-        codes, kinds = decisions.codes, decisions.kinds
-        segments: dict[int, Segment] = {}
-        places_of: dict[int, Sequence[int]] = {}
-        # In the order in which they first occur, as single verbs would have met them.
-        met = [code for code in range(len(kinds)) if codes.find(code, start) >= 0]
-        for code in sorted(met, key=lambda code: codes.find(code, start)):
-            kind = kinds[code]
-            places_of[code], ids = decisions.ids.of_code(codes, code, start)
-            combination = self.find(
+        chosen = range(start, len(decisions.codes))
+        # All are counted before any is drawn, so that a row that cannot be made costs a sample.
+        batch = self._begin_batch(decisions, chosen, origins, is_census=False)
+
+        def encode_drawn(places: Sequence[int]) -> Iterable[bytes]:
+            return encode([start + place for place in places])
+
+        for code in _list_codes(batch.codes, len(batch.combinations)):
+            combination = batch.combinations[code]
+            assert combination is not None
+            combination.draw.ask_many(batch, find_places(batch.codes, code), encode_drawn)
+        for check, near in decisions.nearest(start):
+            rows = encode([place for place, _ in near])
+            for (place, margin), row in zip(near, rows, strict=True):
+                self.nearest.offer(check, margin, batch, place - start, partial(_same, row))
+
+    def _begin_batch(
+        self, decisions: Decisions, chosen: range, origins: Origins, *, is_census: bool
+    ) -> Batch:
+        codes = decisions.codes[chosen.start : chosen.stop]
+        combinations: list[Combination | None] = [None for _ in decisions.kinds]
+        for code in _list_codes(codes, len(combinations)):
+            kind = decisions.kinds[code]
+            combinations[code] = self.find(
                 kind.verdict,
                 kind.reason
                 or kind.failed_check
@@ -149,32 +159,13 @@ class Ledger:
                 origins,
                 is_named=bool(kind.reason),
                 failed_check=kind.failed_check,
+                is_census=is_census,
             )
-            segment = segments[code] = Segment(combination, ids)
-            combination.segments.append(segment)
-        # All are counted before any is drawn, so that a row that cannot be made costs a sample.
-        self.order.append(Batch(codes[start:], [segments.get(code) for code in range(len(kinds))]))
-        for code, segment in segments.items():
-            segment.combination.draw.ask_many(segment, _encode_at(places_of[code], encode))
-        self._offer_many(decisions, start, segments, encode)
-
-    def _offer_many(
-        self,
-        decisions: Decisions,
-        start: int,
-        segments: Mapping[int, Segment],
-        encode: Callable[[Sequence[int]], Iterable[bytes]],
-    ) -> None:
-        codes = decisions.codes
-        places_of: dict[int, Sequence[int]] = {}
-        for check, near in decisions.nearest(start):
-            rows = encode([place for place, _ in near])
-            for (place, margin), row in zip(near, rows, strict=True):
-                code = codes[place]
-                if code not in places_of:
-                    places_of[code] = find_places(codes, code, start)
-                index = bisect_left(places_of[code], place)
-                self.nearest.offer(check, margin, segments[code], index, partial(_same, row))
+        ids = decisions.ids.keep(chosen.start, chosen.stop)
+        standings = None if is_census else decisions.stand(chosen)
+        batch = Batch(ids, codes, combinations, standings)
+        self.order.append(batch)
+        return batch
 
     def watch(self, plain: PlainCombinations, reason: str | None) -> Combination | None:
         """Make decisions with *reason* fall into *plain*; None where they must be looked at.
@@ -275,10 +266,10 @@ def _decode_all(rows: Sequence[bytes]) -> list[DecisionRow]:
     return _decode_rows(b"\xdd" + len(rows).to_bytes(4, "big") + b"".join(rows))
 
 
-def _encode_at(
-    places: Sequence[int], encode: Callable[[Sequence[int]], Iterable[bytes]]
-) -> Callable[[Sequence[int]], Iterable[bytes]]:
-    return lambda indexes: encode([places[index] for index in indexes])
+def _list_codes(codes: bytes, count: int) -> list[int]:
+    """The codes that occur, in the order in which single verbs would have met them."""
+    firsts = [(place, code) for code in range(count) if (place := codes.find(code)) >= 0]
+    return [code for _, code in sorted(firsts)]
 
 
 def _same(row: bytes) -> bytes:

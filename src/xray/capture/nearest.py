@@ -6,7 +6,7 @@ from bisect import insort
 from collections.abc import Callable
 from typing import Final
 
-from xray.capture.draw import Combination, Drawn, Segment
+from xray.capture.draw import Batch, Combination, Drawn
 
 NEAREST_PER_CHECK: Final = 50
 MAX_CHECKS: Final = 64
@@ -23,7 +23,7 @@ class Nearest:
         self,
         check: str,
         margin: float,
-        source: Combination | Segment,
+        source: Combination | Batch,
         index: int,
         encode: Callable[[], bytes],
     ) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from itertools import chain
-from typing import NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from xray.capture.draw import Combination, Draw, Segment
-from xray.capture.ledger import Batch, Ledger, decode_row, encode_row, key_of
-from xray.capture.sets.ids import Ids, TextIds, are_distinct
+from xray.capture.draw import Batch, Combination, Draw, Drawn
+from xray.capture.ledger import Ledger, decode_row, encode_row, key_of
+from xray.capture.sets.decisions import MAX_KINDS, count_codes, find_places
+from xray.capture.sets.ids import Ids, TextIds
+from xray.capture.sets.repeats import find_repeats
+from xray.capture.standings import Standings, gather_standings, join_standings
+from xray.model.columns import IdColumn
 from xray.model.counts import OTHER_REASON, add_origin, add_reason, resolve_rows, union_origins
 from xray.model.facts import (
     ACCEPTED,
@@ -24,18 +27,46 @@ from xray.model.facts import (
     OriginCount,
     OriginRef,
     Reservoir,
+    RosterColumn,
+    RosterFate,
+    RosterGroup,
     Tally,
 )
 
+_TAKEN_OUT: Final = MAX_KINDS
+"""A code that no kind of decisions has."""
+_STAYS: Final = b"\1" * _TAKEN_OUT + b"\0" * (256 - _TAKEN_OUT)
+
 
 class NamedGroup(NamedTuple):
-    """A group of the roster, of any size; its ids need not be spelled yet."""
+    """A group of the roster, of any size."""
 
     verdict: int
     reason: str | None
     origin: list[OriginRef] | None
     by: str | None
     ids: Ids
+    standings: Standings | None = None
+
+    def tell(self, start: int, ids: IdColumn | list[str]) -> RosterGroup:
+        """The part of it from *start* on that *ids* name, as it travels."""
+        ranking = self.standings and self.standings.tell(start, start + len(ids))
+        return RosterGroup(self.verdict, self.reason, self.origin, self.by, [*ids], ranking)
+
+
+class NamedColumn(NamedTuple):
+    """A column of the roster, of any size."""
+
+    fates: list[RosterFate]
+    codes: bytes
+    ids: Ids
+    standings: Standings | None = None
+
+    def tell(self, start: int, ids: IdColumn | list[str]) -> RosterColumn:
+        """The part of it from *start* on that *ids* name, as it travels."""
+        stop = start + len(ids)
+        ranking = self.standings and self.standings.tell(start, stop)
+        return RosterColumn(self.fates, self.codes[start:stop], ids, ranking)
 
 
 class SealedRows(Struct, frozen=True, kw_only=True):
@@ -51,7 +82,7 @@ class SealedRows(Struct, frozen=True, kw_only=True):
 
     rows: list[bytes] = []
     reservoirs: list[Reservoir] = []
-    roster: list[NamedGroup] = []
+    roster: list[NamedGroup | NamedColumn] = []
     tally: Tally | None = None
     sampled_out: int = 0
 
@@ -95,15 +126,15 @@ class Settlement:
         self._near = [one for one in ledger.nearest.kept() if (one.source, one.index) not in drawn]
         self._near_rows = _Rows([one.row for one in self._near])
         self._standing = {one: one.ids for one in ledger.combinations()}
-        self._columns = {one: [part.ids for part in one.segments] for one in self._standing}
+        self._columns = [_Column(batch) for batch in ledger.order if isinstance(batch, Batch)]
         self._drawn_from: Counter[tuple[Draw, Draw]] = Counter()
         self._redecided = 0
+        self._places = join_standings(ledger.standings)
         late = {key_of(row): ledger.combine(row, is_census=True) for row in evidence}
         settled = self._settle_repeated(late)
-        for combination, ids in self._standing.items():
+        for combination, count in self._count_standing().items():
             if not combination.is_census:
-                standing = len(ids) + self._count_columns(combination)
-                self._drawn_from[combination.draw, combination.draw] += standing
+                self._drawn_from[combination.draw, combination.draw] += count
         for key, final in settled:
             self._standing.setdefault(final, []).append(key)
 
@@ -112,9 +143,8 @@ class Settlement:
         verdicts = [0, 0, 0]
         reasons: dict[str, int] = {}
         origins: dict[tuple[str, str | None], list[int]] = {}
-        for combination, ids in self._standing.items():
+        for combination, count in self._count_standing().items():
             verdict = combination.draw.verdict
-            count = len(ids) + self._count_columns(combination)
             if verdict == EVIDENCE or not count:
                 continue
             verdicts[verdict] += count
@@ -147,12 +177,12 @@ class Settlement:
             for draw, rows in self._samples.items()
             for final, drawn in rows.by_draw([draw] * len(rows.encoded)).items()
         ]
-        near = self._near_rows.by_draw([_combination_of(one.source).draw for one in self._near])
+        near = self._near_rows.by_draw([_combination_of(one).draw for one in self._near])
         return found + [Reservoir(one.verdict, one.reason, 0, rows) for one, rows in near.items()]
 
-    def roster(self) -> list[NamedGroup]:
+    def roster(self) -> list[NamedGroup | NamedColumn]:
         """Every candidate decided after the census, by what is known about it."""
-        groups: list[NamedGroup] = []
+        told: list[NamedGroup | NamedColumn] = []
         for combination, keys in self._standing.items():
             if combination.is_census:
                 continue
@@ -160,67 +190,62 @@ class Settlement:
             if combination.is_partitioned:
                 for by, candidate_id in cast("list[tuple[str, str]]", keys):
                     parts.setdefault(by, []).append(candidate_id)
-            else:
+            elif keys:
                 parts[None] = cast("list[str]", keys)
-            named: list[tuple[str | None, Ids]] = [
-                (by, TextIds(ids)) for by, ids in parts.items() if ids
-            ]
-            named += [(None, ids) for ids in self._columns.get(combination, ())]
-            groups += [
-                NamedGroup(
-                    combination.draw.verdict,
-                    combination.draw.reason,
-                    [*combination.origins] or None,
-                    by,
-                    ids,
+            draw, origin = combination.draw, [*combination.origins] or None
+            for by, ids in parts.items():
+                names = ids if by is None else [(by, one) for one in ids]
+                standings = gather_standings(names, self._places)
+                told.append(
+                    NamedGroup(draw.verdict, draw.reason, origin, by, TextIds(ids), standings)
                 )
-                for by, ids in named
-            ]
-        return groups
+        told += [column.tell() for column in self._columns if not column.is_census]
+        return told
 
-    def _count_columns(self, combination: Combination) -> int:
-        return sum(map(len, self._columns.get(combination, ())))
-
-    def _are_distinct(self, late: dict[Hashable, Combination]) -> bool:
-        """Whether every candidate was entered once."""
-        columns = [ids for several in self._columns.values() for ids in several]
-        keys: list[Hashable] = [*late, *chain.from_iterable(self._standing.values())]
-        if columns:
-            texts = [key for key in keys if type(key) is str]
-            found = are_distinct(columns, texts) if len(set(keys)) == len(keys) else False
-            if found is not None:
-                return found
-            keys += chain.from_iterable(ids.texts() for ids in columns)
-        return len(set(keys)) == len(keys)
-
-    def _spell_columns(self) -> None:
-        for combination, columns in self._columns.items():
-            texts = chain.from_iterable(ids.texts() for ids in columns)
-            self._standing[combination] = [*self._standing[combination], *texts]
-        self._columns = {}
+    def _count_standing(self) -> Counter[Combination]:
+        """How many candidates count as each combination, in the order it was first met."""
+        counts = Counter({combination: len(ids) for combination, ids in self._standing.items()})
+        for column in self._columns:
+            counts.update(column.count())
+        return counts
 
     def _settle_repeated(
         self, late: dict[Hashable, Combination]
     ) -> list[tuple[Hashable, Combination]]:
         """Take the candidates entered more than once out, and find where each of them stands."""
-        if self._are_distinct(late):
+        singles = [*late, *chain.from_iterable(self._standing.values())]
+        columns = [column.batch.ids for column in self._columns]
+        repeats = find_repeats(columns, singles)
+        if repeats is None:
             return []
-        self._spell_columns()
-        times = Counter(chain(late, *self._standing.values()))
-        occurrences: dict[Hashable, list[_Occurrence]] = {
-            key: [] for key, count in times.items() if count > 1
-        }
-        for occurrence in self._occurrences(late):
-            if occurrence.key in occurrences:
-                occurrences[occurrence.key].append(occurrence)
+        again: dict[Batch, list[int]] = {}
+        keys = repeats.singles
+        for column, places in zip(self._columns, repeats.places, strict=True):
+            again[column.batch] = places
+            keys.update(column.batch.ids.at(places))
+            column.take_out(places)
         self._standing = {
-            combination: [key for key in ids if key not in occurrences]
+            combination: [key for key in ids if key not in keys]
             for combination, ids in self._standing.items()
         }
+        occurrences: dict[Hashable, list[_Occurrence]] = {}
+        for occurrence in self._occurrences(keys, again, late):
+            occurrences.setdefault(occurrence.key, []).append(occurrence)
         return [(key, self._settle(several)) for key, several in occurrences.items()]
 
-    def _occurrences(self, late: dict[Hashable, Combination]) -> Iterator[_Occurrence]:
-        """Every decision in the order they were made, with its row where that is kept."""
+    def _occurrences(
+        self,
+        keys: set[Hashable],
+        again: dict[Batch, list[int]],
+        late: dict[Hashable, Combination],
+    ) -> Iterator[_Occurrence]:
+        """The decisions about *keys* in the order they were made, with their rows if they are kept.
+
+        Args:
+            keys: the candidates.
+            again: the places of the decisions about them in each batch.
+            late: candidates whose checks no verdict followed.
+        """
         sampled = {
             (one.source, one.index): (self._samples[draw], place)
             for draw in self._ledger.draws()
@@ -230,23 +255,33 @@ class Settlement:
             for place, one in enumerate(self._near)
         }
         entered: Counter[Combination] = Counter()
-        census_places = itertools.count()
-        for combination in self._ledger.order:
-            if isinstance(combination, Batch):
-                for segment, index, text in _spell_batch(combination):
-                    kept = sampled.get((segment, index))
-                    yield _Occurrence(text, segment.combination, kept)
+        in_census = 0
+        for source in self._ledger.order:
+            kept: tuple[_Rows, int] | None
+            if isinstance(source, Batch):
+                places = again[source]
+                for place, text in zip(places, source.ids.at(places), strict=True):
+                    combination = source.find(place)
+                    kept = sampled.get((source, place))
+                    if source.standings is not None:
+                        self._places[text] = source.standings.at(place)
+                    if combination.is_census:
+                        kept = self._census, in_census + place
+                    yield _Occurrence(text, combination, kept)
+                in_census += len(source.codes) if source.is_census else 0
                 continue
-            index = entered[combination]
-            entered[combination] += 1
-            rows: tuple[_Rows, int] | None
-            if combination.is_census:
-                rows = self._census, next(census_places)
-            else:
-                rows = sampled.get((combination, index))
-            yield _Occurrence(combination.ids[index], combination, rows)
+            index = entered[source]
+            entered[source] += 1
+            key = source.ids[index]
+            if key in keys:
+                kept = sampled.get((source, index))
+                if source.is_census:
+                    kept = self._census, in_census
+                yield _Occurrence(key, source, kept)
+            in_census += source.is_census
         for place, (key, combination) in enumerate(late.items()):
-            yield _Occurrence(key, combination, (self._evidence, place))
+            if key in keys:
+                yield _Occurrence(key, combination, (self._evidence, place))
 
     def _settle(self, occurrences: Sequence[_Occurrence]) -> Combination:
         """Where a candidate stands that was entered more than once."""
@@ -273,20 +308,61 @@ class Settlement:
         return final
 
 
-def _combination_of(source: Combination | Segment) -> Combination:
-    return source.combination if isinstance(source, Segment) else source
+def _combination_of(drawn: Drawn) -> Combination:
+    source = drawn.source
+    return source.find(drawn.index) if isinstance(source, Batch) else source
 
 
-def _spell_batch(batch: Batch) -> Iterator[tuple[Segment, int, str]]:
-    """The decisions of *batch* in their order: segment, index within it, and id."""
-    parts = [
-        iter(())
-        if segment is None
-        else zip(itertools.repeat(segment), itertools.count(), segment.ids.texts())
-        for segment in batch.segments
-    ]
-    for code in batch.codes:
-        yield next(parts[code])
+class _Column:
+    """The decisions of a batch, without those that are settled apart."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+        self.is_census = batch.is_census
+        self._codes = batch.codes
+        self._ids = batch.ids
+        self._standings = batch.standings
+
+    def take_out(self, places: Sequence[int]) -> None:
+        """Leave the decisions at *places* out."""
+        if not places:
+            return
+        codes = bytearray(self._codes)
+        for place in places:
+            codes[place] = _TAKEN_OUT
+        left = find_places(bytes(codes).translate(_STAYS), 1)
+        self._ids = self._ids.pick(left)
+        self._standings = self._standings and self._standings.pick(left)
+        self._codes = bytes(codes).translate(None, bytes([_TAKEN_OUT]))
+
+    def count(self) -> dict[Combination, int]:
+        """How many candidates count as each combination."""
+        counts: Counter[Combination] = Counter()
+        for combination, count in zip(
+            self.batch.combinations,
+            count_codes(self._codes, len(self.batch.combinations)),
+            strict=True,
+        ):
+            if combination is not None:
+                counts[combination] += count
+        return counts
+
+    def tell(self) -> NamedColumn:
+        """It as a part of the roster."""
+        combinations = self.batch.combinations
+        used = [code for code, one in enumerate(combinations) if one is not None]
+        codes = self._codes
+        if len(used) < len(combinations):
+            table = bytearray(256)
+            for place, code in enumerate(used):
+                table[code] = place
+            codes = codes.translate(table)
+        fates = [
+            RosterFate(one.draw.verdict, one.draw.reason, [*one.origins] or None)
+            for one in combinations
+            if one is not None
+        ]
+        return NamedColumn(fates, codes, self._ids, self._standings)
 
 
 class _Rows:

@@ -23,7 +23,7 @@ from xray.capture.rows import MAX_LOGGED_ROWS, RowMaker
 from xray.capture.sets.acting import ActingVerbs
 from xray.capture.sets.recording import RecordingVerbs
 from xray.capture.settings import CaptureSettings
-from xray.capture.settlement import NamedGroup, SealedRows
+from xray.capture.settlement import NamedColumn, NamedGroup, SealedRows
 from xray.capture.sink import Sink
 from xray.capture.snapshot import (
     SnapshotLimits,
@@ -268,15 +268,24 @@ class Step(ActingVerbs, RecordingVerbs):
             self.run.sink.count_loss("capture_failed")
             caught("Step.close", failure)
 
-    def _put_more(self, chunks: list[list[DecisionRow]], roster: list[NamedGroup]) -> int:
+    def _put_more(
+        self, chunks: list[list[DecisionRow]], roster: list[NamedGroup | NamedColumn]
+    ) -> int:
         """Hand over what does not fit the step's own fact; how many chunks the roster took."""
         run_id, step_id, put = self.run.run_id, self.step_id, self.run.sink.put
         for number, rows in enumerate(chunks, start=1):
             put(StepRows(run_id=run_id, step_id=step_id, chunk=number, rows=rows))
-        total, number = sum(len(group.ids) for group in roster), 0
-        for number, groups in enumerate(split_roster(roster), start=1):
+        total, number = sum(len(part.ids) for part in roster), 0
+        for number, (groups, columns) in enumerate(split_roster(roster), start=1):
             put(
-                StepRoster(run_id=run_id, step_id=step_id, chunk=number, total=total, groups=groups)
+                StepRoster(
+                    run_id=run_id,
+                    step_id=step_id,
+                    chunk=number,
+                    total=total,
+                    groups=groups,
+                    columns=columns,
+                )
             )
         return number
 

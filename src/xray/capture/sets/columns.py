@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from heapq import nsmallest
 from typing import Any, Final, Protocol
 
@@ -264,3 +264,10 @@ def read_values(given: Any) -> list[Any]:
     else:
         values = given.tolist()
     return values
+
+
+def read_portions(given: Any, size: int) -> Iterator[list[Any]]:
+    """The plain values of a column of a library, *size* at a time."""
+    held = getattr(given, "iloc", given)
+    for start in range(0, len(given), size):
+        yield read_values(held[start : start + size])

@@ -9,6 +9,8 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from xray.capture.sets.ids import Ids
+from xray.capture.sets.libraries import find_numpy
+from xray.capture.standings import Standings
 from xray.model.facts import Check
 
 MAX_KINDS: Final = 255
@@ -64,6 +66,7 @@ class Decisions(Struct, frozen=True, kw_only=True):
         is_plain: they can be entered under their ids alone.
         nearest: finds, from a place on, those whose observed value is nearest to a limit: for each
             check, by name, their places and margins.
+        stand: where the decisions at some places stand; None for nowhere.
     """
 
     ids: Ids
@@ -74,6 +77,7 @@ class Decisions(Struct, frozen=True, kw_only=True):
     items: Sequence[object] | None = None
     is_plain: bool = True
     nearest: Callable[[int], Iterable[tuple[str, list[tuple[int, float]]]]] = lambda _: ()
+    stand: Callable[[range], Standings | None] = lambda _: None
 
     @property
     def are_bare(self) -> bool:
@@ -92,3 +96,21 @@ class Decisions(Struct, frozen=True, kw_only=True):
             items = self.items
             return [text or items[place] for text, place in zip(texts, places, strict=True)]
         return texts
+
+
+def find_places(codes: bytes, code: int) -> Sequence[int]:
+    """The places whose code is *code*, in order."""
+    numpy = find_numpy()
+    if numpy is None:
+        return [place for place, found in enumerate(codes) if found == code]
+    places: Sequence[int] = numpy.flatnonzero(numpy.frombuffer(codes, "uint8") == code)
+    return places
+
+
+def count_codes(codes: bytes, kinds: int) -> list[int]:
+    """How many decisions there are of each kind."""
+    numpy = find_numpy()
+    if numpy is None:
+        return [codes.count(code) for code in range(kinds)]
+    counts: list[int] = numpy.bincount(numpy.frombuffer(codes, "uint8"), minlength=kinds).tolist()
+    return counts

@@ -46,6 +46,7 @@ class ManyEntering:
         *,
         has_moved: bool,
         origin: Any = None,
+        scores: Mapping[str, Column] | None = None,
     ) -> None:
         order, ranks = cut.order, cut.ranks
 
@@ -60,7 +61,22 @@ class ManyEntering:
         kinds = [Kind(SELECTED if self.step_type == "select" else ACCEPTED),
                  Kind(REJECTED, BELOW_CUT)]  # fmt: skip
         self._decide(held, cut.codes, kinds, describe_ranked, key, by, part_of, order=order,
-                    origin=origin)  # fmt: skip
+                    origin=origin, stand=self._place(ranks, scores, order))  # fmt: skip
+
+    def _place(
+        self, ranks: Sequence[int], scores: Mapping[str, Column] | None, order: Sequence[int]
+    ) -> Callable[[range], Standings | None]:
+        """What tells where candidates stand, in steps that order them."""
+        if self.step_type not in RANKING_STEP_TYPES or not (ranks or scores):
+            return lambda _: None
+        column = choose_score(scores) if scores else None
+
+        def stand(places: range) -> Standings:
+            chosen = slice(places.start, places.stop)
+            numbers = array("d") if column is None else column.numbers(order[chosen])
+            return Standings(ranks[chosen], numbers)
+
+        return stand
 
     def _describe(
         self,
@@ -92,7 +108,7 @@ class ManyEntering:
         """Enter decisions about *held*, of which those in *codes* were made, in their order."""
         ids = held.ids(key)
         places: Sequence[int] = range(len(held))
-        if order is not None:
+        if order is not None and type(order) is not range:
             ids, places = ids.pick(order), order
         if by is not None or part_of is not None:
             describe = _describe_apart(held, places, describe, by, part_of)

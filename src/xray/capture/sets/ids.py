@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import compress
+from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
 
-from xray.capture.sets.columns import is_column, read_array, read_values
+from xray.capture.sets.columns import is_column, read_array, read_portions, read_values
 from xray.capture.sets.libraries import find_numpy
+from xray.model.bounds import INT64_MAX
+from xray.model.columns import NUMBER_BYTES, IdColumn
 from xray.model.ids import MAX_CANDIDATE_ID_LENGTH, identify
 
 _encode_json: Final = msgspec.json.Encoder().encode
-_WORD: Final = 8
-_CHUNK: Final = 65_536
-_MOST_DIGITS: Final = 19
-_WIDEST_SPAN: Final = 8
-_MIX: Final = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F)
+_PORTION: Final = 8_192
+_LAST_ASCII: Final = 127
+_MOST_PADDING: Final = 4
 
 
 class Ids(Protocol):
@@ -42,8 +41,12 @@ class Ids(Protocol):
         """The ids at *places*, in their order."""
         ...
 
-    def of_code(self, codes: bytes, code: int, start: int) -> tuple[Sequence[int], Ids]:
-        """The places from *start* whose code is *code*, and a copy of their ids."""
+    def keep(self, start: int, stop: int) -> Ids:
+        """The ids from *start* to *stop*, whatever the pipeline makes of its own meanwhile."""
+        ...
+
+    def column(self, start: int, stop: int) -> IdColumn | list[str]:
+        """The ids from *start* to *stop* as they travel."""
         ...
 
 
@@ -77,69 +80,143 @@ class TextIds:
         """The ids at *places*, in their order."""
         return TextIds(self.at(places))
 
-    def of_code(self, codes: bytes, code: int, start: int) -> tuple[Sequence[int], Ids]:
-        """The places from *start* whose code is *code*, and their ids."""
-        if codes.count(code, start) == len(codes) - start:
-            return range(start, len(codes)), TextIds(self._held[start : len(codes)])
-        chosen = codes.translate(_only(code))[start:]
-        texts = list(compress(self._held[start:], chosen))
-        return find_places(codes, code, start), TextIds(texts)
+    def keep(self, start: int, stop: int) -> Ids:
+        """The ids from *start* to *stop*."""
+        return TextIds(self._held[start:stop])
+
+    def column(self, start: int, stop: int) -> IdColumn | list[str]:
+        """The ids from *start* to *stop* as they travel."""
+        return self._held[start:stop]
 
 
-class ArrayIds:
-    """Whole numbers, or texts of one byte a character, in an array of NumPy."""
+class _ArrayIds:
+    """Ids in an array of NumPy."""
+
+    is_complete: Final = True
 
     def __init__(self, array: Any) -> None:
         self.array = array
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether every candidate has one."""
-        return True
-
     def __len__(self) -> int:
         return len(self.array)
 
+
+class NumberIds(_ArrayIds):
+    """Whole numbers of at most 64 bits, with their sign."""
+
     def texts(self, start: int = 0, stop: int | None = None) -> list[str]:
         """The ids from *start* to *stop*."""
-        return self._spell(self.array[start:stop])
+        return _spell_numbers(self.array[start:stop])
 
     def at(self, places: Sequence[int]) -> list[str]:
         """The ids at *places*."""
-        return self._spell(self.array[places])
+        return _spell_numbers(self.array[places])
 
     def pick(self, places: Sequence[int]) -> Ids:
         """The ids at *places*, in their order."""
-        return ArrayIds(self.array[places])
+        return NumberIds(self.array[places])
 
-    def of_code(self, codes: bytes, code: int, start: int) -> tuple[Sequence[int], Ids]:
-        """The places from *start* whose code is *code*, and a copy of their ids."""
-        places = find_places(codes, code, start)
-        return places, ArrayIds(self.array[places])
+    def keep(self, start: int, stop: int) -> Ids:
+        """The ids from *start* to *stop*."""
+        return NumberIds(self.array[start:stop].copy())
 
-    def _spell(self, array: Any) -> list[str]:
-        plain = array.tolist()
-        if array.dtype.kind != "S":
-            # Spelled in one call, which is much faster than one for each.
-            return _encode_json(plain)[1:-1].decode().split(",") if plain else []
-        texts: list[str] = b"\0".join(plain).decode().split("\0")
-        return texts if len(texts) == len(plain) else [raw.decode() for raw in plain]
+    def column(self, start: int, stop: int) -> IdColumn | list[str]:
+        """The ids from *start* to *stop* as they travel."""
+        return IdColumn(0, self.array[start:stop].astype("<i8", copy=False).tobytes())
 
-
-def find_places(codes: bytes, code: int, start: int) -> Sequence[int]:
-    """The places from *start* whose code is *code*, in order."""
-    numpy = find_numpy()
-    if numpy is None:
-        return list(compress(range(start, len(codes)), codes.translate(_only(code))[start:]))
-    found = numpy.flatnonzero(numpy.frombuffer(codes, "uint8")[start:] == code)
-    found += start
-    places: Sequence[int] = found
-    return places
+    def span(self) -> tuple[int, int] | None:
+        """The first and the last where each is greater than the one before it, else None."""
+        array = self.array
+        if not len(array) or not (array[1:] > array[:-1]).all():
+            return None
+        return int(array[0]), int(array[-1])
 
 
-def _only(code: int) -> bytes:
-    """A table that makes 1 of *code*, and 0 of all else."""
-    return bytes(code) + b"\1" + bytes(255 - code)
+class WideIds(_ArrayIds):
+    """Texts of ASCII in an array of the pipeline's, four bytes a character.
+
+    Args:
+        array: the texts.
+        order: which of them are meant, as places; all of them when absent.
+    """
+
+    def __init__(self, array: Any, order: Any = None) -> None:
+        super().__init__(array)
+        self._order = order
+
+    def __len__(self) -> int:
+        return len(self.array if self._order is None else self._order)
+
+    def texts(self, start: int = 0, stop: int | None = None) -> list[str]:
+        """The ids from *start* to *stop*."""
+        texts: list[str] = self._cut(start, stop).tolist()
+        return texts
+
+    def at(self, places: Sequence[int]) -> list[str]:
+        """The ids at *places*."""
+        texts: list[str] = self.array[self._find(places)].tolist()
+        return texts
+
+    def pick(self, places: Sequence[int]) -> Ids:
+        """The ids at *places*, in their order."""
+        return WideIds(self.array, self._find(find_numpy().asarray(places, "int64")))
+
+    def keep(self, start: int, stop: int) -> Ids:
+        """The ids from *start* to *stop*."""
+        width = self.array.dtype.itemsize // 4
+        held = find_numpy().empty(stop - start, f"S{width}")
+        for at in range(start, stop, _PORTION):
+            end = min(at + _PORTION, stop)
+            held[at - start : end - start] = _narrow(self._cut(at, end))
+        return NarrowIds(held)
+
+    def column(self, start: int, stop: int) -> IdColumn | list[str]:
+        """The ids from *start* to *stop* as they travel."""
+        return self.keep(start, stop).column(0, stop - start)
+
+    def _find(self, places: Sequence[int]) -> Sequence[int]:
+        found: Sequence[int] = places if self._order is None else self._order[places]
+        return found
+
+    def _cut(self, start: int, stop: int | None) -> Any:
+        if self._order is None:
+            return self.array[start:stop]
+        return self.array[self._order[start:stop]]
+
+
+class NarrowIds(_ArrayIds):
+    """Texts of ASCII in an array of bytes."""
+
+    def texts(self, start: int = 0, stop: int | None = None) -> list[str]:
+        """The ids from *start* to *stop*."""
+        return _spell_bytes(self.array[start:stop])
+
+    def at(self, places: Sequence[int]) -> list[str]:
+        """The ids at *places*."""
+        return _spell_bytes(self.array[places])
+
+    def pick(self, places: Sequence[int]) -> Ids:
+        """The ids at *places*, in their order."""
+        return NarrowIds(self.array[places])
+
+    def keep(self, start: int, stop: int) -> Ids:
+        """The ids from *start* to *stop*."""
+        return NarrowIds(self.array[start:stop])
+
+    def column(self, start: int, stop: int) -> IdColumn | list[str]:
+        """The ids from *start* to *stop* as they travel."""
+        return IdColumn(self.array.dtype.itemsize, self.array[start:stop].tobytes())
+
+
+def _spell_numbers(array: Any) -> list[str]:
+    # Spelled in one call, which is much faster than one for each.
+    return _encode_json(array.tolist())[1:-1].decode().split(",") if len(array) else []
+
+
+def _spell_bytes(array: Any) -> list[str]:
+    raw = array.tolist()
+    texts: list[str] = b"\0".join(raw).decode().split("\0")
+    return texts if len(texts) == len(raw) else [one.decode() for one in raw]
 
 
 def read_ids(given: Any, key: str | None = None) -> Ids:
@@ -151,7 +228,7 @@ def read_ids(given: Any, key: str | None = None) -> Ids:
     """
     if is_column(given) and type(given) is not list:
         array = read_array(given)
-        packed = None if array is None else _read_array_ids(array)
+        packed = _pack_texts(given) if array is None else _read_array_ids(array)
         if packed is not None:
             return packed
         given = read_values(given)
@@ -162,92 +239,72 @@ def read_ids(given: Any, key: str | None = None) -> Ids:
         items = named if all(type(name) is str for name in named) else items
     if all(type(item) is str for item in items):
         texts: list[str] = items
-        if "".join(texts).isascii() and max(map(len, texts), default=0) <= MAX_CANDIDATE_ID_LENGTH:
-            return TextIds(items.copy())
+        if _are_short(texts) and "".join(texts).isascii():
+            return TextIds(texts)
     return TextIds([identify(item, key) or "" for item in items])
 
 
 def _read_array_ids(array: Any) -> Ids | None:
-    kind, width = array.dtype.kind, array.dtype.itemsize
-    if array.ndim != 1 or not len(array) or not width:
+    numpy, kind = find_numpy(), array.dtype.kind
+    if type(array) is not numpy.ndarray or array.ndim != 1 or not len(array):
         return None
-    if kind in "iu" and width <= _WORD:
-        return ArrayIds(array)
-    if kind != "U" or width > 4 * MAX_CANDIDATE_ID_LENGTH or not array.dtype.isnative:
+    if kind in "iu":
+        is_signed = kind == "i" or array.dtype.itemsize < NUMBER_BYTES or array.max() <= INT64_MAX
+        return NumberIds(array) if is_signed else None
+    if kind != "U" or not array.dtype.itemsize:
         return None
+    is_short = array.dtype.itemsize <= 4 * MAX_CANDIDATE_ID_LENGTH
+    if is_short and array.dtype.isnative and _is_narrow(array):
+        return WideIds(array)
+    return _pack_texts(array)
+
+
+def _is_narrow(array: Any) -> bool:
+    """Whether every text has characters, and none but those of ASCII."""
+    for start in range(0, len(array), _PORTION):
+        characters = _read_characters(array[start : start + _PORTION])
+        if characters.max() > _LAST_ASCII or not characters[:, 0].all():
+            return False
+    return True
+
+
+def _narrow(array: Any) -> Any:
+    """Texts of ASCII as bytes."""
+    narrow = _read_characters(array).astype("uint8")
+    return narrow.view(f"S{narrow.shape[1]}").reshape(-1)
+
+
+def _read_characters(array: Any) -> Any:
+    return find_numpy().ascontiguousarray(array).view("uint32").reshape(len(array), -1)
+
+
+def _pack_texts(column: Any) -> Ids | None:
+    """Texts that would each be made anew when they are asked for; None where not all are plain."""
     numpy = find_numpy()
-    characters = numpy.ascontiguousarray(array).view("uint32").reshape(len(array), -1)
-    if characters.max() > 127 or not characters[:, 0].all():
+    if numpy is None or not len(column) or _holds_objects(column):
         return None
-    narrow = characters.astype("uint8")
-    return ArrayIds(narrow.view(f"S{narrow.shape[1]}").reshape(-1))
-
-
-def are_distinct(parts: Sequence[Ids], texts: Sequence[str]) -> bool | None:
-    """Whether no id stands twice among *parts* and *texts*; None where only texts can tell.
-
-    Args:
-        parts: arrays of one kind.
-        texts: a few ids more.
-    """
-    arrays = [part.array for part in parts if isinstance(part, ArrayIds)]
-    kinds = {array.dtype.kind for array in arrays}
-    if len(arrays) < len(parts) or len(kinds) != 1 or "u" in kinds:
+    packed, length = [], 0
+    for texts in read_portions(column, _PORTION):
+        if not all(type(text) is str for text in texts) or not (all(texts) and _are_short(texts)):
+            return None
+        try:
+            joined = "\0".join(texts).encode()
+        except UnicodeEncodeError:
+            return None
+        raw = joined.split(b"\0")
+        if len(raw) != len(texts):
+            return None
+        packed.append(numpy.array(raw))
+        length += len(joined)
+    width = max(array.dtype.itemsize for array in packed)
+    if width * len(column) > _MOST_PADDING * length:
         return None
-    if len(set(texts)) < len(texts):
-        return False
-    numpy = find_numpy()
-    if kinds == {"i"}:
-        arrays.append(numpy.array([int(text) for text in texts if _is_whole(text)], "int64"))
-        return _have_distinct_numbers(arrays)
-    width = max(array.dtype.itemsize for array in arrays)
-    alike = [text.encode() for text in texts if text.isascii() and len(text) <= width]
-    arrays.append(numpy.array(alike, f"S{width}"))
-    # Distinct hashes have distinct texts; what hashes alike must be looked at.
-    hashes = numpy.concatenate([_hash_texts(chunk, width) for chunk in _in_chunks(arrays)])
-    return _are_sorted_apart(hashes) or None
+    return NarrowIds(numpy.concatenate(packed, dtype=f"S{width}", casting="unsafe"))
 
 
-def _in_chunks(arrays: Sequence[Any]) -> Iterator[Any]:
-    """*arrays* in pieces, so that what is made of each takes little memory."""
-    for array in arrays:
-        for start in range(0, len(array), _CHUNK):
-            yield array[start : start + _CHUNK]
+def _holds_objects(column: Any) -> bool:
+    return getattr(getattr(column, "dtype", None), "hasobject", False) is True
 
 
-def _is_whole(text: str) -> bool:
-    digits = text.removeprefix("-")
-    return digits.isdecimal() and len(digits) < _MOST_DIGITS and str(int(text)) == text
-
-
-def _have_distinct_numbers(arrays: Sequence[Any]) -> bool:
-    numpy, held = find_numpy(), [array for array in arrays if len(array)]
-    count = sum(map(len, held))
-    lowest = min(int(array.min()) for array in held)
-    span = max(int(array.max()) for array in held) - lowest + 1
-    if span > _WIDEST_SPAN * count:
-        return _are_sorted_apart(numpy.concatenate(held).astype("int64", copy=False))
-    seen = numpy.zeros(span, bool)
-    for chunk in _in_chunks(held):
-        seen[chunk.astype("int64", copy=False) - lowest] = True
-    return int(numpy.count_nonzero(seen)) == count
-
-
-def _are_sorted_apart(numbers: Any) -> bool:
-    numbers.sort()
-    return not bool((numbers[1:] == numbers[:-1]).any())
-
-
-def _hash_texts(texts: Any, width: int) -> Any:
-    """A number of 64 bits for each text of at most *width* bytes."""
-    numpy = find_numpy()
-    padded = texts.astype(f"S{-(-width // _WORD) * _WORD}")
-    words = padded.view("uint64").reshape(len(texts), -1)
-    mixed = numpy.zeros(len(texts), "uint64")
-    for column in range(words.shape[1]):
-        mixed ^= words[:, column]
-        mixed *= numpy.uint64(_MIX[0])
-        mixed ^= mixed >> numpy.uint64(29)
-        mixed *= numpy.uint64(_MIX[1])
-        mixed ^= mixed >> numpy.uint64(32)
-    return mixed
+def _are_short(texts: Sequence[str]) -> bool:
+    return max(map(len, texts), default=0) <= MAX_CANDIDATE_ID_LENGTH
