@@ -50,7 +50,8 @@ class NamedGroup(NamedTuple):
 
     def tell(self, start: int, ids: IdColumn | list[str]) -> RosterGroup:
         """The part of it from *start* on that *ids* name, as it travels."""
-        ranking = self.standings and self.standings.tell(start, start + len(ids))
+        held = self.standings
+        ranking = None if held is None else held.tell(start, start + len(ids))
         return RosterGroup(self.verdict, self.reason, self.origin, self.by, [*ids], ranking)
 
 
@@ -64,8 +65,8 @@ class NamedColumn(NamedTuple):
 
     def tell(self, start: int, ids: IdColumn | list[str]) -> RosterColumn:
         """The part of it from *start* on that *ids* name, as it travels."""
-        stop = start + len(ids)
-        ranking = self.standings and self.standings.tell(start, stop)
+        stop, held = start + len(ids), self.standings
+        ranking = None if held is None else held.tell(start, stop)
         return RosterColumn(self.fates, self.codes[start:stop], ids, ranking)
 
 
@@ -193,11 +194,12 @@ class Settlement:
             elif keys:
                 parts[None] = cast("list[str]", keys)
             draw, origin = combination.draw, [*combination.origins] or None
-            for by, ids in parts.items():
-                names = ids if by is None else [(by, one) for one in ids]
-                standings = gather_standings(names, self._places)
+            for partition, ids in parts.items():
+                standings = gather_standings(partition, ids, self._places)
                 told.append(
-                    NamedGroup(draw.verdict, draw.reason, origin, by, TextIds(ids), standings)
+                    NamedGroup(
+                        draw.verdict, draw.reason, origin, partition, TextIds(ids), standings
+                    )
                 )
         told += [column.tell() for column in self._columns if not column.is_census]
         return told

@@ -288,9 +288,9 @@ class Part:
         return 0 if self._places is None else self._places.at(index)
 
     def places(self) -> Iterator[tuple[int, int]]:
-        """Where each entry stands that does, and its code."""
+        """The code of each entry, and where it stands; nothing where none stands anywhere."""
         if self._places is not None:
-            yield from zip(self._places, self._places.codes, strict=True)
+            yield from zip(self._places.codes, self._places, strict=True)
 
     @cached_property
     def _places(self) -> Places | None:

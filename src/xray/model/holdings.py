@@ -340,7 +340,7 @@ class CompactEntries:
     def places(self) -> Iterator[Placed]:
         """The code and the place of every entry that has one."""
         for opened in filter(None, map(self._part, self._parts)):
-            yield from opened.places()
+            yield from (one for one in opened.places() if one[1])
 
     def spans(self) -> Iterator[Span]:
         """Every entry, by ascending hash."""

@@ -137,7 +137,8 @@ class ActingVerbs(ManyEntering):
         with guarded("Step.rank"):
             if self.records:
                 describe = partial(self._describe, held, list_fields(score), attrs, scores)
-                self._record_cut(held, cut, describe, key, by, part_of, has_moved=True)
+                self._record_cut(held, cut, describe, key, by, part_of, has_moved=True,
+                                 scores=scores)  # fmt: skip
         kept: T = held.pick(cut.kept())
         return kept
 

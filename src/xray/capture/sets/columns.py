@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import operator
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from heapq import nsmallest
 from typing import Any, Final, Protocol
 
 from xray.capture.comparison import is_missing, margin_of, meets
+from xray.capture.evidence import read_number
 from xray.capture.sets.libraries import find_library, find_numpy
 from xray.model.vocabulary import parse_operator
 
@@ -35,6 +37,10 @@ class Column(Protocol):
 
     def values(self, places: Sequence[int]) -> list[Any]:
         """The plain values at *places*."""
+        ...
+
+    def numbers(self, places: Sequence[int]) -> array[float]:
+        """The numbers at *places*, not a number where there is none."""
         ...
 
     def compare(self, op: str, limit: object) -> bytes:
@@ -68,6 +74,11 @@ class ListColumn:
         """The plain values at *places*."""
         held = self._held
         return [held[place] for place in places]
+
+    def numbers(self, places: Sequence[int]) -> array[float]:
+        """The numbers at *places*, not a number where there is none."""
+        read = (read_number(value) for value in self.values(places))
+        return array("d", [math.nan if number is None else number for number in read])
 
     def compare(self, op: str, limit: object) -> bytes:
         """For each value whether it meets *limit*."""
@@ -136,6 +147,14 @@ class ArrayColumn:
         """The plain values at *places*."""
         found: list[Any] = self._array[places].tolist()
         return [None if value != value else value for value in found] if self._has_gaps else found
+
+    def numbers(self, places: Sequence[int]) -> array[float]:
+        """The numbers at *places*, not a number where there is none."""
+        if self._array.dtype.kind == "b":
+            return array("d", [math.nan] * len(places))
+        found = array("d")
+        found.frombytes(self._array[places].astype("float64").tobytes())
+        return found
 
     def compare(self, op: str, limit: object) -> bytes:
         """For each value whether it meets *limit*."""

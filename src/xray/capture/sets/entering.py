@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from xray.capture.evidence import read_reason
 from xray.capture.sets.columns import Column
 from xray.capture.sets.decisions import Decisions, Detail, Kind
-from xray.capture.sets.each import Cut, describe_scores, read_each
+from xray.capture.sets.each import Cut, choose_score, describe_scores, read_each
 from xray.capture.sets.items import Items, describe_items
+from xray.capture.standings import RANKING_STEP_TYPES, Standings
 from xray.model.facts import ACCEPTED, REJECTED, SELECTED
 from xray.model.vocabulary import StepType
 
@@ -61,9 +63,9 @@ class ManyEntering:
         kinds = [Kind(SELECTED if self.step_type == "select" else ACCEPTED),
                  Kind(REJECTED, BELOW_CUT)]  # fmt: skip
         self._decide(held, cut.codes, kinds, describe_ranked, key, by, part_of, order=order,
-                    origin=origin, stand=self._place(ranks, scores, order))  # fmt: skip
+                    origin=origin, stand=self._tell_standings(ranks, scores, order))  # fmt: skip
 
-    def _place(
+    def _tell_standings(
         self, ranks: Sequence[int], scores: Mapping[str, Column] | None, order: Sequence[int]
     ) -> Callable[[range], Standings | None]:
         """What tells where candidates stand, in steps that order them."""

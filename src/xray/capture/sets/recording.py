@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from xray.capture.guard import guarded
 from xray.capture.sets.acting import DUPLICATE
-from xray.capture.sets.columns import is_column, read_column
+from xray.capture.sets.columns import MISSING, is_column, read_column
 from xray.capture.sets.decisions import Detail, Kind
 from xray.capture.sets.each import (
     Cut,
@@ -60,7 +60,7 @@ class RecordingVerbs(ManyEntering):
             if len(outcomes) != len(held):
                 raise ValueError(f"{len(outcomes)} decisions for {len(held)} candidates")
             # A decision that is missing keeps nothing.
-            codes = outcomes.translate(_NOT_KEPT)
+            codes = outcomes.translate(_NOT_KEPT) if MISSING in outcomes else outcomes
             if is_column(reason):
                 codes, kinds = code_reasons(codes, read_column(reason))
             else:
@@ -94,7 +94,8 @@ class RecordingVerbs(ManyEntering):
             columns = read_scores(held, scores)
             cut = Cut(range(len(held)), read_each(held, by), len(held) if top is None else top)
             describe = partial(describe_scores, columns)
-            self._record_cut(held, cut, describe, None, by, part_of, has_moved=False, origin=origin)
+            self._record_cut(held, cut, describe, None, by, part_of, has_moved=False, origin=origin,
+                             scores=columns)  # fmt: skip
 
     def merged(self, losers: Any, into: Any, *, by: Any = None, part_of: Any = None) -> None:
         """Record candidates that another one stands for from here on: they are `duplicate`.
@@ -157,4 +158,5 @@ class RecordingVerbs(ManyEntering):
     ) -> None:  # fmt: skip
         columns = read_scores(held, scores)
         describe = partial(describe_scores, columns) if columns else None
-        self._decide(held, codes, kinds, describe, None, by, part_of, origin=origin)
+        stand = self._tell_standings((), columns, range(len(held)))
+        self._decide(held, codes, kinds, describe, None, by, part_of, origin=origin, stand=stand)
