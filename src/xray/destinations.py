@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -13,20 +12,25 @@ from msgspec.structs import replace
 
 from xray.capture.guard import guarded
 from xray.delivery.forks import hold_forks
-from xray.delivery.losses import DeliveryStats, Volume
+from xray.delivery.losses import DeliveryStats, FlushResult, Volume
 from xray.errors import NotFoundError, XRayDeliveryError
 from xray.model.facts import Fact
+from xray.model.forking import call_at_fork
 from xray.wire.address import names_file
 
 if TYPE_CHECKING:
     from xray.client import Client
-    from xray.delivery.delivery import Delivery, FlushResult, TransportFactory
+    from xray.delivery.delivery import Delivery, TransportFactory
     from xray.delivery.settings import DeliverySettings
     from xray.model.answers import Why
     from xray.model.summary import RunSummary
 
 _ASK_TIMEOUT_S: Final = 5.0
 _NOTHING: Final = DeliveryStats(offered=Volume(), acknowledged=Volume(), pending=Volume())
+# What a flush that failed inside can say.
+_UNKNOWN: Final = FlushResult(
+    is_complete=False, acknowledged=Volume(), pending=Volume(), lost=Volume()
+)
 
 
 class Destination:
@@ -206,8 +210,7 @@ class _Destinations:
 
 _destinations: Final = _Destinations()
 # Another thread may hold a lock while the process forks, and is not there to release it after.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_destinations.leave_parent_behind)
+call_at_fork(after_in_child=_destinations.leave_parent_behind)
 
 
 def find_destination(settings: DeliverySettings) -> Destination:
@@ -238,6 +241,12 @@ def flush(timeout_s: float = 5.0) -> FlushResult:
     Raises:
         XRayDeliveryError: in `offline_mode="fail"`, when something could not be delivered.
     """
+    with guarded("flush"):
+        return _sum_up(_flush_all(timeout_s))
+    return _UNKNOWN
+
+
+def _flush_all(timeout_s: float) -> bool:
     deadline_s = time.monotonic() + timeout_s
     _collect()
     failure: XRayDeliveryError | None = None
@@ -250,7 +259,7 @@ def flush(timeout_s: float = 5.0) -> FlushResult:
             failure = failure or error
     if failure is not None:
         raise failure
-    return _sum_up(is_complete)
+    return is_complete
 
 
 def close(timeout_s: float = 2.0) -> FlushResult:
@@ -259,18 +268,26 @@ def close(timeout_s: float = 2.0) -> FlushResult:
     It ends nothing for good: what is recorded afterwards is delivered again. A program need not
     call it, because what waits is also sent, for a short time, when the process exits.
     """
+    with guarded("close"):
+        return _sum_up(_close_all(timeout_s))
+    return _UNKNOWN
+
+
+def _close_all(timeout_s: float) -> bool:
     deadline_s = time.monotonic() + timeout_s
     _collect()
     results = [
         destination.close(max(0.0, deadline_s - time.monotonic()))
         for destination in _destinations.all()
     ]
-    return _sum_up(all(results))
+    return all(results)
 
 
 def stats() -> DeliveryStats:
     """What became of everything this process recorded: offered, acknowledged, pending, lost."""
-    return add_up([destination.stats() for destination in _destinations.all()])
+    with guarded("stats"):
+        return add_up([destination.stats() for destination in _destinations.all()])
+    return _NOTHING
 
 
 def forget_destinations() -> None:
@@ -318,8 +335,6 @@ def _carry_on(before: DeliveryStats, after: DeliveryStats) -> DeliveryStats:
 
 
 def _sum_up(is_complete: bool) -> FlushResult:
-    from xray.delivery.delivery import FlushResult
-
     books = stats()
     return FlushResult(
         is_complete=is_complete,

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from xray.capture.attaching import AttachedRun, hand_over_by_key
 from xray.capture.current import current_run
-from xray.capture.guard import caught, logger, warn
+from xray.capture.guard import caught, guarded, logger, warn
 from xray.capture.headers import Handover, Headers, names_run, read_headers
 from xray.capture.noop import NoopStep
 from xray.capture.noop_run import NoopRun
@@ -23,6 +23,7 @@ from xray.capture.step import Step, current_step
 from xray.capture.wrapping import drive, drive_async, record_calls
 from xray.delivery.forks import hold_forks
 from xray.destinations import find_destination
+from xray.model.forking import call_at_fork
 from xray.wire.address import names_file
 
 if TYPE_CHECKING:
@@ -51,8 +52,7 @@ class _Configuration:
 
 
 _configuration: Final = _Configuration()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_configuration.renew)
+call_at_fork(after_in_child=_configuration.renew)
 
 
 class XRay:
@@ -116,31 +116,31 @@ class XRay:
         """
 
         def make() -> Run:
-            opened = self._open()
-            if opened is None:
-                return _nothing_of(self.pipeline, make)
-            sink, capture = opened
-            if self._sampling is not None:
-                sink = self._sampling.sift(sink, capture.environment, capture.version)
-            return Run(
-                self.pipeline,
-                sink,
-                capture,
-                input=input,
-                metadata=metadata,
-                tags=tags,
-                params=params,
-                correlation=correlation,
-                key=key,
-                attempt=attempt,
-                renew=make,
-            )
+            try:
+                opened = self._open()
+                if opened is None:
+                    return _nothing_of(self.pipeline, make)
+                sink, capture = opened
+                if self._sampling is not None:
+                    sink = self._sampling.sift(sink, capture.environment, capture.version)
+                return Run(
+                    self.pipeline,
+                    sink,
+                    capture,
+                    input=input,
+                    metadata=metadata,
+                    tags=tags,
+                    params=params,
+                    correlation=correlation,
+                    key=key,
+                    attempt=attempt,
+                    renew=make,
+                )
+            except Exception as error:  # noqa: BLE001
+                caught("XRay.run", error)
+            return _nothing_of("off", make)
 
-        try:
-            return make()
-        except Exception as error:  # noqa: BLE001
-            caught("XRay.run", error)
-            return _nothing_of("off")
+        return make()
 
     def start(self, input: object = None, **options: Any) -> Run:  # noqa: A002
         """A run that has begun; `finish()` ends it. Options as for `run`."""
@@ -175,10 +175,13 @@ class XRay:
             key: the key that run is started with.
             attempt: its attempt at that key.
         """
-        if key is None:
-            warn("attach-key", "attach() needs the key= of a run, or headers; nothing is recorded.")
-            return _nothing_of("detached")
         try:
+            if key is None:
+                warn(
+                    "attach-key",
+                    "attach() needs the key= of a run, or headers; nothing is recorded.",
+                )
+                return _nothing_of("detached")
             self._open()
             handover = hand_over_by_key(self.pipeline, key, attempt)
             if self._sampling is not None:
@@ -288,7 +291,7 @@ def configure(**settings: object) -> None:
         settings: any setting of `xray.settings.ClientSettings`, e.g. `url=` or `capture=`; it
             counts more than the environment and less than an argument of `XRay(...)`.
     """
-    with _configuration.turn:
+    with guarded("configure"), _configuration.turn:
         _configuration.given.update(settings)
 
 
@@ -341,13 +344,15 @@ class xray_step:  # noqa: N801  (used like a function)
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if not self._open:
-            return
-        # Several blocks may be open, each in its own thread or task; in each, it is the current.
-        current = current_step.get()
-        step = current if current is not None and current in self._open else self._open[-1]
-        self._open.remove(step)
-        step.__exit__(kind, error, traceback)
+        with guarded("xray_step"):
+            if not self._open:
+                return
+            # Several blocks may be open, each in its own thread or task; in each, it is the
+            # current.
+            current = current_step.get()
+            step = current if current is not None and current in self._open else self._open[-1]
+            self._open.remove(step)
+            step.__exit__(kind, error, traceback)
 
     async def __aenter__(self) -> Step:
         return self.__enter__()

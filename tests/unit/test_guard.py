@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -11,6 +13,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from xray.capture import guard
+from xray.errors import XRayDeliveryError
 
 pytestmark = pytest.mark.usefixtures("swallowing")
 
@@ -166,3 +169,55 @@ def test_threads_that_fail_at_once_are_all_counted_and_heard_once(
         sys.setswitchinterval(before)
     assert guard.swallowed() == {"Step.accept": threads * times}
     assert len(caplog.messages) == 1
+
+
+class LimitError(Exception):
+    """What a handler of the pipeline's raises when its time is over."""
+
+
+@pytest.fixture
+def limit() -> Iterator[Callable[[], None]]:
+    def end(*_: object) -> None:
+        raise LimitError
+
+    before = signal.signal(signal.SIGUSR2, end)
+    yield lambda: signal.raise_signal(signal.SIGUSR2)
+    signal.signal(signal.SIGUSR2, before)
+
+
+def test_what_a_signal_handler_raises_inside_passes(limit: Callable[[], None]) -> None:
+    with pytest.raises(LimitError), guard.guarded("Step.accept"):
+        limit()
+    assert guard.swallowed() == {}
+
+
+@pytest.mark.parametrize("kind", ["method", "callable", "partial"])
+def test_a_handler_of_any_kind_is_known(kind: str) -> None:
+    class Handler:
+        """Handles."""
+
+        def __call__(self, number: int, frame: object) -> None:
+            raise LimitError
+
+    handler = Handler()
+    kinds = {
+        "method": handler.__call__,
+        "callable": handler,
+        "partial": functools.partial(functools.partial(handler)),
+    }
+    before = signal.signal(signal.SIGUSR2, kinds[kind])
+    try:
+        with pytest.raises(LimitError), guard.guarded("Step.accept"):
+            signal.raise_signal(signal.SIGUSR2)
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+
+
+def test_an_error_of_ours_is_swallowed_beside_a_handler(limit: Callable[[], None]) -> None:
+    fail("Step.accept", LimitError())
+    assert guard.swallowed() == {"Step.accept": 1}
+
+
+def test_a_delivery_that_was_to_raise_passes() -> None:
+    with pytest.raises(XRayDeliveryError), guard.guarded("Run.finish"):
+        raise XRayDeliveryError("not delivered")

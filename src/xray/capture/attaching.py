@@ -47,13 +47,14 @@ class AttachedRun(Run):
         error: BaseException | None = None,
     ) -> None:
         """Deliver the steps; the run goes on in the process that started it."""
-        if output is not None:
-            self.set_output(output)
-        try:
-            self.sink.settle_run(self.run_id)
-        except XRayDeliveryError:
-            if error is None:
-                raise
+        with guarded("AttachedRun.finish"):
+            if output is not None:
+                self.set_output(output)
+            try:
+                self.sink.settle_run(self.run_id)
+            except XRayDeliveryError:
+                if error is None:
+                    raise
 
     def give_input(self, value: object) -> None:
         """Leave the run's input to the process that started it."""

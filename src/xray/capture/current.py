@@ -29,6 +29,9 @@ class Standing(NamedTuple):
     step: Step | None
 
 
+NOWHERE: Final = Standing(None, None)
+
+
 def read_standing() -> Standing:
     """The run and the step that are current here."""
     return Standing(current_run.get(), current_step.get())

@@ -9,8 +9,11 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Final
 
+from xray.errors import XRayDeliveryError
+from xray.model.interruptions import is_interruption
 from xray.model.kinds import name_kind
 
 logger: Final = logging.getLogger("xray")
@@ -24,31 +27,45 @@ _is_raising = False
 def caught(where: str, error: Exception) -> None:
     """Count *error* of our own code in *where*; say so at most once a minute, or re-raise in tests.
 
-    Only `Exception` reaches this: Ctrl-C, `SystemExit` and task cancellation are the pipeline's.
+    Raised again is also what is not ours: what a signal handler of the pipeline's raised while our
+    code was running, and the `XRayDeliveryError` that `offline_mode="fail"` asks for. Ctrl-C,
+    `SystemExit` and the cancellation of a task are no `Exception` and do not come here.
     """
-    # No call between reading and writing, so no other thread runs there; a lock could be held by
-    # a thread that a fork leaves behind.
-    _swallowed.setdefault(where, 0)
-    _swallowed[where] += 1
-    if _is_raising:
+    try:
+        is_passed_on = _is_asked_for(error)
+        if not is_passed_on:
+            # No call between reading and writing, so no other thread runs there; a lock could be
+            # held by a thread that a fork leaves behind.
+            _swallowed.setdefault(where, 0)
+            _swallowed[where] += 1
+            is_passed_on = _is_raising
+    except Exception:  # noqa: BLE001  (where the stack is at its end, the guard has no room either)
+        is_passed_on = False
+    if is_passed_on:
         raise error
     warn(where, "X-Ray failed inside %s (%s); the pipeline goes on.", where, name_kind(error))
 
 
+def _is_asked_for(error: Exception) -> bool:
+    return isinstance(error, XRayDeliveryError) or is_interruption(error)
+
+
 def warn(kind: str, message: str, *arguments: object) -> None:
     """Log a warning, at most once a minute for each *kind*; never a value of the pipeline's."""
-    now_s = time.monotonic()
-    # Of threads that come at once, the one whose own entry stands speaks.
-    mine = (now_s,)
-    last = _last_said_s.setdefault(kind, mine)
-    if last is not mine:
-        if now_s - last[0] < _QUIET_S:
-            return
-        _last_said_s[kind] = mine
     try:
+        now_s = time.monotonic()
+        # Of threads that come at once, the one whose own entry stands speaks.
+        mine = (now_s,)
+        last = _last_said_s.setdefault(kind, mine)
+        if last is not mine:
+            if now_s - last[0] < _QUIET_S:
+                return
+            _last_said_s[kind] = mine
         logger.warning(message, *arguments)
-    except Exception:  # noqa: BLE001, S110  (a broken log handler of the host is not ours to report)
-        pass
+    except Exception as error:
+        # A broken log handler of the host is not ours to report.
+        if is_interruption(error):
+            raise
 
 
 def swallowed() -> dict[str, int]:
@@ -67,10 +84,25 @@ def raising() -> Iterator[None]:
         _is_raising = before
 
 
-@contextmanager
-def guarded(where: str) -> Iterator[None]:
-    """Run a block of our own code that must not break the pipeline."""
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001
-        caught(where, error)
+class guarded:  # noqa: N801  (used like a function)
+    """Run a block of our own code that must not break the pipeline.
+
+    Args:
+        where: what it is called in the log.
+    """
+
+    __slots__ = ("_where",)
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: object, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        caught(self._where, error)
+        return True

@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from uuid import uuid4
+
 from xray.capture.noop import NoopStep
 from xray.capture.run import Run, Self
-from xray.capture.sink import AnsweringSink
+from xray.capture.settings import CaptureSettings
+from xray.capture.sink import AnsweringSink, Sink
 from xray.capture.step import Step
 from xray.errors import NotFoundError
 
 
 class NoopRun(Run):
-    """Records nothing: the run of a client that is off."""
+    """Records nothing: the run of a client that is off, or of one that could make no other.
+
+    Args:
+        pipeline: the pipeline's name.
+        sink: takes nothing.
+        settings: counts for nothing.
+        renew: makes the run of each call, where it decorates a function.
+    """
+
+    def __init__(
+        self,
+        pipeline: str,
+        sink: Sink,
+        settings: CaptureSettings,
+        *,
+        renew: Callable[[], Run] | None = None,
+    ) -> None:
+        # Nothing that a run is made with: it must be there even where that fails.
+        self._renew = renew
+        self.pipeline = pipeline
+        self.sink = sink
+        self.settings = settings
+        self.key = None
+        self.attempt = 1
+        self.run_id = str(uuid4())
+        self.full_bytes_left = 0
+        self._outside = []
+        self._left_to = None
 
     def _answers(self) -> AnsweringSink:
         raise NotFoundError(
@@ -34,7 +65,17 @@ class NoopRun(Run):
     def keep(self, reason: str | None = None) -> None:
         """Keep nothing."""
 
+    def add_tags(self, *tags: str) -> None:
+        """Record nothing."""
+
+    def find_step(self, step: object) -> str | None:
+        """No step: none is recorded."""
+        return None
+
     def give_input(self, value: object) -> None:
+        """Record nothing."""
+
+    def give_output(self, value: object) -> None:
         """Record nothing."""
 
     def set_output(self, value: object) -> None:

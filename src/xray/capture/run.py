@@ -149,23 +149,23 @@ class Run:
         """
         if self._is_finished:
             return
-        self.start()
-        self._is_finished = True
-        try:
-            self._close_unopened()
-            if output is not None:
-                self._output = self._freeze(output, "output")
-            self._put_end(read_status(status, error), error)
-        except Exception as failure:  # noqa: BLE001
-            self.sink.count_loss("capture_failed")
-            caught("Run.finish", failure)
-        try:
-            self.sink.settle_run(self.run_id)
-        except XRayDeliveryError:
-            if error is None:
+        with guarded("Run.finish"):
+            self.start()
+            self._is_finished = True
+            try:
+                self._close_unopened()
+                if output is not None:
+                    self._output = self._freeze(output, "output")
+                self._put_end(read_status(status, error), error)
+            except Exception:
+                self.sink.count_loss("capture_failed")
                 raise
-        except Exception as failure:  # noqa: BLE001
-            caught("Run.settle", failure)
+        with guarded("Run.settle"):
+            try:
+                self.sink.settle_run(self.run_id)
+            except XRayDeliveryError:
+                if error is None:
+                    raise
 
     def _put_end(self, status: RunStatus, error: BaseException | None) -> None:
         duration_s = self.settings.clock.monotonic_s() - self._started_s
@@ -195,8 +195,9 @@ class Run:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.deactivate()
-        self.finish(error=error)
+        with guarded("Run.exit"):
+            self.deactivate()
+            self.finish(error=error)
 
     async def __aenter__(self: Self) -> Self:
         return self.__enter__()
@@ -223,8 +224,9 @@ class Run:
 
     def give_output(self, value: object) -> None:
         """Take *value* as output unless the pipeline set one."""
-        if self._output is NIL and value is not None:
-            self.set_output(value)
+        with guarded("Run.give_output"):
+            if self._output is NIL and value is not None:
+                self.set_output(value)
 
     def give_input(self, value: object) -> None:
         """Take *value* as input unless the pipeline gave one."""

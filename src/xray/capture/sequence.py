@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import Final
 
 from xray.capture.step import Place
 from xray.model.clock import Clock
+from xray.model.forking import call_at_fork
 
 _LENT_ORDINALS: Final = 1_000
 _SHARE_OF_LENT: Final = 10
@@ -25,8 +25,7 @@ class _Turn:
 
 # One for all runs, so that a child process can renew it: the thread that held it is not forked.
 _turn: Final = _Turn()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_turn.renew)
+call_at_fork(after_in_child=_turn.renew)
 
 
 class StepSequence:

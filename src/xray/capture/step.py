@@ -177,13 +177,15 @@ class Step(ActingVerbs, RecordingVerbs):
 
     def give_output(self, value: object) -> None:
         """Take *value* as output unless the pipeline set one."""
-        if self._output is NIL and value is not None:
-            self.set_output(value)
+        with guarded("Step.give_output"):
+            if self._output is NIL and value is not None:
+                self.set_output(value)
 
     def give_input(self, value: object) -> None:
         """Take *value* as input unless the pipeline gave one."""
-        if self._input is NIL:
-            self.set_input(value)
+        with guarded("Step.give_input"):
+            if self._input is NIL:
+                self.set_input(value)
 
     def __exit__(
         self,
@@ -191,8 +193,9 @@ class Step(ActingVerbs, RecordingVerbs):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.deactivate()
-        self.end(error)
+        with guarded("Step.exit"):
+            self.deactivate()
+            self.end(error)
 
     async def __aenter__(self: Self) -> Self:
         return self.__enter__()

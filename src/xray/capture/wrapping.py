@@ -17,7 +17,7 @@ from collections.abc import (
 )
 from typing import Any, Final, ParamSpec, Protocol, TypeVar, cast
 
-from xray.capture.current import Standing, read_standing, restore_standing
+from xray.capture.current import NOWHERE, Standing, read_standing, restore_standing
 from xray.capture.guard import guarded
 
 P = ParamSpec("P")
@@ -60,8 +60,12 @@ def wrap(function: Callable[P, R]) -> Callable[P, R]:
 
     pool.submit(xray.wrap(work), item)
     """
-    context = contextvars.copy_context()
+    with guarded("wrap"):
+        return _carry(contextvars.copy_context(), function)
+    return function
 
+
+def _carry(context: contextvars.Context, function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def in_context(*args: P.args, **kwargs: P.kwargs) -> R:
         # A context cannot be entered twice at once, so each call gets a copy.
@@ -81,6 +85,12 @@ def record_calls(open_scope: Callable[[], Scope], function: F) -> F:
         function: a function, coroutine function, generator or async generator function, a
             callable object, or what `classmethod` or `staticmethod` made of one.
     """
+    with guarded("record_calls"):
+        return _record_calls(open_scope, function)
+    return function
+
+
+def _record_calls(open_scope: Callable[[], Scope], function: F) -> F:
     if isinstance(function, (classmethod, staticmethod)):
         return cast("F", type(function)(record_calls(open_scope, function.__func__)))
     give_input = _InputReader(function)
@@ -130,17 +140,20 @@ class _Active:
         self._scope = scope
 
     def __enter__(self) -> _Active:
-        self._scope.begin()
-        self._scope.activate()
+        with guarded("call.enter"):
+            self._scope.begin()
+            self._scope.activate()
         return self
 
     def note(self, value: R) -> R:
-        self._scope.give_output(value)
+        with guarded("call.output"):
+            self._scope.give_output(value)
         return value
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        self._scope.deactivate()
-        self._scope.end(error)
+        with guarded("call.exit"):
+            self._scope.deactivate()
+            self._scope.end(error)
 
 
 class _InputReader:
@@ -191,23 +204,33 @@ class _Stage:
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
         self._inside: Standing | None = None
-        self._outside = read_standing()
+        self._outside = NOWHERE
+        with guarded("generator.begin"):
+            scope.begin()
+            self._outside = read_standing()
 
     def __enter__(self) -> None:
-        self._outside = read_standing()
-        if self._inside is None:
-            self._scope.activate()
-        else:
-            restore_standing(self._inside)
+        with guarded("generator.enter"):
+            self._outside = read_standing()
+            if self._inside is None:
+                self._scope.activate()
+            else:
+                restore_standing(self._inside)
 
     def __exit__(self, *_: object) -> None:
-        self._inside = read_standing()
-        restore_standing(self._outside)
+        with guarded("generator.exit"):
+            self._inside = read_standing()
+            restore_standing(self._outside)
+
+    def note(self, value: object) -> None:
+        with guarded("generator.output"):
+            self._scope.give_output(value)
 
     def end(self, error: BaseException | None) -> None:
-        self._inside = None
-        self._scope.deactivate()
-        self._scope.end(error)
+        with guarded("generator.end"):
+            self._inside = None
+            self._scope.deactivate()
+            self._scope.end(error)
 
 
 def drive(scope: Scope, items: Iterable[R]) -> Generator[R, Any, Any]:
@@ -224,7 +247,6 @@ def _drive_calls(
     # No `yield from`: it closes the source where the consumer throws GeneratorExit.
     def driven(*args: P.args, **kwargs: P.kwargs) -> Generator[Any, Any, Any]:
         scope, source = open_call(*args, **kwargs)
-        scope.begin()
         stage = _Stage(scope)
         sent: Any = None
         thrown: BaseException | None = None
@@ -234,7 +256,7 @@ def _drive_calls(
                 item = _advance(stage, source, sent, thrown)
                 if isinstance(item, _Returned):
                     failure = thrown if isinstance(thrown, GeneratorExit) else None
-                    scope.give_output(item.value)
+                    stage.note(item.value)
                     return item.value
                 sent = thrown = None
                 try:
@@ -286,7 +308,6 @@ def _drive_async_calls(
 
     async def driven(*args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[Any, Any]:
         scope, source = open_call(*args, **kwargs)
-        scope.begin()
         stage = _Stage(scope)
         sent: Any = None
         thrown: BaseException | None = None

@@ -7,20 +7,21 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
 from xray.delivery.backlog import Backlog, MemoryBacklog
 from xray.delivery.exchange.transport import HttpTransport, Transport
 from xray.delivery.forks import hold_forks
-from xray.delivery.losses import DeliveryStats, Ledger, Volume
+from xray.delivery.losses import DeliveryStats, FlushResult, Ledger, Volume
+from xray.delivery.notices import attempt
 from xray.delivery.queue import count_decisions
 from xray.delivery.road import Road
 from xray.delivery.settings import DeliverySettings
 from xray.delivery.spool.spool import Spool
 from xray.errors import XRayDeliveryError
 from xray.model.facts import Fact
+from xray.model.forking import call_at_fork
 from xray.wire.codec import encode_fact
 
 TransportFactory = Callable[[DeliverySettings], Transport]
@@ -44,23 +45,6 @@ def make_backlog(settings: DeliverySettings, ledger: Ledger) -> Backlog:
     if settings.offline_mode == "buffer" and settings.spool_places:
         return Spool(settings, ledger)
     return MemoryBacklog()
-
-
-@dataclass(frozen=True, slots=True)
-class FlushResult:
-    """What `flush` or `close` achieved.
-
-    Args:
-        is_complete: everything put before it was acknowledged or counted as lost.
-        acknowledged: what the server has stored, since the process began.
-        pending: what still waits.
-        lost: what is lost, since the process began.
-    """
-
-    is_complete: bool
-    acknowledged: Volume
-    pending: Volume
-    lost: Volume
 
 
 class Delivery:
@@ -226,14 +210,18 @@ class Delivery:
         road = self._roads.get(os.getpid())
         if road is None:
             return
+
+        def settle() -> None:
+            if road.ledger.read().pending.records:
+                road.wait_until_settled(deadline_s, _EXIT_ATTEMPTS)
+                road.report_undelivered()
+
         # A later process may find a server that listens.
-        road.report_losses()
-        road.write_through(_LAST_WRITE_S)
-        if road.ledger.read().pending.records:
-            road.wait_until_settled(deadline_s, _EXIT_ATTEMPTS)
-            road.report_undelivered()
-        road.backlog.vacate()
-        road.hang_up()
+        attempt("the last reports", road.report_losses)
+        attempt("the last write", lambda: road.write_through(_LAST_WRITE_S))
+        attempt("the last delivery", settle)
+        attempt("the end of the spool", road.backlog.vacate)
+        attempt("the end of the connection", road.hang_up)
 
 
 class _Exit:
@@ -262,6 +250,10 @@ def name_client() -> str:
 
 
 def _deliver_at_exit() -> None:
+    attempt("the end of the process", _deliver_all)
+
+
+def _deliver_all() -> None:
     deliveries = list(_living)
     if not deliveries:
         return
@@ -293,5 +285,4 @@ _abandoned: Final[list[Transport]] = []
 _exit: Final = _Exit()
 
 atexit.register(_deliver_at_exit)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave_parent_behind)
+call_at_fork(after_in_child=_leave_parent_behind)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
+
+from xray.model.forking import call_at_fork
 
 # Milliseconds on an idle machine, seconds on one that does ten things at once; a child that did not
 # wait could never send.
@@ -41,12 +42,11 @@ class _ForkGate:
 
 _gate: Final = _ForkGate()
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_gate.before_fork,
-        after_in_parent=_gate.after_fork_in_parent,
-        after_in_child=_gate.after_fork_in_child,
-    )
+call_at_fork(
+    before=_gate.before_fork,
+    after_in_parent=_gate.after_fork_in_parent,
+    after_in_child=_gate.after_fork_in_child,
+)
 
 
 @contextmanager

@@ -66,6 +66,22 @@ class DeliveryStats(Struct, frozen=True):
         return sum(self.lost.values(), Volume())
 
 
+class FlushResult(Struct, frozen=True):
+    """What `flush` or `close` achieved.
+
+    Args:
+        is_complete: everything put before it was acknowledged or counted as lost.
+        acknowledged: what the server has stored, since the process began.
+        pending: what still waits.
+        lost: what is lost, since the process began.
+    """
+
+    is_complete: bool
+    acknowledged: Volume
+    pending: Volume
+    lost: Volume
+
+
 class _Sum:
     """A volume that grows and shrinks in place.
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Final
 
-from xray.model.clock import Clock
+from xray.model.clock import Clock, SystemClock
+from xray.model.interruptions import is_interruption
+from xray.model.kinds import name_kind
 
 _INTERVAL_S: Final = 60.0
 
@@ -27,3 +30,16 @@ class Notices:
             return
         self._last_s[kind] = now_s
         logger.warning(text, *args)
+
+
+def attempt(what: str, work: Callable[[], object]) -> None:
+    """Do *work*, which the interpreter or a thread of ours asks for, and tell when it fails."""
+    try:
+        work()
+    except Exception as error:
+        if is_interruption(error):
+            raise
+        _notices.warn(what, "X-Ray failed inside %s (%s).", what, name_kind(error))
+
+
+_notices: Final = Notices(SystemClock())

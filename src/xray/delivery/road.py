@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from xray.delivery.backlog import Backlog
 from xray.delivery.exchange.transport import Transport
 from xray.delivery.losses import DeliveryStats, Ledger, Volume
-from xray.delivery.notices import Notices, logger
+from xray.delivery.notices import Notices, attempt, logger
 from xray.delivery.queue import FactQueue, measure_parcels
 from xray.delivery.reports import Reporter, note_loss
 from xray.delivery.sender import NOTHING_TO_DO_S, Sender
@@ -91,7 +91,8 @@ class Road:
             ident = threading.get_ident()
             self._own_idents.add(ident)
             try:
-                work()
+                # One that ends is replaced by whoever notices.
+                attempt(name, work)
             finally:
                 self._own_idents.discard(ident)
 

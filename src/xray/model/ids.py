@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Final
 
 from xray.model.arrays import read_array_scalar as read_array_scalar
+from xray.model.forking import call_at_fork
 from xray.model.kinds import is_a, read_member, read_own_fields
 
 _RUN_KEY_NAMESPACE: Final = uuid.UUID("6f0b35a2-7c53-5d0e-9a8e-1d6ad1f0a9c4")
@@ -29,8 +30,7 @@ def _reseed() -> None:
     _random.seed(os.urandom(32))
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_reseed)
+call_at_fork(after_in_child=_reseed)
 
 
 def new_uuid7(wall_us: int | None = None) -> str:

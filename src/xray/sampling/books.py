@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple, Protocol
 
-from xray.capture.guard import caught
+from xray.capture.guard import caught, guarded
 from xray.capture.sink import Sink
 from xray.destinations import call_before_flush
 from xray.model.counts import StepSummary, summarize_step
 from xray.model.facts import RunFinished, RunStarted, StepFinished
+from xray.model.forking import call_at_fork
 from xray.model.ids import new_uuid7
 from xray.model.tallies import MINUTE_US, MinuteSum, Tallied
 from xray.model.vocabulary import RunStatus
@@ -209,12 +210,13 @@ class Books:
 
     def end(self) -> None:
         """The process ends: count the runs that have not, and send everything."""
-        for known in list(self._undecided.values()):
-            run = known()
-            if run is not None:
-                run.give_up()
-        self._has_ended = True
-        self.send()
+        with guarded("Books.end"):
+            for known in list(self._undecided.values()):
+                run = known()
+                if run is not None:
+                    run.give_up()
+            self._has_ended = True
+            self.send()
 
 
 def _read(place: Place, held: Sequence[Held]) -> list[_Counted]:
@@ -303,5 +305,4 @@ call_before_flush(books.send)
 # hook still to come, so its module is loaded before.
 importlib.import_module("xray.delivery.delivery")
 atexit.register(books.end)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=books.leave_parent_behind)
+call_at_fork(after_in_child=books.leave_parent_behind)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import Counter
 from collections.abc import Iterable
@@ -25,6 +24,7 @@ from xray.model.facts import (
     StepRows,
     Tally,
 )
+from xray.model.forking import call_at_fork
 from xray.model.vocabulary import CaptureLevel, StepStatus, StepType
 from xray.wire.codec import encode_fact
 
@@ -168,8 +168,7 @@ class Room:
 
 
 room: Final = Room()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=room.renew)
+call_at_fork(after_in_child=room.renew)
 
 
 def find_chunks(facts: Iterable[Held], step: StepFinished) -> list[DecisionRow]:

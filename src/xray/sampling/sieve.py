@@ -15,6 +15,7 @@ from xray.capture.guard import caught, warn
 from xray.capture.sink import AnsweringSink, Sink
 from xray.errors import NotFoundError
 from xray.model.facts import Fact, RunFinished, RunStarted, StepFinished, StepRows
+from xray.model.forking import call_at_fork
 from xray.sampling.books import Books, Place, books
 from xray.sampling.drawing import choose_ticket, is_drawn
 from xray.sampling.holding import Held, Room, hold, room
@@ -44,8 +45,7 @@ class _Turn:
 
 # One for all runs, so that a child process can renew it: the thread that held it is not forked.
 _turn: Final = _Turn()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_turn.renew)
+call_at_fork(after_in_child=_turn.renew)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

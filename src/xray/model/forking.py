@@ -1,0 +1,39 @@
+"""What is done when the process forks, where processes can."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+Hook = Callable[[], None]
+
+
+def call_at_fork(
+    *,
+    before: Hook | None = None,
+    after_in_parent: Hook | None = None,
+    after_in_child: Hook | None = None,
+) -> None:
+    """Let these be called around every fork, as `os.register_at_fork` does.
+
+    What one of them raises is dropped: the interpreter would print it, and at a fork there is
+    nobody to tell, because even logging may be held by a thread that is not forked.
+    """
+    if not hasattr(os, "register_at_fork"):
+        return
+    hooks = {
+        "before": before,
+        "after_in_parent": after_in_parent,
+        "after_in_child": after_in_child,
+    }
+    os.register_at_fork(**{when: _mute(hook) for when, hook in hooks.items() if hook is not None})
+
+
+def _mute(hook: Hook) -> Hook:
+    def call() -> None:
+        try:
+            hook()
+        except Exception:  # noqa: BLE001, S110
+            pass
+
+    return call
