@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from random import Random
 
 from tests.fault.simulated_process import SimulatedProcess
+from xray.delivery.exchange.transport import Answer as Reply
 from xray.delivery.settings import DeliverySettings
 from xray.testing import (
     Answer,
@@ -47,12 +48,14 @@ class Damage:
         may_lose: records may be lost, if they are counted.
         uncounted: so many may be lost without a count: the length of what a flipped bit hides.
         may_forget_runs: whose owner died may stay `running`.
+        may_overflow: the spool may be larger than its bound, as nobody can look how large it is.
         may_lose_detail: steps may have fewer decisions than were offered.
     """
 
     may_lose: bool = False
     uncounted: int = 0
     may_forget_runs: bool = False
+    may_overflow: bool = False
     may_lose_detail: bool = False
 
 
@@ -60,6 +63,7 @@ class Faults:
     """What a world is made of, and a method for each kind of fault that befalls it."""
 
     chance: Random
+    last_answer: Reply
     clock: FakeClock
     disk: FakeDisk
     server: MemoryServer
@@ -114,6 +118,10 @@ class Faults:
     def _fault_foreign_answer(self) -> None:
         body = self.chance.choice((b"", b"<html>", b"{", b'{"batch_id":"x","accepted":1}'))
         self._meet(Answer(200, body))
+
+    def _fault_answer_to_another(self) -> None:
+        """A proxy answers with what it remembers of another request."""
+        self._meet(Answer(200, self.last_answer.body))
 
     def _fault_retried_status(self) -> None:
         headers = self.chance.choice(({}, {"Retry-After": "7"}, {"Retry-After": "nonsense"}))
@@ -178,21 +186,21 @@ class Faults:
 
     def _fault_unreadable_disk(self) -> None:
         self._fail_calls(errno.EIO, self.chance.choice(("read", "describe", "list_directory")))
-        self.damage.may_lose = True
+        self.damage.may_lose = self.damage.may_overflow = True
 
     def _fault_read_only_disk(self) -> None:
         self._fail_calls(errno.EROFS, *UNWRITABLE, "remove", "remove_directory", "lock")
 
     def _fault_no_more_handles(self) -> None:
         self._fail_calls(errno.EMFILE, "create", "lock", "read", "list_directory")
-        self.damage.may_lose = True
+        self.damage.may_lose = self.damage.may_overflow = True
 
     def _fault_memory_exhausted(self) -> None:
         for process in self.processes:
             call = len(process.files.calls) + self.chance.randint(1, 20)
             process.files.fail(call, MemoryError())
             process.had_disk_fault = True
-        self.damage.may_forget_runs = True
+        self.damage.may_forget_runs = self.damage.may_overflow = True
 
     def _fault_short_writes(self) -> None:
         for process in self.processes:

@@ -89,18 +89,26 @@ class SimulatedProcess:
             attempt(self.files.close, handle)
         self.inherited.clear()
         for _ in range(MAX_TURNS_AT_ONCE):
-            self._take_turn()
-            if not len(self.road.queue):
+            waiting = len(self.road.queue)
+            has_sent = self._take_turn()
+            is_stuck = not has_sent and len(self.road.queue) == waiting
+            # Where neither thread got anywhere, only time can help.
+            if is_stuck or not len(self.road.queue):
                 break
 
-    def _take_turn(self) -> None:
+    def _take_turn(self) -> bool:
+        """One turn of each thread; whether anything was sent."""
         self.road.write_once()
         self.tended_at_s = self.settings.clock.monotonic_s()
         self._note_safe()
+        has_sent = False
         for _ in range(MAX_REQUESTS_AT_ONCE):
             if self.road.send_once(ENDLESS_S) > 0:
                 break
-        self._note_safe()
+            has_sent = True
+        if has_sent:
+            self._note_safe()
+        return has_sent
 
     def _note_safe(self) -> None:
         if len(self.safe_at_s) == len(self.offered):

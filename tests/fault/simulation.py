@@ -6,8 +6,9 @@ was offered, what the clients count as lost, what the server acknowledged, and w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from random import Random
 from typing import Literal
 
@@ -15,6 +16,7 @@ import msgspec
 
 from tests.fault.simulated_faults import MAX_PROCESSES, STEP_S, UNWRITABLE, Damage, Faults
 from tests.fault.simulated_process import PLACE, SimulatedProcess
+from xray.delivery.exchange.transport import Answer
 from xray.delivery.losses import Volume
 from xray.delivery.settings import DeliverySettings
 from xray.delivery.spool.places import name_destination
@@ -34,10 +36,12 @@ from xray.testing import (
     FakeNetwork,
     MemoryServer,
     ProcessDiedError,
+    Refuse,
 )
 
-MAX_STEPS = 60
+MAX_STEPS = 30
 DRAIN_S = 60.0
+LONG_STRIDE_S = 5.0
 URL = "http://127.0.0.1:8000"
 
 
@@ -54,7 +58,8 @@ class World(Faults):
         self.clock = FakeClock()
         self.disk = FakeDisk()
         self.server = MemoryServer(self.clock)
-        self.network = FakeNetwork(self.clock, self.server.answer)
+        self.network = FakeNetwork(self.clock, self._answer)
+        self.last_answer = Answer(404)
         self.damage = Damage()
         self.trace: list[str] = []
         self.processes: list[SimulatedProcess] = []
@@ -67,6 +72,9 @@ class World(Faults):
             if name.startswith("_fault_")
         }
         self.likely = self.chance.sample(sorted(self.faults), self.chance.randint(1, 8))
+        if self.chance.random() < 0.5:
+            # What these find of what other faults left is what the spool is for.
+            self.likely.append(self.chance.choice(("kill", "power_loss", "flipped_bit")))
 
     def _draw_settings(self) -> DeliverySettings:
         chance = self.chance
@@ -74,7 +82,7 @@ class World(Faults):
         if chance.random() < 0.1:
             mode = chance.choice(("silent", "fail"))
         self.damage.may_lose = mode != "buffer"
-        is_small = chance.random() < 0.1
+        is_small = self._is_small = chance.random() < 0.2
         on_full: Literal["drop", "wait"] = chance.choice(("drop", "wait"))
         if is_small and on_full == "drop":
             self.damage.may_lose = self.damage.may_lose_detail = True
@@ -82,20 +90,27 @@ class World(Faults):
             url=URL,
             offline_mode=mode,
             max_batch_facts=chance.choice((2, 10, 500)),
-            max_batch_bytes=chance.choice((1_000, 512 << 10)),
-            segment_bytes=chance.choice((400, 4_000, 1 << 20)),
+            max_batch_bytes=1_000 if is_small else chance.choice((1_000, 512 << 10)),
+            segment_bytes=chance.choice((400, 1_000) if is_small else (400, 4_000, 1 << 20)),
             sync=chance.choice(("interval", "always", "never")),
-            max_spool_bytes=chance.choice((4_000, 20_000)) if is_small else 256 << 20,
+            max_spool_bytes=chance.choice((2_000, 8_000)) if is_small else 256 << 20,
             on_full=on_full,
             spool_places=(PLACE,),
             clock=self.clock,
             draw=chance.random,
         )
 
+    def _answer(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+        self.last_answer = self.server.answer(body, headers)
+        return self.last_answer
+
     def live(self) -> None:
         """Let everything happen, then let it come to rest, then compare."""
         try:
             self._begin_process()
+            if self._is_small and self.chance.random() < 0.5:
+                # Else hardly any spool would ever be full.
+                self.network.always(Refuse())
             for _ in range(self.chance.randint(MAX_STEPS // 3, MAX_STEPS)):
                 self._step()
             self._end_faults()
@@ -109,17 +124,17 @@ class World(Faults):
 
     def _step(self) -> None:
         draw = self.chance.random()
-        if draw < 0.45:
+        if draw < 0.35:
             self._some(self._record)
-        elif draw < 0.75:
+        elif draw < 0.6:
             self._pass_time(self.chance.choice((0.02, 0.02, 0.3, 1.0, 5.0)))
-        elif draw < 0.78:
+        elif draw < 0.63:
             self._some(SimulatedProcess.flush)
-        elif draw < 0.82:
+        elif draw < 0.67:
             self._begin_process()
-        elif draw < 0.85:
+        elif draw < 0.7:
             self._some(self._end)
-        elif draw < 0.9:
+        elif draw < 0.75:
             self._recover()
         else:
             name = self.chance.choice(self.likely)
@@ -155,9 +170,10 @@ class World(Faults):
     def _record(self, process: SimulatedProcess) -> None:
         """A run, or part of one."""
         chance = self.chance
-        for _ in range(chance.randint(1, 5)):
+        for _ in range(chance.randint(1, 3)):
             run_id = new_uuid7()
-            process.record(RunStarted(run_id=run_id, pipeline="p", started_at_us=1))
+            started_us = self.clock.wall_us()
+            process.record(RunStarted(run_id=run_id, pipeline="p", started_at_us=started_us))
             process.open_runs.append(run_id)
             if chance.random() < 0.5:
                 process.record(self._make_step(run_id))
@@ -169,7 +185,7 @@ class World(Faults):
             process.record(RunFinished(run_id=run_id, status="failed"))
 
     def _make_step(self, run_id: str) -> StepFinished:
-        length = self.chance.choice((1, 20, 400))
+        length = self.chance.choice((1, 20) if self._is_small else (1, 20, 400))
         return StepFinished(
             run_id=run_id,
             step_id=new_uuid7(),
@@ -177,7 +193,7 @@ class World(Faults):
             name="filter",
             step_type="filter",
             ordinal=0,
-            started_at_us=1,
+            started_at_us=self.clock.wall_us(),
             rows=[
                 DecisionRow(ACCEPTED if place % 3 else REJECTED, f"c-{place}", "r" * length)
                 for place in range(self.chance.randint(1, 9))
@@ -194,10 +210,10 @@ class World(Faults):
         self.processes.remove(process)
         self.dead.append(process)
 
-    def _pass_time(self, seconds: float) -> None:
+    def _pass_time(self, seconds: float, stride_s: float = STEP_S) -> None:
         while seconds > 0:
-            self.clock.advance(min(seconds, STEP_S))
-            seconds -= STEP_S
+            self.clock.advance(min(seconds, stride_s))
+            seconds -= stride_s
             for process in list(self.processes):
                 self._guard(process, SimulatedProcess.work)
         self._check_room()
@@ -205,10 +221,15 @@ class World(Faults):
             process.check()
 
     def _check_room(self) -> None:
-        segments = [path for path in self.disk.nodes if path.suffix == ".seg"]
+        if self.damage.may_overflow:
+            return
+        segments = self._segments()
         used = sum(len(self.disk.nodes[path].content) for path in segments)
-        a_segment = self.settings.segment_bytes + (64 << 10)
-        assert used <= self.settings.max_spool_bytes + MAX_PROCESSES * a_segment, used
+        # Each process may have begun a segment when there was room, and filled it since; the last
+        # batch that went into it comes with a header for each record.
+        begun = len({path.parent for path in segments})
+        a_segment = self.settings.segment_bytes + 2 * self.settings.max_batch_bytes
+        assert used <= self.settings.max_spool_bytes + begun * a_segment, used
 
     def _recover(self) -> None:
         self.network.recover()
@@ -230,11 +251,11 @@ class World(Faults):
             self._some(self._record)
 
     def _drain(self) -> None:
-        patience_s = DRAIN_S + self._longest_pause_s()
-        deadline_s = self.clock.monotonic_s() + patience_s
+        self._pass_time(self._longest_pause_s(), LONG_STRIDE_S)
+        deadline_s = self.clock.monotonic_s() + DRAIN_S
         while not self._is_drained:
             assert self.clock.monotonic_s() < deadline_s, (
-                f"after {patience_s} s there is left: {self._left()}, "
+                f"after {DRAIN_S} s there is left: {self._left()}, "
                 f"{[process.stats() for process in self.processes]}"
             )
             if not self.processes:
@@ -249,8 +270,10 @@ class World(Faults):
 
     def _left(self) -> list[str]:
         destination = PLACE / name_destination(URL)
-        files = [path for path in self.disk.files if path.suffix == ".seg"]
-        return [str(path) for path in files if destination in path.parents]
+        return [str(path) for path in self._segments() if destination in path.parents]
+
+    def _segments(self) -> list[Path]:
+        return [path for path in self.disk.nodes if path.name.endswith(".seg")]
 
     @property
     def _is_drained(self) -> bool:
