@@ -72,6 +72,8 @@ def test_places_are_read_as_they_were_written(entries: list[tuple[int, int, floa
     opened = Places(encode_places(packed, codes), codes)
     assert list(opened) == packed
     assert [opened.at(index) for index in range(len(entries))] == packed
+    for index, place in enumerate(packed):
+        assert Places(encode_places(packed, codes), codes).at(index) == place
     for (_, rank, score), place in zip(entries, packed, strict=True):
         placing = unpack_place(place)
         assert (placing is None) == (rank is None and score is None)

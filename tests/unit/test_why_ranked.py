@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
+import numpy
 import pytest
 
 from xray import XRay
@@ -92,3 +94,73 @@ def test_the_cut_is_that_of_a_full_capture(store: Store) -> None:
         assert (cut.rank, cut.last_kept_rank) == (truth.rank, truth.last_kept_rank)
         assert cut.gap == pytest.approx(truth.gap, abs=2e-5)
         assert cut.score == pytest.approx(truth.score, abs=1e-5)
+
+
+def record_all_forms(name: str) -> tuple[str, list[Fact]]:
+    """The same order, the first hundred kept, told by different verbs."""
+    sink = MemorySink()
+    with XRay("crowd", sink=sink).run() as run, run.step("order", step_type="rank") as step:
+        if name == "one by one":
+            for rank, (item, score) in enumerate(zip(ITEMS, SCORES, strict=True), 1):
+                if rank <= 100:
+                    step.accept(item, score, rank=rank)
+                else:
+                    step.reject(item, "below_cut", score=score, rank=rank)
+        elif name == "lists":
+            step.ranked(ITEMS, scores=SCORES, top=100)
+        elif name == "arrays":
+            step.ranked(numpy.array(ITEMS), scores=numpy.array(SCORES), top=100)
+        elif name == "items":
+            mixed = [{"id": item, "s": score} for item, score in zip(ITEMS, SCORES, strict=True)]
+            Random(5).shuffle(mixed)
+            step.rank(mixed, "s", top=100)
+        elif name == "partitions":
+            step.ranked(ITEMS, scores=SCORES, top=100, by="query")
+    return run.run_id, sink.facts
+
+
+@pytest.mark.parametrize("name", ["one by one", "lists", "arrays", "items", "partitions"])
+def test_every_verb_that_orders_tells_the_roster_the_same(store: Store, name: str) -> None:
+    evidence = examine(store, record_all_forms(name))
+    roster = evidence.ledger(evidence.steps[0]).roster
+    assert roster is not None
+    told = 0
+    for rank, (item, score) in list(enumerate(zip(ITEMS, SCORES, strict=True), 1))[::9]:
+        for row in roster.find(item):
+            told += 1
+            assert (row.rank, row.by) == (rank, "query" if name == "partitions" else None)
+            assert row.score == pytest.approx(score, abs=1e-5)
+    assert roster.is_complete
+    assert told > (COUNT - 1_100) // 9
+
+
+def test_what_the_last_verdict_leaves_out_the_one_before_it_says(store: Store) -> None:
+    sink = MemorySink()
+    with XRay("crowd", sink=sink).run() as run, run.step("order", step_type="rank") as step:
+        for rank, item in enumerate(ITEMS, 1):
+            step.reject(item, "below_cut", score=rank / 8, rank=rank)
+        step.accept(ITEMS[-1], 77.5)
+        step.ranked(ITEMS[-3:-1], scores=[0.5, 0.25])
+    evidence = examine(store, (run.run_id, sink.facts))
+    roster = evidence.ledger(evidence.steps[0]).roster
+    assert roster is not None
+    found = [roster.find(item)[0] for item in ITEMS[-4:]]
+    assert [(row.decision, row.rank, row.score) for row in found] == [
+        ("rejected", COUNT - 3, (COUNT - 3) / 8),
+        ("accepted", 1, 0.5),
+        ("accepted", 2, 0.25),
+        ("accepted", COUNT, 77.5),
+    ]
+
+
+def test_other_steps_say_nothing_of_ranks(store: Store) -> None:
+    sink = MemorySink()
+    with XRay("crowd", sink=sink).run() as run, run.step("rules", step_type="filter") as step:
+        for rank, item in enumerate(ITEMS, 1):
+            step.reject(item, "dear", score=rank / 8, rank=rank)
+    evidence = examine(store, (run.run_id, sink.facts))
+    roster = evidence.ledger(evidence.steps[0]).roster
+    assert roster is not None
+    assert {(row.rank, row.score) for item in ITEMS[::9] for row in roster.find(item)} == {
+        (None, None)
+    }

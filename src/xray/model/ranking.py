@@ -180,9 +180,13 @@ class Places:
     def __init__(self, data: bytes, codes: Sequence[int]) -> None:
         self._data = data
         self.codes = codes
+        self._was_asked = False
 
     def at(self, index: int) -> int:
-        """The place of the entry at *index*."""
+        """The place of the entry at *index*; all are worked out when a second is asked for."""
+        if self._was_asked:
+            return self._all[index]
+        self._was_asked = True
         ranks, falls = self._columns
         mine = (self.codes[index], ranks[index], index)
         before = sum(
@@ -192,6 +196,10 @@ class Places:
         return ranks[index] << SCORE_BITS | -sum(falls[: before + 1]) & _SCORE_MASK
 
     def __iter__(self) -> Iterator[int]:
+        return iter(self._all)
+
+    @cached_property
+    def _all(self) -> list[int]:
         ranks, falls = self._columns
         codes = self.codes
         order = sorted(range(len(ranks)), key=lambda index: (codes[index], ranks[index]))
@@ -200,7 +208,7 @@ class Places:
         for index, fall in zip(order, falls, strict=True):
             packed = packed - fall & _SCORE_MASK
             places[index] = ranks[index] << SCORE_BITS | packed
-        return iter(places)
+        return places
 
     @cached_property
     def _columns(self) -> tuple[array[int], array[int]]:
