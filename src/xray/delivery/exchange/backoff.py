@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
+from typing import Final
+
+_SPREAD: Final = 0.5
 
 
 class Backoff:
@@ -45,10 +48,11 @@ class Backoff:
         Returns:
             how long the server itself asked to be left alone, and the pause chosen above that.
         """
-        ceiling_s = min(self._max_s, self._first_s * 2.0 ** min(self._failures, 32))
-        self._failures += 1
         asked_s = min(max(retry_after_s, 0.0), self._max_retry_after_s)
-        return asked_s, self._draw() * ceiling_s
+        # Every client is told the same moment, so the longer that is, the wider they spread.
+        ceiling_s = max(self._first_s * 2.0 ** min(self._failures, 32), asked_s * _SPREAD)
+        self._failures += 1
+        return asked_s, self._draw() * min(self._max_s, ceiling_s)
 
 
 def parse_retry_after(text: str | None, wall_us: int) -> float:
