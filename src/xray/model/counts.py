@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from xray.model.facts import (
@@ -37,6 +37,7 @@ MAX_REASONS: Final = 256
 OTHER_REASON: Final = "other"
 OVERALL_SCORE_NAMES: Final = ("score", "total", "overall")
 _MAX_DERIVED_REASON_LENGTH: Final = 120
+_ABSENT: Final = (NIL, Raw(b""))
 _NUMBER: Final = re.compile(r"\d+(?:[.,]\d+)*")
 
 
@@ -129,7 +130,7 @@ def resolve_rows(rows: Iterable[DecisionRow]) -> tuple[list[DecisionRow], int]:
     Returns:
         the rows in the order the candidates were first seen, and how many verdicts were replaced.
     """
-    rows = list(rows)
+    rows = rows if isinstance(rows, list) else list(rows)
     if len({row.candidate_id for row in rows}) == len(rows):
         return rows, 0
     resolved: dict[tuple[str | None, str], DecisionRow] = {}
@@ -169,6 +170,8 @@ def union_origins(
     """What brought a candidate by either account, each origin once."""
     if not later:
         return earlier
+    if not earlier and len(later) == 1:
+        return later
     distinct = {(ref.step_id, ref.candidate_id): ref for ref in earlier or ()}
     for ref in later:
         distinct.setdefault((ref.step_id, ref.candidate_id), ref)
@@ -182,28 +185,31 @@ def tally_rows(rows: Sequence[DecisionRow], redecided: int = 0) -> Tally:
         rows: what `resolve_rows` returned.
         redecided: how many verdicts were replaced on the way.
     """
-    verdicts = [0, 0, 0, 0]
+    verdicts = bytes([row.verdict for row in rows])
     reasons: dict[str, int] = {}
+    for reason in [row.reason or reason_of(row) for row in rows if row.verdict == REJECTED]:
+        reasons[reason] = reasons.get(reason, 0) + 1
     origins: dict[tuple[str, str | None], list[int]] = {}
-    anonymous = 0
-    for row in rows:
-        verdict = row.verdict
-        verdicts[verdict] += 1
-        anonymous += row.is_anonymous
-        if verdict == REJECTED:
-            add_reason(reasons, reason_of(row))
-        if row.origin and verdict != EVIDENCE:
-            for ref in union_origins([], row.origin) or ():
-                add_origin(origins, ref, verdict)
+    for row in [row for row in rows if row.origin]:
+        if row.verdict != EVIDENCE:
+            for ref in union_origins(None, row.origin) or ():
+                add_origin(origins, ref, row.verdict)
     return Tally(
-        rejected=verdicts[REJECTED],
-        accepted=verdicts[ACCEPTED],
-        selected=verdicts[SELECTED],
-        reasons=reasons,
+        rejected=verdicts.count(REJECTED),
+        accepted=verdicts.count(ACCEPTED),
+        selected=verdicts.count(SELECTED),
+        reasons=reasons if len(reasons) <= MAX_REASONS else _fold_reasons(reasons),
         origins=[OriginCount(name, step, *n) for (name, step), n in origins.items()],
         redecided=redecided,
-        anonymous=anonymous,
+        anonymous=sum([row.is_anonymous for row in rows]),
     )
+
+
+def _fold_reasons(reasons: dict[str, int]) -> dict[str, int]:
+    folded: dict[str, int] = {}
+    for reason, count in reasons.items():
+        add_reason(folded, reason, count)
+    return folded
 
 
 def add_reason(reasons: dict[str, int], reason: str, by: int = 1) -> None:
@@ -278,7 +284,7 @@ def missing_requirements(fact: StepFinished, tally: Tally, has_counts: bool) -> 
     """
     if fact.status != "completed":
         return []
-    has_output = bytes(fact.output) not in (b"", bytes(NIL))
+    has_output = fact.output not in _ABSENT
     logged_verdicts = {row.verdict for row in fact.logged}
     has_survivor = bool(tally.accepted or tally.selected or logged_verdicts & {ACCEPTED, SELECTED})
     if fact.step_type in ("filter", "rank"):
@@ -296,16 +302,15 @@ def summarize_step(fact: StepFinished) -> StepSummary:
     """Counts, rate, choice and gaps of one step."""
     rows, redecided = resolve_rows(fact.rows)
     tally = tally_rows(rows, redecided) if fact.tally is None else fact.tally
+    census = tally.decided if fact.tally is None else _count_decided(rows)
     stats = open_map(fact.stats)
     declared_in = _declared(fact.input_count, stats.get("input_count"))
     declared_out = _declared(fact.output_count, stats.get("output_count"))
     rate, basis = rejection_rate(fact, tally, (declared_in, declared_out), stats)
-    drawn = [row for reservoir in fact.reservoirs for row in reservoir.rows]
-    chosen = select_rows([*rows, *drawn]) or select_rows(resolve_rows(fact.logged)[0])
+    chosen = _choose(fact, rows)
     scores = [value for row in chosen if (value := score_value(row.score)) is not None]
     has_counts = declared_in is not None and declared_out is not None
     counted_in, counted_out = _counted(fact, tally)
-    census = sum(row.verdict != EVIDENCE for row in rows)
     return StepSummary(
         rows=rows,
         counts=Counts(
@@ -341,10 +346,24 @@ def summarize_step(fact: StepFinished) -> StepSummary:
     )
 
 
+def _count_decided(rows: Sequence[DecisionRow]) -> int:
+    return len(rows) - sum([row.verdict == EVIDENCE for row in rows])
+
+
+def _choose(fact: StepFinished, rows: Sequence[DecisionRow]) -> list[DecisionRow]:
+    """The selected of a step: its own, else those that only illustrate."""
+    for reservoir in fact.reservoirs:
+        if reservoir.verdict == SELECTED:
+            rows = [*rows, *reservoir.rows]
+    return select_rows(rows) or (select_rows(resolve_rows(fact.logged)[0]) if fact.logged else [])
+
+
 def select_rows(rows: Iterable[DecisionRow]) -> list[DecisionRow]:
     """The selected among *rows*: by rank where they have one, then as recorded."""
     chosen = [row for row in rows if row.verdict == SELECTED]
-    return sorted(chosen, key=lambda row: math.inf if row.rank is None else row.rank)
+    if len(chosen) > 1:
+        chosen.sort(key=lambda row: math.inf if row.rank is None else row.rank)
+    return chosen
 
 
 def _declared(by_hand: int | None, in_stats: object) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -325,7 +326,13 @@ def _refuse_id(fact: RunFact, name: str, text: str) -> Refusal:
 
 
 def _is_canonical_uuid(text: object) -> bool:
-    return isinstance(text, str) and _CANONICAL_UUID.fullmatch(text) is not None
+    return isinstance(text, str) and _is_canonical(text)
+
+
+# The facts of a run arrive together, and each names it.
+@lru_cache(maxsize=1024)
+def _is_canonical(text: str) -> bool:
+    return _CANONICAL_UUID.fullmatch(text) is not None
 
 
 def join_chunks(fact: StepFinished, chunks: Mapping[int, Sequence[DecisionRow]]) -> StepFinished:

@@ -276,9 +276,9 @@ class Writer:
 
 def _estimate_bytes(fact: Fact) -> int:
     if isinstance(fact, StepFinished):
-        size = sum(memoryview(raw).nbytes for raw in (fact.input, fact.output, fact.params))
-        drawn = sum(_rows_bytes(reservoir.rows) for reservoir in fact.reservoirs)
-        return _FACT_BYTES + size + _rows_bytes(fact.rows) + drawn + _rows_bytes(fact.logged)
+        size = _FACT_BYTES + len(fact.input) + len(fact.output) + len(fact.params)
+        size += _rows_bytes(fact.rows) + _rows_bytes(fact.logged)
+        return size + sum([_rows_bytes(reservoir.rows) for reservoir in fact.reservoirs])
     if isinstance(fact, StepRows):
         return _FACT_BYTES + _rows_bytes(fact.rows)
     if isinstance(fact, StepRoster):
@@ -286,10 +286,9 @@ def _estimate_bytes(fact: Fact) -> int:
     if isinstance(fact, Tallied):
         return _FACT_BYTES * (1 + len(fact.steps))
     if isinstance(fact, RunStarted):
-        return _FACT_BYTES + memoryview(fact.input).nbytes + memoryview(fact.metadata).nbytes
-    size = memoryview(fact.output).nbytes + memoryview(fact.metadata).nbytes
-    return _FACT_BYTES + size
+        return _FACT_BYTES + len(fact.input) + len(fact.metadata)
+    return _FACT_BYTES + len(fact.output) + len(fact.metadata)
 
 
 def _rows_bytes(rows: Sequence[DecisionRow]) -> int:
-    return sum([memoryview(row.attributes).nbytes for row in rows]) + _ROW_BYTES * len(rows)
+    return sum([len(row.attributes) for row in rows]) + _ROW_BYTES * len(rows)
