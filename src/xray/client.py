@@ -30,6 +30,7 @@ from xray.errors import (
 from xray.model.aggregates import Aggregate
 from xray.model.answers import Finding, Why
 from xray.model.ids import parse_uuid
+from xray.model.lineage import Lineage
 from xray.model.records import Decision, Page, Run, RunDetail, Scan, Step
 from xray.wire.address import DEFAULT_URL, check_key, check_url
 
@@ -233,6 +234,11 @@ class Client:
         path, pairs = why_request(self.resolve_run(run), candidate)
         return read_record(self.get(path, pairs), Why)
 
+    def provenance(self, run: str, item: str) -> Lineage:
+        """What *item* came from and brought in *run* (an id, a unique prefix, or `last`)."""
+        path, pairs = provenance_request(self.resolve_run(run), item)
+        return read_record(self.get(path, pairs), Lineage)
+
     def findings(self, run: str) -> list[Finding]:
         """What deserves a look in *run* (an id, a unique prefix, or `last`)."""
         return read_findings(self.get(run_path(self.resolve_run(run), "findings")))
@@ -358,6 +364,11 @@ def run_path(run_id: str, part: str = "") -> str:
 def why_request(run_id: str, candidate: str) -> tuple[str, Pairs]:
     """Path and parameters that ask why *candidate* ended as it did."""
     return run_path(run_id, "why"), [("candidate", candidate)]
+
+
+def provenance_request(run_id: str, item: str) -> tuple[str, Pairs]:
+    """Path and parameters that ask what *item* came from and what it brought."""
+    return run_path(run_id, "provenance"), [("candidate", item)]
 
 
 def as_pairs(parameters: Mapping[str, Parameter]) -> Pairs:

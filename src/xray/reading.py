@@ -16,10 +16,12 @@ from msgspec import Struct, structs
 from xray.errors import InvalidQueryError, NotFoundError
 from xray.forensics.evidence import load_evidence
 from xray.forensics.findings import find
+from xray.forensics.lineage import trace_lineage
 from xray.forensics.why import explain
 from xray.model.aggregates import Aggregate
 from xray.model.answers import Finding, Why
 from xray.model.ids import parse_uuid
+from xray.model.lineage import Lineage
 from xray.model.records import Decision, Page, Run, RunDetail, Scan, Step
 from xray.query.aggregate_parameters import aggregate_from_parameters
 from xray.query.cursor import encode_cursor
@@ -203,6 +205,12 @@ def explain_candidate(store: Store, run_id: str, parameters: Parameters) -> Why:
     return explain(load_evidence(store, run_id), candidate_id)
 
 
+def trace_candidate(store: Store, run_id: str, parameters: Parameters) -> Lineage:
+    """What the item that *parameters* name came from and what it brought in a run."""
+    item = _read_candidate(parameters)
+    return trace_lineage(load_evidence(store, run_id), item)
+
+
 def _read_candidate(parameters: Parameters) -> str:
     unknown = [name for name, _ in parameters if name not in ("candidate", "candidate_id")]
     if unknown:
@@ -255,6 +263,10 @@ _PATHS: Final[tuple[tuple[re.Pattern[str], _Reader], ...]] = tuple(
         (
             "/v1/runs/([^/]+)/why",
             lambda store, name, asked, _: explain_candidate(store, name, asked),
+        ),
+        (
+            "/v1/runs/([^/]+)/provenance",
+            lambda store, name, asked, _: trace_candidate(store, name, asked),
         ),
         ("/v1/runs/([^/]+)/findings", lambda store, name, *_: list_findings(store, name)),
     )

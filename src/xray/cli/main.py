@@ -68,6 +68,7 @@ COMMANDS: Final = (
         "aggregate", "count, add up, find means and quantiles of any records", takes_filters=True
     ),
     Command("why", "why a candidate was chosen, rejected or never seen in a run"),
+    Command("provenance", "what an item came from and what it brought in a run"),
     Command("spool", "what waits on this machine to be delivered, and why"),
     Command("sync", "deliver what ended programs left behind"),
     Command("doctor", "check the road from this process to the server"),

@@ -77,7 +77,7 @@ def draw_why(why: Why, terminal: Terminal) -> list[str]:
     if why.provenance:
         lines += ["", terminal.paint("Where it came from", "bold")]
         for link in why.provenance:
-            lines += _draw_link(link, terminal)
+            lines += draw_link(link, terminal)
     if why.parts:
         parts = ", ".join(printable(part) for part in why.parts)
         lines += ["", terminal.paint("Its parts", "bold")]
@@ -182,7 +182,8 @@ def _say_standing(stop: Stop) -> str:
     return ", ".join(said)
 
 
-def _draw_link(link: Provenance, terminal: Terminal) -> list[str]:
+def draw_link(link: Provenance, terminal: Terminal) -> list[str]:
+    """One link of the chain back to what brought a candidate."""
     arrow = "←" if terminal.is_unicode else "<-"
     indent = "  " * link.depth
     text = printable(link.text) or _say_link(link)

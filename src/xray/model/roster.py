@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from heapq import merge
+from operator import itemgetter
 
 from xray.model.decisions import DecisionTable, ListedDecisions
 from xray.model.facts import REJECTED
@@ -107,6 +108,10 @@ class Roster:
                     counts[fate] = counts.get(fate, 0) + count
         return counts
 
+    def entries(self) -> Iterator[tuple[int, int, Fate]]:
+        """The first and last hash that each entry can stand for, by the last, and its fate."""
+        return merge(*map(self._entries, self._holdings), key=itemgetter(1))
+
     def spans(self) -> Iterator[tuple[int, int]]:
         """The first and last hash that each entry can stand for, ascending."""
         return merge(*map(self._spans, self._holdings))
@@ -135,6 +140,12 @@ class Roster:
     def _spans(self, holding: Holding) -> Iterator[tuple[int, int]]:
         wanted = [self._keep is None or self._keep(fate) for fate in holding.fates]
         return ((first, last) for first, last, code in holding.spans() if wanted[code])
+
+    def _entries(self, holding: Holding) -> Iterator[tuple[int, int, Fate]]:
+        fates = holding.fates
+        for first, last, code in holding.spans():
+            if self._keep is None or self._keep(fates[code]):
+                yield first, last, fates[code]
 
     def _codes(self, holding: Holding, candidate_id: str) -> list[int]:
         codes = holding.find(candidate_id)

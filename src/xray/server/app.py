@@ -31,6 +31,7 @@ from xray.server.routes import (
     findings,
     health,
     index,
+    provenance,
     runs,
     steps,
     why,
@@ -50,6 +51,7 @@ _OPERATIONS: Final = (
     *decisions.OPERATIONS,
     *aggregate.OPERATIONS,
     *why.OPERATIONS,
+    *provenance.OPERATIONS,
     *findings.OPERATIONS,
     *health.OPERATIONS,
 )
@@ -79,7 +81,7 @@ def create_app(
         if store is not None:
             yield
             return
-        opened = open_store(settings.store)
+        opened = open_store(settings.store, index_stats=settings.index_stats)
         try:
             app.state.context = Context(
                 settings, opened, StepPlacement(opened), limits=limits, clock=clock

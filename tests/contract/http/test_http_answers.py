@@ -87,6 +87,16 @@ def test_why_answers_for_every_candidate_also_for_one_nobody_recorded(
     assert why["certainty"] in ("known", "inferred", "unknown")
 
 
+def test_provenance_follows_what_an_item_brought(api: Api, run_id: str) -> None:
+    lineage = api.get(f"/v1/runs/{run_id}/provenance", candidate="stand").json
+    assert lineage["answers"] == ["laptop_stand_42"]
+    assert lineage["answer"].endswith("1 selected, and it is the winner.")
+    assert [one["brought_to"] for one in lineage["brought"]] == ["search"]
+    unknown = api.get(f"/v1/runs/{run_id}/provenance", candidate="nobody")
+    assert (unknown.status, unknown.json["is_recorded"]) == (200, False)
+    assert api.ask("GET", f"/v1/runs/{run_id}/provenance").status == 400
+
+
 def test_findings_name_what_was_lost(api: Api, run_id: str) -> None:
     body = api.get(f"/v1/runs/{run_id}/findings").json
     assert body["run_id"] == run_id
