@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from math import log, log1p
 from typing import Final
 
 from msgspec import Struct
@@ -188,8 +188,8 @@ class Draw:
         chosen: dict[int, int] = {}
         # The next place is read once a turn, because another thread may move it meanwhile.
         while (place := max(self._next_place, passed + 1)) <= passed + count:
-            chosen[self._choose_slot(place)] = place - passed - 1
-        drawn = [int(places[index]) for index in chosen.values()]
+            chosen[self._choose_slot(place)] = place
+        drawn = [int(places[place - passed - 1]) for place in chosen.values()]
         for slot, place, row in zip(chosen, drawn, encode(drawn), strict=True):
             self._put(slot, Drawn(batch, place, row))
         self._spread(passed + count)
@@ -215,7 +215,7 @@ class Draw:
         else:
             slot = int(self._random() * self._capacity)
         self._threshold *= (1.0 - self._random()) ** (1.0 / self._capacity)
-        skip = math.log(1.0 - self._random()) / math.log1p(-self._threshold)
+        skip = log(1.0 - self._random()) / log1p(-self._threshold)
         self._next_place = place + 1 + int(skip)
         return slot
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from functools import partial
 from operator import is_
 from typing import Any, Final
@@ -85,9 +85,7 @@ class DrawnStep(Step):
                     ids = combination.ids
                     ids.append(candidate_id)
                     self._order.append(combination)
-                    if (
-                        score is not None or rank is not None
-                    ) and self._standings is not None:
+                    if (score is not None or rank is not None) and self._standings is not None:
                         self._stand(candidate_id, rank, score)
                     if len(ids) >= combination.next_length:
                         self._ask(
@@ -141,9 +139,7 @@ class DrawnStep(Step):
                     ids = combination.ids
                     ids.append(candidate_id)
                     self._order.append(combination)
-                    if (
-                        score is not None or rank is not None
-                    ) and self._standings is not None:
+                    if (score is not None or rank is not None) and self._standings is not None:
                         self._stand(candidate_id, rank, score)
                     if len(ids) >= combination.next_length:
                         self._ask(
@@ -197,9 +193,7 @@ class DrawnStep(Step):
                     ids = combination.ids
                     ids.append(candidate_id)
                     self._order.append(combination)
-                    if (
-                        score is not None or rank is not None
-                    ) and self._standings is not None:
+                    if (score is not None or rank is not None) and self._standings is not None:
                         self._stand(candidate_id, rank, score)
                     if len(ids) >= combination.next_length:
                         self._ask(
@@ -240,32 +234,35 @@ class DrawnStep(Step):
     def _enter_each(self, decisions: Decisions) -> int:
         """Enter decisions one by one until the rest can be entered at once; how many they were."""
         count, place = len(decisions.codes), 0
-        rows: list[bytes] = []
+        arriving: list[bytes] = []
         if decisions.are_plain and not self._pending_checks:
-            self._arriving = decisions, rows
+            self._arriving = decisions, arriving
         try:
             while place < count:
-                portion = range(place, min(count, place + _PORTION))
-                for row in self._rows.encode_many(decisions, portion):
-                    if self._ledger is None:
-                        rows.append(row)
-                    self._enter_encoded(row)
-                    place += 1
-                    if self._ledger is None or self._pending_checks:
-                        continue
-                    if decisions.are_plain:
-                        return place
+                portion = range(place, min(count, place + self._room))
+                rows = [*self._rows.encode_many(decisions, portion)]
+                arriving += rows if self._ledger is None else ()
+                self._enter_encoded(rows)
+                place += len(rows)
+                if self._ledger is not None and decisions.are_plain and not self._pending_checks:
+                    break
         finally:
             self._arriving = None
         return place
+
+    @property
+    def _room(self) -> int:
+        """How many rows can be entered before something must be looked at."""
+        return _PORTION
 
     def _read_origins(self, decisions: Decisions) -> Origins:
         refs = read_origins(decisions.origin, self.run.find_step) or ()
         return tuple(OriginRef(ref.candidate_id, ref.step_id) for ref in refs)
 
-    def _enter_encoded(self, row: bytes) -> None:
+    def _enter_encoded(self, rows: Sequence[bytes]) -> None:
         if self._ledger is not None:
-            self._enter_row(self._ledger, decode_row(row))
+            for row in rows:
+                self._enter_row(self._ledger, decode_row(row))
 
     def _stand(self, candidate_id: Hashable, rank: Any, score: Any) -> None:
         if type(score) is not float or (rank is not None and type(rank) is not int):

@@ -248,9 +248,9 @@ class RowMaker:
         """The encoded rows of the decisions at *places*, made one by one as they are asked for."""
         kinds, codes, origin = decisions.kinds, decisions.codes, decisions.origin
         if decisions.are_bare and not self.pending:
-            for place, candidate_id in zip(places, decisions.ids.at(places), strict=True):
-                verdict, reason, _ = kinds[codes[place]]
-                yield _encode((verdict, candidate_id, reason))
+            heads = [(kind.verdict, kind.reason) for kind in kinds]
+            told = zip(map(codes.__getitem__, places), decisions.ids.at(places), strict=True)
+            yield from [_encode((heads[code][0], name, heads[code][1])) for code, name in told]
             return
         candidates = decisions.candidates_at(places)
         details = decisions.describe(places)

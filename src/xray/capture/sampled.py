@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from xray.capture.drawn import DrawnStep
@@ -193,11 +194,23 @@ class SampledStep(DrawnStep):
         else:
             super()._enter(row)
 
-    def _enter_encoded(self, row: bytes) -> None:
-        if self._ledger is None:
+    @property
+    def _room(self) -> int:
+        if self._ledger is not None:
+            return super()._room
+        return max(1, min(super()._room, self._next_look - len(self._encoded)))
+
+    def _enter_encoded(self, rows: Sequence[bytes]) -> None:
+        if self._ledger is None and max(map(len, rows)) <= MAX_QUICK_ROW_BYTES:
+            self._encoded += rows
+            if len(self._encoded) >= self._next_look:
+                self._look()
+            return
+        for place, row in enumerate(rows):
+            if self._ledger is not None:
+                super()._enter_encoded(rows[place:])
+                return
             self._keep(row)
-        else:
-            super()._enter_encoded(row)
 
     def _end_census(self) -> None:
         self._begin_draws()

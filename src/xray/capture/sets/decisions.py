@@ -14,6 +14,7 @@ from xray.capture.standings import Standings
 from xray.model.facts import Check
 
 MAX_KINDS: Final = 255
+_FEW_KINDS: Final = 16
 
 
 class Kind(NamedTuple):
@@ -112,5 +113,8 @@ def count_codes(codes: bytes, kinds: int) -> list[int]:
     numpy = find_numpy()
     if numpy is None:
         return [codes.count(code) for code in range(kinds)]
-    counts: list[int] = numpy.bincount(numpy.frombuffer(codes, "uint8"), minlength=kinds).tolist()
+    array = numpy.frombuffer(codes, "uint8")
+    if kinds <= _FEW_KINDS:
+        return [int(numpy.count_nonzero(array == code)) for code in range(kinds)]
+    counts: list[int] = numpy.bincount(array, minlength=kinds).tolist()
     return counts

@@ -102,7 +102,7 @@ class _ArrayIds:
 
 
 class NumberIds(_ArrayIds):
-    """Whole numbers of at most 64 bits, with their sign."""
+    """Whole numbers of at most 64 bits, with their sign, in an array of the pipeline's."""
 
     def texts(self, start: int = 0, stop: int | None = None) -> list[str]:
         """The ids from *start* to *stop*."""
@@ -110,7 +110,7 @@ class NumberIds(_ArrayIds):
 
     def at(self, places: Sequence[int]) -> list[str]:
         """The ids at *places*."""
-        return _spell_numbers(self.array[places])
+        return _spell_numbers(self.array[_as_index(places)])
 
     def pick(self, places: Sequence[int]) -> Ids:
         """The ids at *places*, in their order."""
@@ -132,60 +132,8 @@ class NumberIds(_ArrayIds):
         return int(array[0]), int(array[-1])
 
 
-class WideIds(_ArrayIds):
-    """Texts of ASCII in an array of the pipeline's, four bytes a character.
-
-    Args:
-        array: the texts.
-        order: which of them are meant, as places; all of them when absent.
-    """
-
-    def __init__(self, array: Any, order: Any = None) -> None:
-        super().__init__(array)
-        self._order = order
-
-    def __len__(self) -> int:
-        return len(self.array if self._order is None else self._order)
-
-    def texts(self, start: int = 0, stop: int | None = None) -> list[str]:
-        """The ids from *start* to *stop*."""
-        texts: list[str] = self._cut(start, stop).tolist()
-        return texts
-
-    def at(self, places: Sequence[int]) -> list[str]:
-        """The ids at *places*."""
-        texts: list[str] = self.array[self._find(places)].tolist()
-        return texts
-
-    def pick(self, places: Sequence[int]) -> Ids:
-        """The ids at *places*, in their order."""
-        return WideIds(self.array, self._find(find_numpy().asarray(places, "int64")))
-
-    def keep(self, start: int, stop: int) -> Ids:
-        """The ids from *start* to *stop*."""
-        width = self.array.dtype.itemsize // 4
-        held = find_numpy().empty(stop - start, f"S{width}")
-        for at in range(start, stop, _PORTION):
-            end = min(at + _PORTION, stop)
-            held[at - start : end - start] = _narrow(self._cut(at, end))
-        return NarrowIds(held)
-
-    def column(self, start: int, stop: int) -> IdColumn | list[str]:
-        """The ids from *start* to *stop* as they travel."""
-        return self.keep(start, stop).column(0, stop - start)
-
-    def _find(self, places: Sequence[int]) -> Sequence[int]:
-        found: Sequence[int] = places if self._order is None else self._order[places]
-        return found
-
-    def _cut(self, start: int, stop: int | None) -> Any:
-        if self._order is None:
-            return self.array[start:stop]
-        return self.array[self._order[start:stop]]
-
-
 class NarrowIds(_ArrayIds):
-    """Texts of ASCII in an array of bytes."""
+    """Texts in UTF-8, in an array of X-Ray's own."""
 
     def texts(self, start: int = 0, stop: int | None = None) -> list[str]:
         """The ids from *start* to *stop*."""
@@ -193,7 +141,7 @@ class NarrowIds(_ArrayIds):
 
     def at(self, places: Sequence[int]) -> list[str]:
         """The ids at *places*."""
-        return _spell_bytes(self.array[places])
+        return _spell_bytes(self.array[_as_index(places)])
 
     def pick(self, places: Sequence[int]) -> Ids:
         """The ids at *places*, in their order."""
@@ -206,6 +154,11 @@ class NarrowIds(_ArrayIds):
     def column(self, start: int, stop: int) -> IdColumn | list[str]:
         """The ids from *start* to *stop* as they travel."""
         return IdColumn(self.array.dtype.itemsize, self.array[start:stop].tobytes())
+
+
+def _as_index(places: Sequence[int]) -> Any:
+    """*places* as NumPy reads them quickest."""
+    return slice(places.start, places.stop) if type(places) is range else places
 
 
 def _spell_numbers(array: Any) -> list[str]:
@@ -254,28 +207,22 @@ def _read_array_ids(array: Any) -> Ids | None:
     if kind != "U" or not array.dtype.itemsize:
         return None
     is_short = array.dtype.itemsize <= 4 * MAX_CANDIDATE_ID_LENGTH
-    if is_short and array.dtype.isnative and _is_narrow(array):
-        return WideIds(array)
-    return _pack_texts(array)
+    narrowed = _narrow(array) if is_short and array.dtype.isnative else None
+    return _pack_texts(array) if narrowed is None else narrowed
 
 
-def _is_narrow(array: Any) -> bool:
-    """Whether every text has characters, and none but those of ASCII."""
+def _narrow(array: Any) -> NarrowIds | None:
+    """Texts of four bytes a character in one; None where one is empty or not all is ASCII."""
+    numpy, width = find_numpy(), array.dtype.itemsize // 4
+    narrowed = numpy.empty((len(array), width), "uint8")
+    # In portions that the processor's cache holds, because they are read twice.
     for start in range(0, len(array), _PORTION):
-        characters = _read_characters(array[start : start + _PORTION])
-        if characters.max() > _LAST_ASCII or not characters[:, 0].all():
-            return False
-    return True
-
-
-def _narrow(array: Any) -> Any:
-    """Texts of ASCII as bytes."""
-    narrow = _read_characters(array).astype("uint8")
-    return narrow.view(f"S{narrow.shape[1]}").reshape(-1)
-
-
-def _read_characters(array: Any) -> Any:
-    return find_numpy().ascontiguousarray(array).view("uint32").reshape(len(array), -1)
+        portion = numpy.ascontiguousarray(array[start : start + _PORTION])
+        characters = portion.view("uint32").reshape(-1, width)
+        if characters.max() > _LAST_ASCII:
+            return None
+        narrowed[start : start + _PORTION] = characters
+    return NarrowIds(narrowed.view(f"S{width}").reshape(-1)) if narrowed[:, 0].all() else None
 
 
 def _pack_texts(column: Any) -> Ids | None:

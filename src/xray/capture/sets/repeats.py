@@ -132,7 +132,8 @@ def _find_twice(parts: Sequence[Numbers]) -> Collection[int]:
     if numpy is not None:
         numbers = numpy.concatenate(parts)
         numbers.sort()
-        found: Collection[int] = numpy.unique(numbers[1:][numbers[1:] == numbers[:-1]])
+        is_again = numbers[1:] == numbers[:-1]
+        found: Collection[int] = numpy.unique(numbers[1:][is_again]) if is_again.any() else []
         return found
     partitions = [array("q") for _ in range(_PARTITIONS)]
     for number in chain.from_iterable(parts):
