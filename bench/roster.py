@@ -1,7 +1,10 @@
 """Roster: bytes a candidate at rest, false positives, and how long a merge holds the writer.
 
 The set, the codes of 12 groups of very different size and everything needed to read them count;
-the table of what the groups mean is told apart, as it does not grow with the candidates.
+the table of what the groups mean is told apart, as it does not grow with the candidates. Ranked
+candidates have a rank and a score besides; their scores are drawn from a normal distribution. What
+ranks and scores cost the pipeline past the census is the time of `accept(id, score=, rank=)` in a
+step that ranks and in one that filters.
 """
 
 from __future__ import annotations
@@ -14,7 +17,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
+from msgspec.structs import replace
+
 from bench.report import Figure, run_benchmark
+from xray import XRay
 from xray.model.compact import Universe
 from xray.model.facts import (
     MAX_ROSTER_CHUNK_IDS,
@@ -33,7 +39,9 @@ from xray.model.holdings import (
     hash_entries,
 )
 from xray.model.ids import new_uuid7
+from xray.model.ranking import make_ranking
 from xray.model.roster import Roster
+from xray.model.vocabulary import StepType
 from xray.store.sqlite.connection import connect_writer
 from xray.store.sqlite.engine import SqliteStore
 from xray.store.sqlite.frames import Compressor, Decompressor, DictionarySet
@@ -42,6 +50,7 @@ from xray.store.sqlite.rosters import Rosters
 _SIZES = (100, 1_000, 8_192, 100_000)
 _GROUPS = 12
 _MAX_BYTES = 3.0
+_MAX_RANKED_BYTES = 6.0
 _MAX_MISTAKEN = 1e-5
 _MAX_SLICE_MS = 50.0
 _STORED_STEPS = 40
@@ -52,8 +61,11 @@ _SEED = 20_261_121
 
 def measure(is_quick: bool) -> Sequence[Figure]:
     """Measure sets in memory, rosters in a database, and the merging of a large one."""
-    figures = [_measure_bytes(size) for size in _SIZES]
-    figures += _measure_speed(_chunk(8_192))
+    figures = [_measure_bytes(size, is_ranked=False) for size in _SIZES]
+    figures += [_measure_bytes(size, is_ranked=True) for size in _SIZES]
+    figures += _measure_speed(_chunk(8_192), "")
+    figures += _measure_speed(_rank(_chunk(8_192)), "ranked ")
+    figures.append(_measure_verbs(20_000 if is_quick else 100_000))
     figures += _count_mistaken(300_000 if is_quick else 3_000_000)
     with tempfile.TemporaryDirectory(prefix="xray-bench-") as folder:
         figures.append(_measure_file(Path(folder)))
@@ -73,35 +85,87 @@ def _chunk(size: int, step_id: str = "", chunk: int = 1, chunks: int = 1) -> Ste
     return StepRoster(run_id="", step_id=step_id, chunk=chunk, total=size, groups=groups)
 
 
-def _measure_bytes(size: int) -> Figure:
-    parts = compact_entries(hash_entries(_chunk(size)))
+def _rank(chunk: StepRoster) -> StepRoster:
+    """The same candidates, ranked by a score."""
+    dice = random.Random(chunk.total)
+    scores = iter(sorted((dice.gauss(0.5, 0.2) for _ in range(chunk.total)), reverse=True))
+    names = sorted(name for group in chunk.groups for name in group.ids)
+    places = dict(zip(names, enumerate(scores, 1), strict=True))
+    groups = []
+    for group in chunk.groups:
+        standing = [places[name] for name in group.ids]
+        ranks, own = [rank for rank, _ in standing], [score for _, score in standing]
+        groups.append(replace(group, ranking=make_ranking(ranks, own)))
+    return replace(chunk, groups=groups)
+
+
+def _measure_bytes(size: int, *, is_ranked: bool) -> Figure:
+    chunk = _chunk(size)
+    parts = compact_entries(hash_entries(_rank(chunk) if is_ranked else chunk))
     taken = sum(len(data) for _, data in parts)
-    name = f"bytes a candidate, {size:,} candidates in {_GROUPS} groups"
-    return Figure(name, taken / size, _MAX_BYTES, unit="B")
+    kind = "ranked candidates" if is_ranked else "candidates"
+    name = f"bytes a candidate, {size:,} {kind} in {_GROUPS} groups"
+    return Figure(name, taken / size, _MAX_RANKED_BYTES if is_ranked else _MAX_BYTES, unit="B")
 
 
-def _measure_speed(chunk: StepRoster) -> list[Figure]:
+def _measure_speed(chunk: StepRoster, kind: str) -> list[Figure]:
     built: list[float] = []
     for _ in range(7):
-        start = time.perf_counter()
+        start = time.thread_time()
         hashed = hash_entries(chunk)
         parts = dict(compact_entries(hashed))
-        built.append(time.perf_counter() - start)
+        built.append(time.thread_time() - start)
     compact = CompactEntries(hashed.fates, Universe(chunk.total), parts, chunk.total)
     roster = Roster("", "", chunk.total, [compact])
     asked = [name for group in chunk.groups for name in group.ids][:2_000]
-    start = time.perf_counter()
+    start = time.thread_time()
+    roster.find(asked[0])
+    first = time.thread_time() - start
+    start = time.thread_time()
     found = sum(len(roster.find(name)) for name in asked)
-    elapsed = time.perf_counter() - start
+    elapsed = time.thread_time() - start
     if found < len(asked):
         raise AssertionError("a member was not found")
-    return [
-        Figure("table of the groups", len(encode_fates(hashed.fates)), unit="B"),
-        Figure(
-            "build, 8,192 candidates, a candidate", 1e6 * median(built) / chunk.total, unit="µs"
-        ),
-        Figure("look-up of a member", 1e6 * elapsed / len(asked), unit="µs"),
+    name = f"build, 8,192 {kind}candidates, a candidate"
+    figures = [
+        Figure(name, 1e6 * median(built) / chunk.total, unit="µs"),
+        Figure(f"first look-up of a {kind}member", 1e6 * first, unit="µs"),
+        Figure(f"further look-up of a {kind}member", 1e6 * elapsed / len(asked), unit="µs"),
     ]
+    if not kind:
+        figures.append(Figure("table of the groups", len(encode_fates(hashed.fates)), unit="B"))
+    return figures
+
+
+def _measure_verbs(rows: int) -> Figure:
+    """What rank and score cost a pipeline, by the CPU time of its thread, the end of the step
+    included."""
+    names = [f"item-{number}" for number in range(rows)]
+    client = XRay("bench", sink=NoSink())
+    taken: dict[StepType, list[float]] = {"rank": [], "filter": []}
+    for _ in range(7):
+        for kind, times in taken.items():
+            start = time.thread_time()
+            with client.run() as run, run.step("step", step_type=kind) as step:
+                for rank, name in enumerate(names, 1):
+                    step.accept(name, 1 / rank, rank=rank)
+            times.append(time.thread_time() - start)
+    extra = median(taken["rank"]) - median(taken["filter"])
+    name = f"rank and score of a scalar verb, {rows:,} rows, a row"
+    return Figure(name, 1e9 * extra / rows, unit="ns")
+
+
+class NoSink:
+    """Drops every fact."""
+
+    def put(self, fact: Fact) -> None:
+        """Drop *fact*."""
+
+    def settle_run(self, run_id: str) -> None:
+        """Nothing waits."""
+
+    def count_loss(self, cause: str, records: int = 1, decisions: int = 0) -> None:
+        """Count nothing."""
 
 
 def _count_mistaken(probes: int) -> list[Figure]:

@@ -18,6 +18,7 @@ from xray.capture.draw import Batch, Combination, Draw, Origins
 from xray.capture.evidence import MAX_REASON_LENGTH
 from xray.capture.nearest import Nearest
 from xray.capture.sets.decisions import Decisions, find_places
+from xray.capture.standings import Entered
 from xray.model.counts import MAX_REASONS, OTHER_REASON, reason_of
 from xray.model.facts import REJECTED, DecisionRow, OriginRef
 from xray.model.ids import MAX_CANDIDATE_ID_LENGTH, canonical_id
@@ -56,7 +57,7 @@ class Ledger:
         """The combination of each decision, as they were made; the census comes first."""
         self.census: list[bytes] = []
         """The encoded rows of the census, in its order."""
-        self.standings: list[tuple[Hashable, int | None, float | None]] = []
+        self.standings: list[Entered] = []
         """Where candidates stand that were decided one by one, as they were decided."""
         self.nearest = Nearest()
         self._draws: list[dict[str | None, Draw]] = [{}, {}, {}, {}]

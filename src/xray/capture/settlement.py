@@ -266,7 +266,7 @@ class Settlement:
                     combination = source.find(place)
                     kept = sampled.get((source, place))
                     if source.standings is not None:
-                        self._places[text] = source.standings.at(place)
+                        self._places[text] = (text, *source.standings.at(place))
                     if combination.is_census:
                         kept = self._census, in_census + place
                     yield _Occurrence(text, combination, kept)

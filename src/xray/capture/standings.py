@@ -20,7 +20,10 @@ RANKING_STEP_TYPES: Final[frozenset[StepType]] = frozenset({"rank", "select"})
 Standing = tuple[int | None, float | None]
 """A rank and a score."""
 
-_NOWHERE: Final[Standing] = (None, None)
+Entered = tuple[Hashable, int | None, float | None]
+"""What tells a candidate's decision apart, its rank and its score."""
+
+_NOWHERE: Final[Entered] = (None, None, None)
 
 
 class Standings:
@@ -63,32 +66,35 @@ def read_standing(rank: object, score: object) -> Standing:
     return read_rank(rank), None if number is None else score_value(number)
 
 
-def join_standings(
-    entered: Iterable[tuple[Hashable, int | None, float | None]],
-) -> dict[Hashable, Standing]:
+def join_standings(entered: Sequence[Entered]) -> dict[Hashable, Entered]:
     """Where each candidate stands: what its last verdict does not say, the one before it does."""
-    found: dict[Hashable, Standing] = {}
+    found = {one[0]: one for one in entered}
+    if len(found) == len(entered) and all(type(key) is not str or key.isascii() for key in found):
+        return found
+    found.clear()
     for key, rank, score in entered:
-        name = canonical_id(key) if type(key) is str and not key.isascii() else key
-        if name in found:
-            before = found[name]
-            rank = before[0] if rank is None else rank
-            score = before[1] if score is None else score
-        found[name] = rank, score
+        name = canonical_id(key) if type(key) is str else key
+        _, rank_before, score_before = found.get(name, _NOWHERE)
+        found[name] = (
+            name,
+            rank_before if rank is None else rank,
+            score_before if score is None else score,
+        )
     return found
 
 
 def gather_standings(
-    by: str | None, ids: Iterable[str], standings: Mapping[Hashable, Standing]
+    by: str | None, ids: Iterable[str], standings: Mapping[Hashable, Entered]
 ) -> Standings | None:
     """The ranks and scores of candidates in their order; None where no candidate has any."""
     if not standings:
         return None
     keys: Iterable[Hashable] = ids if by is None else ((by, one) for one in ids)
     found = [standings.get(key, _NOWHERE) for key in keys]
-    has_ranks, has_scores = (any(one[side] is not None for one in found) for side in (0, 1))
+    ranks = [NO_RANK if rank is None or not 0 <= rank < NO_RANK else rank for _, rank, _ in found]
+    scores = array("d", [math.nan if score is None else score for _, _, score in found])
+    has_ranks = ranks.count(NO_RANK) < len(ranks)
+    has_scores = any(score == score for score in scores)
     if not has_ranks and not has_scores:
         return None
-    ranks = [rank if rank is not None and 0 <= rank < NO_RANK else NO_RANK for rank, _ in found]
-    scores = [math.nan if score is None else score for _, score in found]
-    return Standings(ranks if has_ranks else (), array("d", scores if has_scores else ()))
+    return Standings(ranks if has_ranks else (), scores if has_scores else array("d"))

@@ -139,10 +139,10 @@ def encode_places(places: Sequence[int], codes: Sequence[int]) -> bytes:
 
     Args:
         places: one an entry.
-        codes: the code of each entry; only among those that share one do scores follow ranks.
+        codes: the code of each entry.
     """
     ranks = array("I", [place >> SCORE_BITS for place in places])
-    order = sorted(range(len(places)), key=lambda index: (codes[index], ranks[index]))
+    order = _sort_places(ranks, codes)
     falls = array("I")
     before = 0
     for index in order:
@@ -150,6 +150,16 @@ def encode_places(places: Sequence[int], codes: Sequence[int]) -> bytes:
         falls.append(before - packed & _SCORE_MASK)
         before = packed
     return _encode_planes(ranks, falls)
+
+
+def _sort_places(ranks: array[int], codes: Sequence[int]) -> list[int]:
+    """The indexes of entries in the order in which their scores fall most evenly.
+
+    Where ranks occur twice, each code has an order of its own, as with a `by`.
+    """
+    if len(set(ranks)) == len(ranks):
+        return sorted(range(len(ranks)), key=ranks.__getitem__)
+    return sorted(range(len(ranks)), key=lambda index: (codes[index], ranks[index]))
 
 
 def _encode_planes(*columns: array[int]) -> bytes:
@@ -188,11 +198,11 @@ class Places:
             return self._all[index]
         self._was_asked = True
         ranks, falls = self._columns
-        mine = (self.codes[index], ranks[index], index)
-        before = sum(
-            (code, rank, number) < mine
-            for number, (code, rank) in enumerate(zip(self.codes, ranks, strict=False))
-        )
+        if len(set(ranks)) == len(ranks):
+            mine = ranks[index]
+            before = sum([rank < mine for rank in ranks])
+        else:
+            before = _sort_places(ranks, self.codes).index(index)
         return ranks[index] << SCORE_BITS | -sum(falls[: before + 1]) & _SCORE_MASK
 
     def __iter__(self) -> Iterator[int]:
@@ -201,8 +211,7 @@ class Places:
     @cached_property
     def _all(self) -> list[int]:
         ranks, falls = self._columns
-        codes = self.codes
-        order = sorted(range(len(ranks)), key=lambda index: (codes[index], ranks[index]))
+        order = _sort_places(ranks, self.codes)
         places = [0] * len(ranks)
         packed = 0
         for index, fall in zip(order, falls, strict=True):
