@@ -8,7 +8,10 @@ from itertools import count
 import pytest
 from hypothesis import settings
 
+from tests.skips import pytest_sessionfinish, pytest_terminal_summary
 from xray.capture.guard import raising
+
+__all__ = ["pytest_sessionfinish", "pytest_terminal_summary"]
 
 # A loaded machine makes single examples slow; a whole test that hangs still fails.
 settings.register_profile("xray", deadline=None)
