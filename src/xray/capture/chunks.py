@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, cast
-
-from msgspec import Raw
+from typing import Final
 
 from xray.capture.sets.ids import Ids
 from xray.capture.settlement import NamedColumn, NamedGroup
 from xray.model.columns import IdColumn
 from xray.model.facts import MAX_ROSTER_CHUNK_IDS, DecisionRow, RosterColumn, RosterGroup
+from xray.wire.rows import pack_rows
 
 MAX_CHUNK_BYTES: Final = 196_608
 MAX_ROSTER_CHUNK_BYTES: Final = 262_144
@@ -28,7 +27,7 @@ def split_rows(rows: list[bytes]) -> list[list[DecisionRow]]:
                 size = 0
             chunks[-1].append(row)
             size += len(row)
-    return [cast("list[DecisionRow]", list(map(Raw, chunk))) for chunk in chunks]
+    return [pack_rows(chunk) for chunk in chunks]
 
 
 def split_roster(

@@ -156,17 +156,17 @@ class Draw:
         """Count a decision of a combination that is not watched."""
         self._apart += 1
 
-    def ask(self, combination: Combination, encode: Callable[[], bytes]) -> None:
+    def ask(self, combination: Combination, encode: Callable[..., bytes], *given: object) -> None:
         """Draw the last decision of *combination* if its turn has come.
 
         Args:
             combination: what was decided last.
-            encode: makes the row; called only for one that is drawn.
+            encode: makes the row of what is *given*; called only for one that is drawn.
         """
         passed = self._count_passed()
         # `>=`, because another thread may have gone past the exact place.
         if passed >= self._next_place:
-            drawn = Drawn(combination, len(combination.ids) - 1, encode())
+            drawn = Drawn(combination, len(combination.ids) - 1, encode(*given))
             self._put(self._choose_slot(passed), drawn)
         self._spread(passed)
 
@@ -195,7 +195,10 @@ class Draw:
         self._spread(passed + count)
 
     def _count_passed(self) -> int:
-        return self._apart + sum(len(combination.ids) for combination in self._watched)
+        passed = self._apart
+        for combination in self._watched:
+            passed += len(combination.ids)
+        return passed
 
     def _spread(self, passed: int) -> None:
         """Share the way to the next place out, so that no combination runs past it unasked."""

@@ -32,6 +32,13 @@ class DrawnStep(Step):
 
     level: CaptureLevel = "sample"
 
+    # Made when the census ends, before there is a ledger.
+    _order: list[Combination | Batch]
+    _rejected: PlainCombinations
+    _failed: PlainCombinations
+    _accepted: PlainCombinations
+    _selected: PlainCombinations
+
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._encoded: list[bytes] = []
@@ -40,14 +47,8 @@ class DrawnStep(Step):
         self._ledger: Ledger | None = None
         self._arriving: tuple[Decisions, list[bytes]] | None = None
         """Decisions about many candidates that are being made, and their rows so far."""
-        self._order: list[Combination | Batch] = []
         self._standings: list[tuple[Hashable, int | None, float | None]] | None = None
         """Where candidates stand, in steps that order them."""
-        self._rejected = PlainCombinations(REJECTED)
-        self._failed = PlainCombinations(REJECTED, has_failed=True)
-        self._accepted = PlainCombinations(ACCEPTED)
-        self._selected = PlainCombinations(SELECTED)
-        self._are_plain = self._rows.are_plain
 
     def reject(
         self,
@@ -88,9 +89,10 @@ class DrawnStep(Step):
                     if (score is not None or rank is not None) and self._standings is not None:
                         self._stand(candidate_id, rank, score)
                     if len(ids) >= combination.next_length:
-                        self._ask(
-                            combination, REJECTED, candidate_id, reason, attributes, reasoning,
-                            score, observed, limit, op, origin, rank, by, part_of,
+                        combination.draw.ask(
+                            combination, self._rows.encode, REJECTED, candidate_id, reason,
+                            attributes, reasoning, score, observed, limit, op, origin, rank, by,
+                            part_of,
                         )  # fmt: skip
                     if observed is not None:
                         self._offer(
@@ -142,9 +144,10 @@ class DrawnStep(Step):
                     if (score is not None or rank is not None) and self._standings is not None:
                         self._stand(candidate_id, rank, score)
                     if len(ids) >= combination.next_length:
-                        self._ask(
-                            combination, ACCEPTED, candidate_id, reason, attributes, reasoning,
-                            score, observed, limit, op, origin, rank, by, part_of,
+                        combination.draw.ask(
+                            combination, self._rows.encode, ACCEPTED, candidate_id, reason,
+                            attributes, reasoning, score, observed, limit, op, origin, rank, by,
+                            part_of,
                         )  # fmt: skip
                     if observed is not None:
                         self._offer(
@@ -196,9 +199,10 @@ class DrawnStep(Step):
                     if (score is not None or rank is not None) and self._standings is not None:
                         self._stand(candidate_id, rank, score)
                     if len(ids) >= combination.next_length:
-                        self._ask(
-                            combination, SELECTED, candidate_id, reason, attributes, reasoning,
-                            score, observed, limit, op, origin, rank, by, part_of,
+                        combination.draw.ask(
+                            combination, self._rows.encode, SELECTED, candidate_id, reason,
+                            attributes, reasoning, score, observed, limit, op, origin, rank, by,
+                            part_of,
                         )  # fmt: skip
                     if observed is not None:
                         self._offer(
@@ -273,9 +277,6 @@ class DrawnStep(Step):
     def _watch(self, plain: PlainCombinations, reason: str | None) -> Combination | None:
         return None if self._ledger is None else self._ledger.watch(plain, reason)
 
-    def _ask(self, combination: Combination, *given: Any) -> None:
-        combination.draw.ask(combination, lambda: self._rows.encode(*given))
-
     def _offer(
         self,
         combination: Combination,
@@ -318,6 +319,10 @@ class DrawnStep(Step):
                 self._order = ledger.order
                 if self.step_type in RANKING_STEP_TYPES:
                     self._standings = ledger.standings
+                self._rejected = PlainCombinations(REJECTED)
+                self._failed = PlainCombinations(REJECTED, has_failed=True)
+                self._accepted = PlainCombinations(ACCEPTED)
+                self._selected = PlainCombinations(SELECTED)
                 self._become_drawn()
                 self._ledger = ledger
 

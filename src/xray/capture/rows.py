@@ -167,16 +167,25 @@ class RowMaker:
         candidate: object,
         reason: object = None,
         attributes: object = None,
-        *more: Any,
+        reasoning: object = None,
+        score: object = None,
+        observed: object = None,
+        limit: object = None,
+        op: object = None,
+        origin: object = None,
+        rank: object = None,
+        by: object = None,
+        part_of: object = None,
     ) -> bytes:
         """The encoded row of one verdict; arguments as for `make_row`."""
         if (
             type(candidate) is str
             and candidate
             and (reason is None or type(reason) is str)
+            and reasoning is score is observed is limit is op is origin is rank is by is part_of
+            and part_of is None
             and (attributes is None or self.are_plain(attributes))
             and not self.pending
-            and all(one is None for one in more)
         ):
             try:
                 row = _encode((verdict, candidate, reason, attributes))
@@ -184,7 +193,12 @@ class RowMaker:
                 row = b""
             if 0 < len(row) <= MAX_QUICK_ROW_BYTES:
                 return row
-        return _encode(self.make_row(verdict, candidate, reason, attributes, *more))
+        return _encode(
+            self.make_row(
+                verdict, candidate, reason, attributes, reasoning, score, observed, limit,
+                op, origin, rank, by, part_of,
+            )
+        )  # fmt: skip
 
     def make_row(
         self,

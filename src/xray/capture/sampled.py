@@ -19,11 +19,12 @@ from xray.model.vocabulary import CaptureLevel
 class SampledStep(DrawnStep):
     """Keeps every decision up to the census limit, and goes on as a `DrawnStep`."""
 
+    _looked_at: int = 0
+
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._max_rows = CENSUS_ROWS
         self._bytes_left = CENSUS_BYTES
-        self._looked_at = 0
         self._next_look = min(CENSUS_ROWS, CENSUS_BYTES // MAX_QUICK_ROW_BYTES)
 
     def reject(
@@ -43,31 +44,38 @@ class SampledStep(DrawnStep):
     ) -> None:
         """Record that a candidate goes no further."""
         try:
+            # Written out, test by test: any call or chain here would cost as much as the rest.
             if (
-                # One chain of identity tests is the cheapest way to see that nothing else is given.
-                reasoning is score is observed is limit is op is origin is rank is by is part_of
-                and part_of is None
-                and self._ledger is None
-                and type(candidate_id) is str
+                type(candidate_id) is str
                 and candidate_id
+                and reasoning is None
+                and score is None
+                and observed is None
+                and limit is None
+                and op is None
+                and origin is None
+                and rank is None
+                and by is None
+                and part_of is None
                 and (type(reason) is str or reason is None)
+                and self._ledger is None
                 and not self._pending_checks
             ):
-                # What `are_plain` and `_keep_plain` do: two calls would cost as much again.
                 is_plain = attributes is None
                 if type(attributes) is dict:
-                    is_plain = True
                     harmless = self._harmless_keys
-                    for name, value in attributes.items():
+                    for name in attributes:
+                        if type(name) is not str or name not in harmless:
+                            break
+                        value = attributes[name]
                         kind = type(value)
                         if not (
-                            type(name) is str
-                            and name in harmless
-                            and (kind is int or kind is float or value is None or kind is bool
-                                 or (kind is str and len(value) <= MAX_QUICK_ROW_BYTES))
+                            kind is int or kind is float or value is None or kind is bool
+                            or (kind is str and len(value) <= MAX_QUICK_ROW_BYTES)
                         ):  # fmt: skip
-                            is_plain = False
                             break
+                    else:
+                        is_plain = True
                 if is_plain:
                     try:
                         row = encode_row((REJECTED, candidate_id, reason, attributes))
@@ -79,9 +87,18 @@ class SampledStep(DrawnStep):
                             return
                     except (UnicodeEncodeError, OverflowError):
                         pass  # The walk over what was given mends it.
-            super().reject(
-                candidate_id, reason, attributes, reasoning, score, observed, limit,
-                op, origin, rank, by, part_of,
+            if self._ledger is not None:
+                # Bound to a name before the census ended, or on its way in another thread.
+                super().reject(
+                    candidate_id, reason, attributes, reasoning, score, observed, limit,
+                    op, origin, rank, by, part_of,
+                )  # fmt: skip
+                return
+            self._enter(
+                self._rows.make_row(
+                    REJECTED, candidate_id, reason, attributes, reasoning, score, observed, limit,
+                    op, origin, rank, by, part_of,
+                )
             )  # fmt: skip
         except Exception as error:  # noqa: BLE001
             caught("Step.reject", error)
@@ -110,14 +127,23 @@ class SampledStep(DrawnStep):
                 and type(candidate_id) is str
                 and candidate_id
                 and (score is None or (type(score) is float and -1e308 < score < 1e308))
-                and (attributes is None or self._are_plain(attributes))
+                and (attributes is None or self._rows.are_plain(attributes))
                 and not self._pending_checks
                 and self._keep_plain((ACCEPTED, candidate_id, None, attributes, score))
             ):
                 return
-            super().accept(
-                candidate_id, score, attributes, reasoning, observed, limit,
-                op, origin, rank, by, part_of, reason,
+            if self._ledger is not None:
+                # Bound to a name before the census ended, or on its way in another thread.
+                super().accept(
+                    candidate_id, score, attributes, reasoning, observed, limit,
+                    op, origin, rank, by, part_of, reason,
+                )  # fmt: skip
+                return
+            self._enter(
+                self._rows.make_row(
+                    ACCEPTED, candidate_id, reason, attributes, reasoning, score, observed, limit,
+                    op, origin, rank, by, part_of,
+                )
             )  # fmt: skip
         except Exception as error:  # noqa: BLE001
             caught("Step.accept", error)
@@ -146,14 +172,23 @@ class SampledStep(DrawnStep):
                 and type(candidate_id) is str
                 and candidate_id
                 and (score is None or (type(score) is float and -1e308 < score < 1e308))
-                and (attributes is None or self._are_plain(attributes))
+                and (attributes is None or self._rows.are_plain(attributes))
                 and not self._pending_checks
                 and self._keep_plain((SELECTED, candidate_id, None, attributes, score))
             ):
                 return
-            super().select(
-                candidate_id, score, attributes, reasoning, observed, limit,
-                op, origin, rank, by, part_of, reason,
+            if self._ledger is not None:
+                # Bound to a name before the census ended, or on its way in another thread.
+                super().select(
+                    candidate_id, score, attributes, reasoning, observed, limit,
+                    op, origin, rank, by, part_of, reason,
+                )  # fmt: skip
+                return
+            self._enter(
+                self._rows.make_row(
+                    SELECTED, candidate_id, reason, attributes, reasoning, score, observed, limit,
+                    op, origin, rank, by, part_of,
+                )
             )  # fmt: skip
         except Exception as error:  # noqa: BLE001
             caught("Step.select", error)

@@ -217,6 +217,9 @@ class Settlement:
         """Take the candidates entered more than once out, and find where each of them stands."""
         singles = [*late, *chain.from_iterable(self._standing.values())]
         columns = [column.batch.ids for column in self._columns]
+        # Ids made one by one are in memory as they are, and a table of them takes the least time.
+        if not columns and len(set(singles)) == len(singles):
+            return []
         repeats = find_repeats(columns, singles)
         if repeats is None:
             return []

@@ -94,6 +94,20 @@ class Step(ActingVerbs, RecordingVerbs):
     """
 
     level: CaptureLevel = "sample"
+    ordinal: int = 0
+
+    # What most steps leave as it is: setting it in each takes longer than finding it here.
+    _params: Raw = NIL
+    _input: Raw = NIL
+    _output: Raw = NIL
+    _input_count: int | None = None
+    _output_count: int | None = None
+    _previous: Step | None = None
+    _is_left: bool = False
+    _is_finished: bool = False
+    _started_at_us: int = 0
+    _started_s: float = 0.0
+    _attempt: int = 1
 
     def __init__(
         self,
@@ -118,12 +132,11 @@ class Step(ActingVerbs, RecordingVerbs):
         self._redactor = run.settings.redactor
         self._harmless_keys = self._redactor.harmless
         self._omissions: dict[str, int] = {}
-        self._params = NIL if params is None else self._freeze(params)
-        self._input = NIL if input is None else self._freeze(input, "input")
-        self._output = NIL
+        if params is not None:
+            self._params = self._freeze(params)
+        if input is not None:
+            self._input = self._freeze(input, "input")
         self._stats: dict[str, Any] = {}
-        self._input_count: int | None = None
-        self._output_count: int | None = None
         self._rows = RowMaker(
             self._redactor,
             self._omissions,
@@ -131,13 +144,6 @@ class Step(ActingVerbs, RecordingVerbs):
             keeps_evidence=self.level != "minimal",
         )
         self._pending_checks = self._rows.pending
-        self._previous: Step | None = None
-        self._is_left = False
-        self._is_finished = False
-        self._started_at_us = 0
-        self._started_s = 0.0
-        self._attempt = 1
-        self.ordinal = 0
 
     # Opening and closing
 

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from xray.delivery.losses import Volume
 from xray.model.facts import Fact, StepFinished, StepRoster, StepRows
+from xray.wire.rows import count_rows
 
 # A queued fact costs this much beside its encoded bytes.
 _OVERHEAD_BYTES: Final = 256
@@ -49,10 +50,10 @@ def count_decisions(fact: Fact) -> int:
     """How many decisions *fact* carries: rows that only illustrate and names without a row too."""
     if isinstance(fact, StepFinished):
         sampled = sum(len(reservoir.rows) for reservoir in fact.reservoirs)
-        return len(fact.rows) + sampled + len(fact.logged)
+        return count_rows(fact.rows) + sampled + len(fact.logged)
     if isinstance(fact, StepRoster):
         return fact.size
-    return len(fact.rows) if isinstance(fact, StepRows) else 0
+    return count_rows(fact.rows) if isinstance(fact, StepRows) else 0
 
 
 class FactQueue:
