@@ -1,14 +1,15 @@
 """The data every store benchmark runs on: the same facts each time, made from a seed.
 
 200,000 runs of 5 steps, mostly 2 to 8 decisions a step, plus 200 runs with steps of 1,000 to 5,000
-decisions and one with 100,000. Products are picked with a skew, so that a few are met everywhere.
+decisions and one with a step of 100,000. Products are picked with a skew, so that a few are met
+everywhere.
 """
 
 from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -23,9 +24,11 @@ from xray.model.facts import (
     DecisionRow,
     Fact,
     OriginRef,
+    RosterGroup,
     RunFinished,
     RunStarted,
     StepFinished,
+    StepRoster,
     StepRows,
     Tally,
 )
@@ -34,7 +37,8 @@ from xray.model.vocabulary import CaptureLevel, StepType
 _START_US = 1_764_547_200_000_000
 _SPAN_US = 30 * 24 * 3600 * 1_000_000
 _CHUNK_ROWS = 8_192
-_PIPELINES = tuple(f"pipeline-{number}" for number in range(20))
+_CENSUS_ROWS = 1_024
+PIPELINES = tuple(f"pipeline-{number}" for number in range(20))
 _STEPS: tuple[tuple[str, StepType], ...] = (
     ("expand_query", "generate"),
     ("search_catalogue", "retrieve"),
@@ -42,6 +46,7 @@ _STEPS: tuple[tuple[str, StepType], ...] = (
     ("score_matches", "rank"),
     ("choose_best", "select"),
 )
+_FILTER = 2
 _BRANDS = ("Acme", "Borealis", "Cobalt", "Dune", "Ember", "Fjord", "Granite", "Harbor")
 _GOODS = (
     "laptop stand", "water bottle", "desk lamp", "phone case", "yoga mat", "travel mug", "keyboard",
@@ -63,12 +68,15 @@ class Shape:
         large_runs: runs whose steps have 1,000 to 5,000 decisions.
         huge_rows: decisions of the one largest step.
         products: how many different candidates the catalogue has.
+        sampled_runs: how many of the large runs were captured at `sample`: beyond 1,024 decisions
+            a step names its candidates and keeps no detail.
     """
 
     small_runs: int = 200_000
     large_runs: int = 200
     huge_rows: int = 100_000
     products: int = 200_000
+    sampled_runs: int = 0
 
 
 FULL = Shape()
@@ -93,23 +101,28 @@ class Dataset:
 
     def runs(self) -> Iterator[list[Fact]]:
         """The facts of one run after another."""
-        shape = self.shape
+        shape, dice = self.shape, self._dice
         large_every = max(1, shape.small_runs // max(1, shape.large_runs))
+        sampled_left = shape.sampled_runs
         for number in range(shape.small_runs):
-            yield self._run(number, lambda: self._dice.choice((2, 3, 4, 4, 5, 6, 7, 8)))
+            yield self._run(number, _small_steps(dice), self._capture)
             if number % large_every == large_every - 1:
-                yield self._run(number, lambda: self._dice.randint(1_000, 5_000))
-        yield self._run(shape.small_runs, lambda: shape.huge_rows // 5)
+                sizes = [dice.randint(1_000, 5_000) for _ in _STEPS]
+                yield self._run(number, sizes, "sample" if sampled_left > 0 else self._capture)
+                sampled_left -= 1
+        sizes = _small_steps(dice)
+        sizes[_FILTER] = shape.huge_rows
+        yield self._run(shape.small_runs, sizes, self._capture)
 
     def _time_ordered_id(self, at_us: int) -> str:
         low = self._dice.getrandbits(80)
         return str(uuid.UUID(int=(at_us // 1000) << 80 | low & ~(0xF << 76) | 0x7 << 76))
 
-    def _run(self, number: int, row_count: Callable[[], int]) -> list[Fact]:
+    def _run(self, number: int, sizes: Sequence[int], capture: CaptureLevel) -> list[Fact]:
         dice = self._dice
         at_us = _START_US + number * _SPAN_US // self.shape.small_runs
         run_id = self._time_ordered_id(at_us)
-        pipeline = _PIPELINES[int(len(_PIPELINES) * dice.random() ** 2)]
+        pipeline = PIPELINES[int(len(PIPELINES) * dice.random() ** 2)]
         facts: list[Fact] = [
             RunStarted(
                 run_id=run_id,
@@ -121,27 +134,40 @@ class Dataset:
                 version=f"1.{number * 10 // self.shape.small_runs}.0",
             )
         ]
-        for ordinal in range(len(_STEPS)):
-            facts += self._step(run_id, pipeline, ordinal, at_us, row_count())
+        took_ms = 0.0
+        for ordinal, size in enumerate(sizes):
+            began_us = at_us + int(took_ms * 1000)
+            step, more = self._step(run_id, pipeline, ordinal, began_us, size, capture)
+            took_ms += step.duration_ms or 0.0
+            facts += [step, *more]
         facts.append(
             RunFinished(
                 run_id=run_id,
                 status="failed" if dice.random() < 0.03 else "completed",
-                duration_ms=dice.uniform(50, 9000),
+                duration_ms=took_ms + dice.uniform(1, 50),
                 output=_pack({"chosen": self._product()}),
             )
         )
         return facts
 
     def _step(
-        self, run_id: str, pipeline: str, ordinal: int, at_us: int, row_count: int
-    ) -> list[Fact]:
+        self,
+        run_id: str,
+        pipeline: str,
+        ordinal: int,
+        at_us: int,
+        size: int,
+        capture: CaptureLevel,
+    ) -> tuple[StepFinished, list[Fact]]:
         dice = self._dice
         name, step_type = _STEPS[ordinal]
-        rows = [self._row(step_type, rank) for rank in range(1, row_count + 1)]
+        rows = [self._row(step_type, rank) for rank in range(1, size + 1)]
+        named: list[DecisionRow] = []
+        if capture == "sample":
+            rows, named = _split_census(rows)
         chunks = [rows[at : at + _CHUNK_ROWS] for at in range(0, len(rows), _CHUNK_ROWS)]
-        is_minimal = self._capture == "minimal"
-        step_id = self._time_ordered_id(at_us + ordinal)
+        is_minimal = capture == "minimal"
+        step_id = self._time_ordered_id(at_us)
         step = StepFinished(
             run_id=run_id,
             step_id=step_id,
@@ -149,21 +175,24 @@ class Dataset:
             name=name,
             step_type=step_type,
             ordinal=ordinal,
-            started_at_us=at_us + ordinal * 1000,
+            started_at_us=at_us,
             duration_ms=dice.uniform(1, 2000),
             stats=_pack({"latency_p50": dice.uniform(1, 50), "cache_hits": dice.randint(0, 9)}),
-            capture=self._capture,
+            capture=capture,
             rows=[] if is_minimal else chunks[0],
             chunks=0 if is_minimal else len(chunks) - 1,
-            tally=_tally(rows) if is_minimal or len(chunks) > 1 else None,
+            tally=_tally([*rows, *named]) if is_minimal or named or len(chunks) > 1 else None,
+            roster_chunks=int(bool(named)),
+            omissions={"sampled_out": len(named)} if named else {},
         )
         if is_minimal:
-            return [step]
-        further = [
+            return step, []
+        if named:
+            return step, [_roster(step, named)]
+        return step, [
             StepRows(run_id=run_id, step_id=step_id, chunk=chunk, rows=chunks[chunk])
             for chunk in range(1, len(chunks))
         ]
-        return [step, *further]
 
     def _row(self, step_type: StepType, rank: int) -> DecisionRow:
         dice = self._dice
@@ -232,6 +261,34 @@ def batches(
 def count_decisions(facts: list[Fact]) -> int:
     """How many decisions with detail *facts* hold."""
     return sum(len(fact.rows) for fact in facts if isinstance(fact, (StepFinished, StepRows)))
+
+
+def _small_steps(dice: random.Random) -> list[int]:
+    return [dice.choice((2, 3, 4, 4, 5, 6, 7, 8)) for _ in _STEPS]
+
+
+def _split_census(rows: list[DecisionRow]) -> tuple[list[DecisionRow], list[DecisionRow]]:
+    """The first decisions, and one of each other candidate."""
+    census = rows[:_CENSUS_ROWS]
+    known = {row.candidate_id for row in census}
+    others = {row.candidate_id: row for row in rows[_CENSUS_ROWS:]}
+    return census, [row for name, row in others.items() if name not in known]
+
+
+def _roster(step: StepFinished, named: list[DecisionRow]) -> StepRoster:
+    groups: dict[tuple[int, str | None], list[str]] = {}
+    for row in named:
+        groups.setdefault((row.verdict, row.reason), []).append(row.candidate_id)
+    return StepRoster(
+        run_id=step.run_id,
+        step_id=step.step_id,
+        chunk=1,
+        total=len(named),
+        groups=[
+            RosterGroup(verdict, reason, None, None, ids)
+            for (verdict, reason), ids in groups.items()
+        ],
+    )
 
 
 def _tally(rows: list[DecisionRow]) -> Tally:

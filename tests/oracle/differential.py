@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from tests.oracle.hostile import NOW_US, make_world
+from tests.oracle.hostile import KEYS, NOW_US, make_world
 from tests.oracle.interpreter import LEVELS, Json, Oracle
 from tests.oracle.questions import Questions
 from xray.model.facts import Fact
@@ -44,7 +44,9 @@ class Trial:
     def __init__(self, facts: list[Fact], folder: Path) -> None:
         clock = FakeClock(NOW_US)
         self._memory = MemoryStore(clock)
-        self._sqlite = SqliteStore(folder / "world.db", clock=clock, merge_fanout=2)
+        self._sqlite = SqliteStore(
+            folder / "world.db", clock=clock, merge_fanout=2, index_stats=KEYS[:4]
+        )
         self.stores: dict[str, Store] = {"memory": self._memory, "SQLite": self._sqlite}
         for store in self.stores.values():
             store.submit("world", facts).result()

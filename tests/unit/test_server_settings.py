@@ -51,6 +51,8 @@ def test_an_empty_variable_counts_as_absent() -> None:
         ("XRAY_ALLOWED_HOSTS", "http://xray.example", "host names"),
         ("XRAY_BODY_DEADLINE_S", "0", "above 0"),
         ("XRAY_BODY_DEADLINE_S", "nan", "above 0"),
+        ("XRAY_INDEX_STATS", " , ", "names of statistics"),
+        ("XRAY_INDEX_STATS", ",".join("abcdefghijklmnopq"), "at most 16"),
         ("XRAY_API_KEY", "two words", "without spaces"),
         ("XRAY_API_KEY", "schlüssel", "ASCII"),
         ("XRAY_HOST", "a\tb", "control characters"),

@@ -133,7 +133,7 @@ QUESTIONS: list[tuple[Scope, str]] = [
     ("step", "duration_ms > 50"),
     ("step", "stats.n >= 50"),
     ("step", "params.n >= 50 and run.pipeline = 'odd'"),
-    ("step", "any(decision.candidate_id = 'c57-2')"),
+    ("step", "any(decision.reason = 'r57')"),
     ("decision", "reason in ('r3', 'r44', 'r59')"),
     ("decision", "step.name = 'even' and reason = 'r50'"),
     ("decision", "step.params.n = 58"),

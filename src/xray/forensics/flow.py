@@ -228,14 +228,13 @@ class Flow:
 
         A generator hands each candidate on while it still looks for the next.
         """
-        decided = self.ledger(step).decided
-        if not decided:
-            return None
-        for sibling in reversed(self._children.get(self._parent_id(step), ())):
-            if sibling.ordinal < step.ordinal:
-                passed = self.everyone.let_through(sibling)
-                if passed and not subtract_keys(decided, passed):
-                    return sibling
+        siblings = self._children.get(self._parent_id(step), ())
+        earlier = [sibling for sibling in siblings if sibling.ordinal < step.ordinal]
+        decided = self.ledger(step).decided if earlier else frozenset()
+        for sibling in reversed(earlier) if decided else ():
+            passed = self.everyone.let_through(sibling)
+            if passed and not subtract_keys(decided, passed):
+                return sibling
         return None
 
     def was_still_at_work(self, source: Step, step: Step) -> bool:

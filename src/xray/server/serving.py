@@ -47,7 +47,7 @@ def serve(
         StoreError: the store cannot be opened.
     """
     check_exposure(settings)
-    store = open_store(settings.store)
+    store = open_store(settings.store, index_stats=settings.index_stats)
     try:
         listening = listen(settings.host, settings.port)
         config = _configure(create_app(settings, store), log_level)
@@ -167,7 +167,7 @@ class BackgroundServer:
 
     def _open_store(self, settings: ServerSettings) -> Store:
         try:
-            return open_store(settings.store)
+            return open_store(settings.store, index_stats=settings.index_stats)
         except BaseException:
             self._listening.close()
             raise

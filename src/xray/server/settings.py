@@ -10,6 +10,7 @@ from typing import Any, Final
 from xray.errors import ConfigurationError
 
 DEFAULT_STORE: Final = "sqlite:///xray.db"
+_MAX_INDEXED_STATS: Final = 16
 LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -48,6 +49,17 @@ def _parse_hosts(text: str) -> tuple[str, ...]:
     return hosts
 
 
+def _parse_stats(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if names == ("none",):
+        return ()
+    if not names or len(names) > _MAX_INDEXED_STATS or not text.isprintable():
+        raise ValueError(
+            f"names of statistics separated by commas, at most {_MAX_INDEXED_STATS}, or none"
+        )
+    return names
+
+
 def _is_host_name(host: str) -> bool:
     return host.isascii() and all(part.isalnum() or part in "-._:" for part in host)
 
@@ -69,6 +81,8 @@ class ServerSettings:
         host: the address `xray serve` listens on.
         port: its port.
         body_deadline_s: how long a client may take to send a body.
+        index_stats: the statistics of steps that are indexed; None leaves them as the store has
+            them.
     """
 
     store: str = _setting(
@@ -90,6 +104,12 @@ class ServerSettings:
     port: int = _setting("XRAY_PORT", 8000, _parse_port, "the port to listen on; 0 takes any")
     body_deadline_s: float = _setting(
         "XRAY_BODY_DEADLINE_S", 30.0, _parse_seconds, "how long a client may take to send a body"
+    )
+    index_stats: tuple[str, ...] | None = _setting(
+        "XRAY_INDEX_STATS",
+        None,
+        _parse_stats,
+        "statistics of steps to index, separated by commas, or `none`; unset: as the file has them",
     )
 
 

@@ -13,7 +13,7 @@ from xray.query.aggregate import AggregatePlan, Shape, find_bucket_us
 from xray.query.evaluate import Record, meets, read_field, scopes_named
 from xray.query.groups import Groups, as_group_value, as_number
 from xray.query.plan import FieldRef, Position, Scope
-from xray.store.paging import BEHIND_ALL, DecisionSource, Portion, StepKey, find_anchor
+from xray.store.paging import BEHIND_ALL, DecisionSource, Search, StepKey, find_anchor
 from xray.store.scanning import Meter
 
 _MAX_KEPT_RUNS: Final = 1_000
@@ -87,22 +87,14 @@ def weigh(record: Record, run: Run | None) -> float:
     return 0.0 if record.is_logged else of_run * record.weight
 
 
-def count_decisions(
-    plan: AggregatePlan, portions: Iterable[Portion], source: DecisionSource, meter: Meter
-) -> Counted:
-    """The decisions of the steps in *portions*, in that order, that meet *plan*.
-
-    Args:
-        plan: the question.
-        portions: the steps, as `sort_keys` gives them; of a scan, those from the cursor's step on.
-        source: where their decisions come from.
-        meter: how much may be looked at before the search stops, which it does behind a step.
-    """
-    walk = _Walk(plan, source)
+def count_decisions(plan: AggregatePlan, search: Search) -> Counted:
+    """The decisions found by *search* that meet *plan*; it stops behind a step."""
+    walk = _Walk(plan, search.source)
+    meter = search.meter
     after = plan.rows.after
     is_past = after is None or find_anchor(plan.rows).is_scan
     end = after
-    for keys, reached in portions:
+    for keys, reached in search.portions:
         for key in keys:
             is_last = after is not None and key.step_id == after.record_id
             if not is_past or is_last:

@@ -6,8 +6,9 @@ Under `not` every comparison is made two-valued, so that a missing value is fals
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, TypeGuard
 from uuid import UUID
 
 from msgspec import Struct
@@ -24,6 +25,7 @@ from xray.query.plan import (
     Comparison,
     Condition,
     Exists,
+    FieldRef,
     Has,
     Not,
     Operand,
@@ -45,6 +47,10 @@ JsonQuestion = Comparison | Has | Exists
 _INT64: Final = range(-(1 << 63), 1 << 63)
 _STATUS: Final = number_words(RUN_STATUS_WORDS)
 _RUN_FIELD_OF_STEP: Final = "run_id"
+_STARTED_AT: Final = FieldRef("step", "started_at")
+_ONLY_TIME: Final = frozenset({"started_at"})
+_END_OF_TIME_US: Final = 1 << 62
+_INT_REACH: Final = 2.0**63
 
 
 class Dialect(Struct, frozen=True):
@@ -61,6 +67,22 @@ class Dialect(Struct, frozen=True):
     uuid_text: Callable[[ColumnElement[Any]], ColumnElement[str]]
 
 
+class StatRange(Struct, frozen=True):
+    """The numbers of an indexed statistic that are asked for.
+
+    Args:
+        stat: its number.
+        tests: signs and the numbers behind them; all must hold.
+        first_us: no step that began before is asked for.
+        last_us: and none that began later.
+    """
+
+    stat: int
+    tests: tuple[tuple[Comparator, int | float], ...]
+    first_us: int
+    last_us: int
+
+
 class Compiled(Struct, frozen=True):
     """A plan's condition in parts, all of which must hold.
 
@@ -70,6 +92,9 @@ class Compiled(Struct, frozen=True):
         has_json: the filters read JSON columns, which is slow.
         rest: what SQL cannot say; for `query.evaluate`.
         has_runs: the SQL of a step's condition reads the runs table, which must be joined.
+        stat_range: what an index of a statistic answers.
+        is_named: whether the candidate index leads to the records.
+        is_bounded: whether the columns say anything.
     """
 
     columns: Clause
@@ -77,13 +102,24 @@ class Compiled(Struct, frozen=True):
     has_json: bool
     rest: Condition | None
     has_runs: bool
+    stat_range: StatRange | None = None
+    is_named: bool = False
+    is_bounded: bool = False
 
 
 class _NotInSqlError(Exception):
     pass
 
 
-def compile_plan(scope: Scope, where: Condition, now_us: int, dialect: Dialect) -> Compiled:
+def compile_plan(
+    scope: Scope,
+    where: Condition,
+    now_us: int,
+    dialect: Dialect,
+    *,
+    indexed_stats: Mapping[str, int] = MappingProxyType({}),
+    deciding: Clause | None = None,
+) -> Compiled:
     """The SQL of *where* over the runs or steps table.
 
     Args:
@@ -91,9 +127,19 @@ def compile_plan(scope: Scope, where: Condition, now_us: int, dialect: Dialect) 
         where: the condition.
         now_us: the moment `abandoned` is judged by.
         dialect: the engine's spelling.
+        indexed_stats: the statistics of steps that have an index, with their numbers.
+        deciding: names the few records that may meet the condition, where the candidate index
+            knows them.
     """
-    parts = _conjuncts(where)
-    covered = _choose_index(scope, parts)
+    parts: Sequence[Condition] = _conjuncts(where)
+    stat_range: StatRange | None = None
+    covered: frozenset[str] | None = None
+    if deciding is None:
+        covered = _choose_index(scope, parts)
+        if covered is not None and scope == "step":
+            stat_range, parts = _take_stat(parts, indexed_stats)
+        if stat_range is not None:
+            covered = _ONLY_TIME
     columns: list[Clause] = []
     filters: list[Clause] = []
     rest: list[Condition] = []
@@ -111,13 +157,54 @@ def compile_plan(scope: Scope, where: Condition, now_us: int, dialect: Dialect) 
             filters.append(clause)
             has_json = has_json or compiler.reads_json
         has_runs = has_runs or compiler.has_runs
+    if deciding is not None:
+        columns.append(deciding)
     return Compiled(
         columns=and_(true(), *columns),
         filters=and_(true(), *filters) if filters else None,
         has_json=has_json,
         rest=AllOf(tuple(rest)) if rest else None,
         has_runs=has_runs,
+        stat_range=stat_range,
+        is_named=deciding is not None,
+        is_bounded=bool(columns),
     )
+
+
+def _take_stat(
+    parts: Sequence[Condition], indexed_stats: Mapping[str, int]
+) -> tuple[StatRange | None, Sequence[Condition]]:
+    """The first indexed statistic that *parts* bound, and the parts that say something else."""
+    found = [part for part in parts if _bounds_stat(part, indexed_stats)]
+    if not found:
+        return None, parts
+    name = found[0].field.path[0]
+    tests = tuple(
+        (part.op, part.value)
+        for part in found
+        if part.field.path[0] == name and not isinstance(part.value, str)
+    )
+    first_us, last_us = -_END_OF_TIME_US, _END_OF_TIME_US
+    for part in parts:
+        if isinstance(part, Comparison) and part.field == _STARTED_AT:
+            bound_us = int(part.value)
+            if part.op in ("=", ">", ">="):
+                first_us = max(first_us, bound_us)
+            if part.op in ("=", "<", "<="):
+                last_us = min(last_us, bound_us)
+    others = [part for part in parts if part not in found or part.field.path[0] != name]
+    return StatRange(indexed_stats[name], tests, first_us, last_us), others
+
+
+def _bounds_stat(condition: Condition, indexed_stats: Mapping[str, int]) -> TypeGuard[Comparison]:
+    if not isinstance(condition, Comparison) or condition.op == "contains":
+        return False
+    field, operand = condition.field, condition.value
+    if field.scope != "step" or field.name != "stats" or len(field.path) != 1:
+        return False
+    if isinstance(operand, (str, bool)) or not -_INT_REACH < operand < _INT_REACH:
+        return False
+    return field.path[0] in indexed_stats
 
 
 def _choose_index(scope: Scope, parts: Sequence[Condition]) -> frozenset[str] | None:
@@ -135,7 +222,7 @@ def _choose_index(scope: Scope, parts: Sequence[Condition]) -> frozenset[str] | 
     }
     usable = [frozenset(fields) for fields in INDEXES[scope] if fields[0] in demanded]
     return max(
-        (frozenset({"started_at"}), *usable),
+        (_ONLY_TIME, *usable),
         key=lambda fields: sum(_reads_only(part, scope, fields) for part in parts),
     )
 

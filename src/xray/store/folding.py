@@ -415,16 +415,28 @@ def open_step(
     )
 
 
-def sample_rejections(step: Step, decisions: Iterable[Decision]) -> Step:
-    """*step* with the first rejected of *decisions* by reason, at most `MAX_SAMPLES` each."""
+def sample_rejections(
+    step: Step, decisions: Iterable[Decision], *, has_logged: bool = True
+) -> Step:
+    """*step* with the first rejected of *decisions* by reason, at most `MAX_SAMPLES` each.
+
+    Args:
+        step: the step.
+        decisions: what it decided; as few are opened as will do.
+        has_logged: whether some of them only illustrate, which the counts by reason leave out.
+    """
     samples: dict[str, list[Decision]] = {}
+    missing = sum(min(rejection.count, MAX_SAMPLES) for rejection in step.rejections.values())
     for decision in decisions:
+        if not missing and not has_logged:
+            break
         if decision.decision != "rejected" or decision.reason is None:
             continue
         is_told_apart = decision.reason in step.rejections
         kept = samples.setdefault(decision.reason if is_told_apart else OTHER_REASON, [])
         if len(kept) < MAX_SAMPLES:
             kept.append(decision)
+            missing -= 1
     rejections = {
         reason: Rejection(count=rejection.count, samples=samples.get(reason, []))
         for reason, rejection in step.rejections.items()

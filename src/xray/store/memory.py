@@ -49,7 +49,7 @@ from xray.store.folding import (
 )
 from xray.store.paging import (
     DecisionSource,
-    Portion,
+    Search,
     StepKey,
     find_anchor,
     page_decisions,
@@ -256,9 +256,9 @@ class MemoryStore:
         """Decisions that meet *plan*, which names a step, a run or a candidate."""
         with self._lock:
             self._require_open()
-            return page_decisions(plan, *self._decisions_asked(plan))
+            return page_decisions(plan, self._search_decisions(plan))
 
-    def _decisions_asked(self, plan: Plan) -> tuple[list[Portion], DecisionSource, Meter]:
+    def _search_decisions(self, plan: Plan) -> Search:
         """The steps that can hold what *plan* asks, and what opens their decisions."""
         anchor = find_anchor(plan)
         step_ids: Iterable[str] = self._steps
@@ -274,23 +274,24 @@ class MemoryStore:
 
         def open_table(key: StepKey) -> DecisionTable:
             table = ListedDecisions(key.step_id, self._decisions(key.step_id))
-            if anchor.named_candidate is None:
+            if anchor.candidate_id is None:
                 return table
-            return decisions_about(anchor.named_candidate, table, self._roster(key.step_id))
+            about = ListedDecisions(key.step_id, table.find(anchor.candidate_id))
+            return decisions_about(anchor.candidate_id, about, self._roster(key.step_id))
 
         source = DecisionSource(
             table=open_table,
             step=self._open_step,
             run=self.run,
         )
-        return [(keys, None)], source, self._meter()
+        return Search([(keys, None)], source, self._meter())
 
     def aggregate(self, plan: AggregatePlan) -> Counted:
         """Figures of groups of the records that meet *plan*, of the newest first."""
         with self._lock:
             self._require_open()
             if plan.shape.scope == "decision":
-                return count_decisions(plan, *self._decisions_asked(plan.rows))
+                return count_decisions(plan, self._search_decisions(plan.rows))
             return self._count_records(plan)
 
     def _count_records(self, plan: AggregatePlan) -> Counted:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 _CHOICES: Final = "memory:, sqlite:///relative.db or sqlite:////absolute.db"
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, *, index_stats: Sequence[str] | None = None) -> Store:
     """The store at *url*, made when it does not exist yet.
 
     Args:
         url: `memory:`, `sqlite:///relative.db` or `sqlite:////absolute.db`.
+        index_stats: the statistics of steps that are indexed, where the store has indexes; None
+            leaves them as they are.
 
     Raises:
         ConfigurationError: no engine answers to *url*, or its packages are not installed.
@@ -32,7 +34,7 @@ def open_store(url: str) -> Store:
 
         return MemoryStore()
     if scheme == "sqlite":
-        return _open_sqlite(url)
+        return _open_sqlite(url, index_stats)
     raise ConfigurationError(
         f"No store is known for {url!r}.", hint=f"Use {_CHOICES}.", code="unknown_store"
     )
@@ -64,11 +66,11 @@ def open_view(url: str) -> Store:
     return SqliteView(path)
 
 
-def _open_sqlite(url: str) -> Store:
+def _open_sqlite(url: str, index_stats: Sequence[str] | None) -> Store:
     path = _find_path(url)
     with _required_packages():
         from xray.store.sqlite.engine import SqliteStore
-    return SqliteStore(path)
+    return SqliteStore(path, index_stats=index_stats)
 
 
 def _find_path(url: str) -> str:

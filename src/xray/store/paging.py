@@ -55,10 +55,9 @@ class Anchor(Struct, frozen=True):
         return self.step_id is None and self.run_id is None and self.candidate_id is None
 
     @property
-    def named_candidate(self) -> str | None:
-        """The candidate, where it names so few steps that the roster of each can be asked."""
-        is_bounded = self.step_id is not None or self.run_id is not None
-        return self.candidate_id if is_bounded else None
+    def is_history(self) -> bool:
+        """Whether the candidate alone leads to the steps."""
+        return self.candidate_id is not None and self.step_id is None and self.run_id is None
 
 
 def find_anchor(plan: Plan) -> Anchor:
@@ -85,6 +84,23 @@ class DecisionSource(Struct, frozen=True):
     run: Callable[[str], Run | None]
 
 
+class Search(Struct, frozen=True):
+    """Where the decisions that a question asks for can be.
+
+    Args:
+        portions: the steps, as `sort_keys` gives them; of a scan, and where not all are counted,
+            those from the cursor's step on.
+        source: where their decisions come from.
+        meter: how much may be looked at before the search gives up.
+        is_counted: whether so few steps can hold them that matches beyond the page are counted.
+    """
+
+    portions: Iterable[Portion]
+    source: DecisionSource
+    meter: Meter
+    is_counted: bool = True
+
+
 def sort_keys(anchor: Anchor, keys: Iterable[StepKey]) -> list[StepKey]:
     """The steps in the order their decisions are listed in."""
     if anchor.step_id is None and anchor.run_id is None:
@@ -92,20 +108,11 @@ def sort_keys(anchor: Anchor, keys: Iterable[StepKey]) -> list[StepKey]:
     return sorted(keys, key=StepKey.in_run)
 
 
-def page_decisions(
-    plan: Plan, portions: Iterable[Portion], source: DecisionSource, meter: Meter
-) -> Page[Decision]:
-    """The decisions of the steps in *portions*, in that order, that meet *plan*.
-
-    Args:
-        plan: the question.
-        portions: the steps, as `sort_keys` gives them; of a scan, those from the cursor's step on.
-        source: where their decisions come from.
-        meter: how much may be looked at before the search gives up.
-    """
-    walk = _Walk(plan, source, meter)
+def page_decisions(plan: Plan, search: Search) -> Page[Decision]:
+    """The decisions found by *search*, in that order, that meet *plan*."""
+    walk = _Walk(plan, search)
     end: Position | None = None
-    for keys, reached in portions:
+    for keys, reached in search.portions:
         if not all(map(walk.visit, keys)):
             return walk.page()
         end = reached
@@ -115,16 +122,17 @@ def page_decisions(
 
 
 class _Walk:
-    def __init__(self, plan: Plan, source: DecisionSource, meter: Meter) -> None:
+    def __init__(self, plan: Plan, search: Search) -> None:
         self._plan = plan
-        self._source = source
-        self._meter = meter
+        self._source = search.source
+        self._meter = search.meter
         anchor = find_anchor(plan)
         self._candidate_id = anchor.candidate_id
         self._is_scan = anchor.is_scan
+        self._is_counted = search.is_counted and not anchor.is_scan
         self._is_plain = _only_names(plan.where)
         self._scopes = scopes_named(plan.where)
-        self._is_past_cursor = plan.after is None or anchor.is_scan
+        self._is_past_cursor = plan.after is None or not self._is_counted
         self._found: list[tuple[Position, Decision]] = []
         self._total = 0
         self._last: Position | None = plan.after
@@ -145,7 +153,7 @@ class _Walk:
                 continue
             self._last = Position(key.started_at_us, key.step_id, index)
             self._found.append((self._last, decision))
-        if self._is_scan and len(self._found) > self._plan.limit:
+        if not self._is_counted and len(self._found) > self._plan.limit:
             return False
         if not self._meter.left and self._is_past_cursor:
             self.stop(Position(key.started_at_us, key.step_id))
@@ -192,7 +200,7 @@ class _Walk:
         if not is_complete:
             last = self._last
         is_counted = not self._is_cut
-        if self._is_scan:
+        if not self._is_counted:
             is_counted = is_complete and plan.after is None and last is None
         is_searched = self._is_scan or not is_complete
         back_to_us = None if last is None else last.sort_us

@@ -76,6 +76,15 @@ steps: Final = Table(
     Column("error", Text),
 )
 
+step_stats: Final = Table(
+    "step_stats",
+    metadata,
+    Column("stat", Integer, primary_key=True),
+    Column("hour", Integer, primary_key=True),
+    Column("value", Float, primary_key=True),
+    Column("seq", Integer, primary_key=True),
+)
+
 Storage = Literal["dim", "words", "run_status", "uuid", "text", "number", "json"]
 
 

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import repeat
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -37,6 +37,7 @@ EXTRAS_CHUNK: Final = 1 << 20
 """The chunk number of a step's reservoir and logged rows; sorts after every census chunk."""
 
 _VERSION: Final = 1
+_T = TypeVar("_T")
 
 
 class Head(Struct, array_like=True, frozen=True):
@@ -65,6 +66,42 @@ class Body(Struct, array_like=True, frozen=True):
     anonymous: bytes | None
 
 
+_Cells = list[Raw] | None
+
+
+class _RawBody(Struct, array_like=True, frozen=True):
+    """The columns of a body with cells that are opened one by one."""
+
+    attributes: _Cells
+    reasoning: _Cells
+    origin: _Cells
+    checks: _Cells
+    rank_before: _Cells
+    merged_into: _Cells
+    anonymous: bytes | None
+
+    def open(self, index: int) -> Body:
+        """The body of one row."""
+        return Body(
+            attributes=None if self.attributes is None else [self.attributes[index].copy()],
+            reasoning=_open_cell(self.reasoning, index, _text_decoder),
+            origin=_open_cell(self.origin, index, _origin_decoder),
+            checks=_open_cell(self.checks, index, _checks_decoder),
+            rank_before=_open_cell(self.rank_before, index, _number_decoder),
+            merged_into=_open_cell(self.merged_into, index, _text_decoder),
+            anonymous=None if self.anonymous is None else self.anonymous[index : index + 1],
+        )
+
+
+def _open_cell(cells: _Cells, index: int, decoder: msgspec.msgpack.Decoder[_T]) -> list[_T] | None:
+    return None if cells is None else [decoder.decode(cells[index])]
+
+
+_text_decoder = msgspec.msgpack.Decoder(str | None)
+_number_decoder = msgspec.msgpack.Decoder(int | None)
+_origin_decoder = msgspec.msgpack.Decoder(list[OriginRef] | None)
+_checks_decoder = msgspec.msgpack.Decoder(list[Check] | None)
+_raw_body_decoder = msgspec.msgpack.Decoder(_RawBody)
 _encoder = msgspec.msgpack.Encoder()
 _head_decoder = msgspec.msgpack.Decoder(Head)
 _body_decoder = msgspec.msgpack.Decoder(Body)
@@ -179,18 +216,34 @@ class Block:
         return self.row_count
 
     @cached_property
+    def _head_payload(self) -> bytes:
+        frame = self._data[self._head_at : self._body_at]
+        return self._decompressor.decompress(self._codec, self._generation, HEAD, frame)
+
+    @cached_property
     def head(self) -> Head:
         """The columns of the head frame."""
-        frame = self._data[self._head_at : self._body_at]
-        payload = self._decompressor.decompress(self._codec, self._generation, HEAD, frame)
-        return _head_decoder.decode(payload)
+        return _head_decoder.decode(self._head_payload)
+
+    def positions(self, candidate_id: str) -> list[int]:
+        """The rows about *candidate_id*."""
+        # Most blocks of a large step do not hold it, and finding that out decodes nothing.
+        if _encoder.encode(candidate_id) not in self._head_payload:
+            return []
+        ids = self.head.ids
+        found: list[int] = []
+        for _ in range(ids.count(candidate_id)):
+            found.append(ids.index(candidate_id, found[-1] + 1 if found else 0))
+        return found
 
     @cached_property
     def body(self) -> Body:
         """The columns of the body frame."""
+        return _body_decoder.decode(self._body_payload())
+
+    def _body_payload(self) -> bytes:
         frame = self._data[self._body_at :]
-        payload = self._decompressor.decompress(self._codec, self._generation, BODY, frame)
-        return _body_decoder.decode(payload)
+        return self._decompressor.decompress(self._codec, self._generation, BODY, frame)
 
     def rows(self) -> list[DecisionRow]:
         """Every row, as it was sent."""
@@ -200,8 +253,23 @@ class Block:
         """The row at *index*."""
         return next(self._rows(slice(index, index + 1)))
 
+    def pick(self, positions: Sequence[int]) -> list[DecisionRow]:
+        """The rows at *positions*, without opening the others."""
+        if not positions:
+            return []
+        bodies = _raw_body_decoder.decode(self._body_payload())
+        return [
+            row
+            for at in positions
+            for row in self._join(slice(at, at + 1), bodies.open(at), slice(1))
+        ]
+
     def _rows(self, wanted: slice) -> Iterator[DecisionRow]:
-        head, body = self.head, self.body
+        return self._join(wanted, self.body, wanted)
+
+    def _join(self, wanted: slice, body: Body, of_body: slice) -> Iterator[DecisionRow]:
+        """The rows *wanted* of the head, with those *of_body*."""
+        head = self.head
         reasons: Iterable[str | None] = repeat(None)
         if head.reasons is not None and head.reason_codes is not None:
             reasons = map(head.reasons.__getitem__, head.reason_codes[wanted])
@@ -210,17 +278,17 @@ class Block:
             head.verdicts[wanted],
             head.ids[wanted],
             reasons,
-            _part(body.attributes, wanted, NIL),
+            _part(body.attributes, of_body, NIL),
             _part(head.scores, wanted),
-            _part(body.reasoning, wanted),
+            _part(body.reasoning, of_body),
             _part(head.ranks, wanted),
-            _part(body.origin, wanted),
-            _part(body.checks, wanted),
+            _part(body.origin, of_body),
+            _part(body.checks, of_body),
             _part(head.by, wanted),
             _part(head.part_of, wanted),
-            _part(body.rank_before, wanted),
-            _part(body.merged_into, wanted),
-            repeat(False) if body.anonymous is None else map(bool, body.anonymous[wanted]),
+            _part(body.rank_before, of_body),
+            _part(body.merged_into, of_body),
+            repeat(False) if body.anonymous is None else map(bool, body.anonymous[of_body]),
         )
 
     def extras(self) -> tuple[list[Reservoir], list[DecisionRow]]:

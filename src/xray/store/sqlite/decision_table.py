@@ -39,6 +39,31 @@ def open_table(step_id: str, run_id: str, blocks: Sequence[Block]) -> DecisionTa
     return RowTable(step_id, run_id, weigh_rows(fact, resolve_rows(fact.rows)[0]))
 
 
+def open_rows_about(
+    candidate_id: str, step_id: str, run_id: str, blocks: Sequence[Block]
+) -> DecisionTable:
+    """The decisions of a step about one candidate.
+
+    Args:
+        candidate_id: the candidate.
+        step_id: the step.
+        run_id: its run.
+        blocks: its blocks in chunk order.
+    """
+    census: list[DecisionRow] = []
+    extras: list[tuple[DecisionRow, float, bool]] = []
+    for block in blocks:
+        positions = block.positions(candidate_id)
+        if block.chunk != EXTRAS_CHUNK:
+            census += block.pick(positions)
+        elif positions:
+            standing = [block.standing()[at] for at in positions]
+            rows = block.pick(positions)
+            extras += [(row, *stands) for row, stands in zip(rows, standing, strict=True)]
+    weighed = [(row, 1.0, False) for row in resolve_rows(census)[0]]
+    return RowTable(step_id, run_id, [*weighed, *extras])
+
+
 def _is_resolved(blocks: Sequence[Block]) -> bool:
     """Whether no candidate was decided twice, so that every row stands as it was sent."""
     census = [block for block in blocks if block.chunk != EXTRAS_CHUNK]

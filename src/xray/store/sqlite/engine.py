@@ -30,6 +30,8 @@ class SqliteStore:
         max_queued_bytes: estimated size of the batches that may wait to be written.
         budget: where scans stop.
         merge_fanout: how many segments of the candidate index are merged into one.
+        index_stats: the statistics of steps that are indexed; None leaves them as the file has
+            them.
 
     Raises:
         StoreError: another process writes the file, it is no X-Ray database, or a later version
@@ -44,9 +46,15 @@ class SqliteStore:
         max_queued_bytes: int = MAX_QUEUED_BYTES,
         budget: ScanBudget | None = None,
         merge_fanout: int = MERGE_FANOUT,
+        index_stats: Sequence[str] | None = None,
     ) -> None:
         self._is_closed = False
-        self._inlet = Inlet(path, max_queued_bytes=max_queued_bytes, merge_fanout=merge_fanout)
+        self._inlet = Inlet(
+            path,
+            max_queued_bytes=max_queued_bytes,
+            merge_fanout=merge_fanout,
+            index_stats=index_stats,
+        )
         self._reader = Reader(
             Path(path), self._inlet.decompressor, clock or SystemClock(), budget or ScanBudget()
         )

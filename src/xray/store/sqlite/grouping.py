@@ -23,10 +23,10 @@ from xray.query.evaluate import walk_path
 from xray.query.groups import MAX_TRACKED_GROUPS, Group, Groups, Numbers, as_group_value, as_number
 from xray.query.plan import AllOf, Condition, FieldRef, Scope
 from xray.store.aggregating import Counted, conclude, count_record
-from xray.store.compile import Compiled, compile_plan
+from xray.store.compile import Compiled
 from xray.store.scanning import Meter, ScanBudget
 from xray.store.sqlite.functions import uuid_text
-from xray.store.sqlite.listing import DIALECT, Listing
+from xray.store.sqlite.listing import Listing
 from xray.store.tables import STORED_FIELDS, Stored, dim, runs, steps
 from xray.store.words import RUN_STATUS_WORDS, number_words
 
@@ -82,7 +82,7 @@ class Grouping:
             open_with_run: opens records whose fields no column holds.
         """
         shape = plan.shape
-        compiled = compile_plan(shape.scope, plan.rows.where, now_us, DIALECT)
+        compiled = self._listing.compile(shape.scope, plan.rows.where, now_us)
         by = [_find_column(field, shape.scope, now_us) for field in shape.by]
         fields = [_find_column(field, shape.scope, now_us) for field in shape.fields]
         found_by = [one for one in by if one is not None]

@@ -11,6 +11,7 @@ from xray.errors import StoreError
 from xray.model.facts import Fact, Receipt
 from xray.store.sqlite.connection import FileLock, connect_writer
 from xray.store.sqlite.frames import Decompressor
+from xray.store.sqlite.stat_index import choose_stats
 from xray.store.sqlite.writer import Writer
 
 MAX_QUEUED_BYTES: Final = 64 << 20
@@ -26,6 +27,8 @@ class Inlet:
         path: the database file, made when it does not exist.
         max_queued_bytes: estimated size of the batches that may wait to be written.
         merge_fanout: how many segments of the candidate index are merged into one.
+        index_stats: the statistics of steps that are indexed; None leaves them as the file has
+            them.
 
     Raises:
         StoreError: another process writes the file, it is no X-Ray database, or a later version
@@ -38,6 +41,7 @@ class Inlet:
         *,
         max_queued_bytes: int = MAX_QUEUED_BYTES,
         merge_fanout: int = MERGE_FANOUT,
+        index_stats: Sequence[str] | None = None,
     ) -> None:
         path = Path(path)
         try:
@@ -50,8 +54,11 @@ class Inlet:
             ) from error
         self.decompressor = Decompressor()
         try:
+            connection = connect_writer(path)
+            if index_stats is not None:
+                choose_stats(connection, index_stats)
             self._writer = Writer(
-                connect_writer(path),
+                connection,
                 self.decompressor,
                 max_queued_bytes=max_queued_bytes,
                 merge_fanout=merge_fanout,

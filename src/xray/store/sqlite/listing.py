@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, and_, func, literal, or_, select
 from sqlalchemy.sql.expression import Select
 
 from xray.model.clock import Clock
+from xray.model.hashing import hash64
 from xray.model.records import Page, Run, Step
 from xray.query.cursor import encode_cursor
+from xray.query.evaluate import named_below
 from xray.query.plan import Condition, Plan, Position, Scope
-from xray.store.compile import Compiled, Dialect, JsonQuestion, compile_plan
+from xray.store.compile import Compiled, Dialect, JsonQuestion, StatRange, compile_plan
 from xray.store.folding import MAX_TOTAL
 from xray.store.paging import BEHIND_ALL
 from xray.store.scanning import Meter, ScanBudget
 from xray.store.sqlite.functions import encode_question
+from xray.store.sqlite.postings import find_steps
 from xray.store.sqlite.rows import id_text
-from xray.store.tables import runs, steps
+from xray.store.sqlite.stat_index import HOUR_US, list_indexed
+from xray.store.sqlite.stat_ranges import count_numbers, find_hours, portion_hours
+from xray.store.tables import runs, step_stats, steps
 
 _OPENED_BATCH: Final = 200
 _FIRST_WINDOW: Final = 2_000
 _WINDOW_GROWTH: Final = 10
 _MAX_WINDOW: Final = 100_000
 _MAX_COUNTED_ROWS: Final = 20_000
+_FIRST_ID: Final = str(UUID(int=0))
 
 _Listed = TypeVar("_Listed", Run, Step)
 
@@ -89,19 +98,56 @@ class Listing:
         self, plan: Plan, now_us: int, open_records: Callable[[Sequence[int]], list[_Listed]]
     ) -> Page[_Listed]:
         """The records that meet *plan*, opened from their numbers by *open_records*."""
-        compiled = compile_plan(plan.scope, plan.where, now_us, DIALECT)
+        compiled = self.compile(plan.scope, plan.where, now_us)
         if compiled.rest is not None:
             return self._scan_records(plan, now_us, compiled, compiled.rest, open_records)
         if compiled.filters is not None:
             return self._scan_rows(plan, compiled, open_records)
-        rows = self._rows(_newest(plan, compiled, plan.after).limit(plan.limit + 1))
-        total = self._count(plan, compiled)
+        if compiled.stat_range is None:
+            rows = self._rows(_newest(plan, compiled, plan.after).limit(plan.limit + 1))
+            total = self._count(plan, compiled)
+        else:
+            rows = self._rows_by_stat(plan, compiled, compiled.stat_range)
+            total = self._count_by_stat(plan, compiled, compiled.stat_range)
         return Page(
             items=open_records([row.seq for row in rows[: plan.limit]]),
             next_cursor=_cursor(rows, plan),
             total=min(total, MAX_TOTAL),
             total_is_exact=total <= MAX_TOTAL,
         )
+
+    def compile(self, scope: Scope, where: Condition, now_us: int) -> Compiled:
+        """The SQL of *where*, with what the indexes beside the tables know."""
+        return compile_plan(
+            scope,
+            where,
+            now_us,
+            DIALECT,
+            indexed_stats=self._indexed_stats,
+            deciding=self._find_deciding(scope, where),
+        )
+
+    @cached_property
+    def _driver(self) -> sqlite3.Connection:
+        driver = self._connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        return driver
+
+    @cached_property
+    def _indexed_stats(self) -> dict[str, int]:
+        return list_indexed(self._driver)
+
+    def _find_deciding(self, scope: Scope, where: Condition) -> ColumnElement[bool] | None:
+        """The records that may have decided about the candidate that *where* demands."""
+        candidate_id = named_below(where)
+        if candidate_id is None:
+            return None
+        numbers = msgspec.json.encode(find_steps(self._driver, hash64(candidate_id))).decode()
+        found = func.json_each(numbers).table_valued("value")
+        deciding = steps.c.seq.in_(select(found.c.value))
+        if scope == "step":
+            return deciding
+        return runs.c.seq.in_(select(steps.c.run).where(deciding))
 
     def walk(
         self, where: Condition, after: Position | None, now_us: int, meter: Meter
@@ -114,7 +160,7 @@ class Listing:
             now_us: the moment `abandoned` is judged by.
             meter: notes how many steps were looked at.
         """
-        compiled = compile_plan("step", where, now_us, DIALECT)
+        compiled = self.compile("step", where, now_us)
         if after is not None and after.index != BEHIND_ALL:
             after = _just_before(after)
         plan = Plan(scope="step", after=after)
@@ -151,9 +197,9 @@ class Listing:
             if len(found) > plan.limit:
                 break
         is_stopped = end is not None and len(found) <= plan.limit
-        is_cheap = not compiled.has_json and not is_stopped
+        is_cheap = not (compiled.has_json or is_stopped or compiled.stat_range)
         total = self._count_small(plan, compiled) if is_cheap else None
-        return _scanned(plan, _Searched(found, end, meter), open_records, total)
+        return _scanned(plan, compiled, _Searched(found, end, meter), open_records, total)
 
     def _scan_records(
         self,
@@ -186,7 +232,11 @@ class Listing:
             if len(found) > plan.limit or not opened.left:
                 break
         return _scanned(
-            plan, _Searched(found, end, meter), lambda seqs: [kept[seq] for seq in seqs], None
+            plan,
+            compiled,
+            _Searched(found, end, meter),
+            lambda seqs: [kept[seq] for seq in seqs],
+            None,
         )
 
     def _meter(self, compiled: Compiled) -> Meter:
@@ -201,7 +251,7 @@ class Listing:
 
         Windows grow where SQL filters them, as long as *meter* lets them.
         """
-        if compiled.filters is not None:
+        if compiled.filters is not None or compiled.stat_range is not None:
             for query, end in self.portions(plan, compiled, meter, size):
                 yield self._rows(query), end
             return
@@ -231,6 +281,9 @@ class Listing:
             meter: stops the search.
             size: how many rows the first window has.
         """
+        if compiled.stat_range is not None:
+            yield from self._portions_by_stat(plan, compiled, compiled.stat_range, meter)
+            return
         after = plan.after
         while left := meter.left:
             window = min(size, left)
@@ -248,6 +301,37 @@ class Listing:
             if end is None:
                 return
             after = end
+
+    def _portions_by_stat(
+        self, plan: Plan, compiled: Compiled, asked: StatRange, meter: Meter
+    ) -> Iterator[tuple[Select[Any], Position | None]]:
+        """The query of some hours with matches, newest first, and where they end."""
+        for hours, has_more in portion_hours(self._driver, asked, _newest_hour(plan, asked)):
+            if not meter.left:
+                return
+            query = _newest(plan, compiled, plan.after).where(_is_in_range(asked, hours))
+            if compiled.filters is not None:
+                query = query.where(compiled.filters)
+            meter.spend(count_numbers(self._driver, asked, hours, _MAX_WINDOW))
+            yield query, Position(hours[-1] * HOUR_US, _FIRST_ID) if has_more else None
+
+    def _rows_by_stat(self, plan: Plan, compiled: Compiled, asked: StatRange) -> list[Row]:
+        rows: list[Row] = []
+        for hours, _ in portion_hours(self._driver, asked, _newest_hour(plan, asked)):
+            query = _newest(plan, compiled, plan.after).where(_is_in_range(asked, hours))
+            rows += self._rows(query.limit(plan.limit + 1 - len(rows)))
+            if len(rows) > plan.limit:
+                break
+        return rows
+
+    def _count_by_stat(self, plan: Plan, compiled: Compiled, asked: StatRange) -> int:
+        hours = find_hours(self._driver, asked, asked.last_us // HOUR_US)
+        if compiled.is_bounded:
+            query = _newest(plan, compiled, None).order_by(None)
+            query = query.where(_is_in_range(asked, hours)).limit(MAX_TOTAL + 1)
+            counted = select(func.count()).select_from(query.subquery())
+            return int(self._connection.execute(counted).scalar_one())
+        return count_numbers(self._driver, asked, hours, MAX_TOTAL + 1)
 
     def _count_rest(
         self, plan: Plan, compiled: Compiled, after: Position | None, window: int
@@ -283,6 +367,7 @@ class Listing:
 
 def _scanned(
     plan: Plan,
+    compiled: Compiled,
     found: _Searched,
     open_records: Callable[[Sequence[int]], list[_Listed]],
     total: int | None,
@@ -294,14 +379,29 @@ def _scanned(
     if total is None and end is None and not has_more and plan.after is None:
         total = len(rows)
     back_to = rows[plan.limit].position if has_more else end
+    is_scan = end is not None or not compiled.is_named
     return Page(
         items=open_records([row.seq for row in rows[: plan.limit]]),
         next_cursor=_cursor(rows, plan) if end is None else encode_cursor(end, plan),
         total=None if total is None else min(total, MAX_TOTAL),
         total_is_exact=total is not None and total <= MAX_TOTAL,
         complete=end is None,
-        scan=found.meter.report(None if back_to is None else back_to.sort_us),
+        scan=found.meter.report(None if back_to is None else back_to.sort_us) if is_scan else None,
     )
+
+
+def _newest_hour(plan: Plan, asked: StatRange) -> int:
+    last_us = asked.last_us if plan.after is None else min(asked.last_us, plan.after.sort_us)
+    return last_us // HOUR_US
+
+
+def _is_in_range(asked: StatRange, hours: Sequence[int]) -> ColumnElement[bool]:
+    value = step_stats.c.value
+    tests = [value.op(op, is_comparison=True)(literal(operand)) for op, operand in asked.tests]
+    found = select(step_stats.c.seq).where(
+        step_stats.c.stat == asked.stat, step_stats.c.hour.in_(hours), *tests
+    )
+    return steps.c.seq.in_(found)
 
 
 def _sort_columns(scope: Scope) -> tuple[Any, Any, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from sqlalchemy import (
     Connection,
     create_engine,
@@ -30,9 +31,11 @@ from xray.query.plan import Condition, Plan, Position, Scope
 from xray.store.aggregating import Counted, count_decisions
 from xray.store.folding import RunFold, sample_rejections, shorten_output
 from xray.store.paging import (
+    BEHIND_ALL,
     Anchor,
     DecisionSource,
     Portion,
+    Search,
     StepKey,
     about_steps,
     find_anchor,
@@ -43,18 +46,22 @@ from xray.store.scanning import Meter, ScanBudget
 from xray.store.sqlite.blocks import load_blocks
 from xray.store.sqlite.bodies import decode_run, decode_step, open_body, unpack
 from xray.store.sqlite.connection import connect_reader, translate_error
-from xray.store.sqlite.decision_table import open_table
+from xray.store.sqlite.decision_table import open_rows_about, open_table
 from xray.store.sqlite.frames import Decompressor
 from xray.store.sqlite.grouping import Grouping
 from xray.store.sqlite.listing import Listing, raw_id
 from xray.store.sqlite.postings import find_steps
-from xray.store.sqlite.rosters import count_named, load_roster
+from xray.store.sqlite.rosters import are_few, count_named, is_named, load_roster
+from xray.store.sqlite.rows import id_text
 from xray.store.sqlite.tallies import load_tallies
 
 _POOL_SIZE: Final = 4
 _POOL_OVERFLOW: Final = 12
 _IDS_PER_LOOKUP: Final = 500
 _MAX_KEPT_RUNS: Final = 1_000
+_MAX_COUNTED_STEPS: Final = 200
+_HISTORY_PORTION: Final = 100
+_LAST_US: Final = (1 << 63) - 1
 
 
 class Reader:
@@ -169,7 +176,7 @@ class Snapshot:
     def roster_of_step(self, step_id: str) -> Roster | None:
         """The candidates a step decided after its census; None without any."""
         found = self._step_keys("steps.step_id = ?", [raw_id(step_id)])
-        return next((self._roster(seq, key) for seq, key in found.items()), None)
+        return next((self._roster(seq, key, None) for seq, key in found.items()), None)
 
     def runs(self, plan: Plan) -> Page[Run]:
         """Runs that meet *plan*, newest first."""
@@ -195,12 +202,12 @@ class Snapshot:
 
     def decisions(self, plan: Plan) -> Page[Decision]:
         """Decisions that meet *plan*."""
-        return page_decisions(plan, *self._decisions_asked(plan))
+        return page_decisions(plan, self._search_decisions(plan))
 
     def aggregate(self, plan: AggregatePlan) -> Counted:
         """Figures of groups of the records that meet *plan*."""
         if plan.shape.scope == "decision":
-            return count_decisions(plan, *self._decisions_asked(plan.rows))
+            return count_decisions(plan, self._search_decisions(plan.rows))
         grouping = Grouping(self._connection, self._listing, self._budget, self._clock)
         return grouping.count(plan, plan.rows.now_us or self._now_us(), self._open_with_run)
 
@@ -216,7 +223,7 @@ class Snapshot:
             if self._meets(rest, record, now_us)
         ]
 
-    def _decisions_asked(self, plan: Plan) -> tuple[Iterable[Portion], DecisionSource, Meter]:
+    def _search_decisions(self, plan: Plan) -> Search:
         """The steps that can hold what *plan* asks, and what opens their decisions."""
         anchor = find_anchor(plan)
         meter = Meter(self._budget.opened_rows, self._budget.duration_s, self._clock)
@@ -227,36 +234,85 @@ class Snapshot:
             return found.values()
 
         portions: Iterable[Portion]
+        is_counted = True
         if anchor.is_scan:
             portions = ((number(keys), end) for keys, end in self._steps_from(plan, meter))
+        elif anchor.is_history:
+            deciding = self._deciding_steps(anchor.candidate_id or "")
+            is_counted = len(deciding) <= _MAX_COUNTED_STEPS and are_few(
+                self._driver, _MAX_COUNTED_STEPS
+            )
+            after = None if is_counted else plan.after
+            history = self._history(anchor.candidate_id or "", deciding, after, meter)
+            portions = ((number(keys), end) for keys, end in history)
         else:
             portions = [(sort_keys(anchor, number(self._anchored_steps(anchor))), None)]
 
         def open_table(key: StepKey) -> DecisionTable:
             seq = seqs[key.step_id]
-            table = self._table(seq, key.step_id, key.run_id)
-            if anchor.named_candidate is None:
-                return table
-            return decisions_about(anchor.named_candidate, table, self._roster(seq, key))
+            if anchor.candidate_id is None:
+                return self._table(seq, key.step_id, key.run_id)
+            table = self._table_about(anchor.candidate_id, seq, key.step_id, key.run_id)
+            roster = self._roster(seq, key, anchor.candidate_id)
+            return decisions_about(anchor.candidate_id, table, roster)
 
         source = DecisionSource(
             table=open_table,
             step=lambda step_id: self._open_steps([seqs[step_id]])[0],
             run=self.run,
         )
-        return portions, source, meter
+        return Search(portions, source, meter, is_counted)
 
     def _anchored_steps(self, anchor: Anchor) -> dict[int, StepKey]:
         if anchor.step_id is not None:
             return self._step_keys("steps.step_id = ?", [raw_id(anchor.step_id)])
-        if anchor.run_id is not None:
-            return self._step_keys("runs.run_id = ?", [raw_id(anchor.run_id)])
-        assert anchor.candidate_id is not None
-        found: dict[int, StepKey] = {}
-        for some in _portions(find_steps(self._driver, hash64(anchor.candidate_id))):
-            marks = ", ".join("?" * len(some))
-            found.update(self._step_keys(f"steps.seq in ({marks})", some))
-        return found
+        return self._step_keys("runs.run_id = ?", [raw_id(anchor.run_id or "")])
+
+    def _deciding_steps(self, candidate_id: str) -> list[int]:
+        """The steps that may hold a decision about the candidate; all that do are among them."""
+        return find_steps(self._driver, hash64(candidate_id))
+
+    def _history(
+        self, candidate_id: str, deciding: Sequence[int], after: Position | None, meter: Meter
+    ) -> Iterator[tuple[dict[int, StepKey], Position | None]]:
+        """The steps that may have decided about a candidate, newest first.
+
+        No index tells which rosters hold it, so each of them is asked, as far as *meter* lets.
+
+        Args:
+            candidate_id: the candidate.
+            deciding: the steps that may hold a row about it.
+            after: the step to begin with.
+            meter: how many rosters may be asked.
+        """
+        query = (
+            "select steps.seq, step_id, run_id, ordinal, steps.started_at, max(has_row)"
+            " from (select value as seq, 1 as has_row from json_each(?)"
+            " union all select seq, 0 from rosters) as wanted"
+            " cross join steps on steps.seq = wanted.seq join runs on runs.seq = steps.run"
+            " where (steps.started_at, step_id) <= (?, ?) group by steps.seq"
+            " order by steps.started_at desc, step_id desc"
+        )
+        last = (_LAST_US, b"\xff" * 16)
+        if after is not None:
+            last = (after.sort_us, raw_id(after.record_id))
+        found = self._driver.execute(query, (msgspec.json.encode(deciding).decode(), *last))
+        rows = found.fetchmany(_HISTORY_PORTION)
+        while rows:
+            keys = {
+                row[0]: StepKey(id_text(row[1]), id_text(row[2]), *row[3:5])
+                for row in rows
+                if row[5] or self._is_named(row[0], candidate_id, meter)
+            }
+            end = rows[-1]
+            rows = found.fetchmany(_HISTORY_PORTION)
+            yield keys, Position(end[4], id_text(end[1]), BEHIND_ALL) if rows else None
+            if not meter.left:
+                return
+
+    def _is_named(self, seq: int, candidate_id: str, meter: Meter) -> bool:
+        meter.spend(1)
+        return is_named(self._driver, seq, candidate_id)
 
     def _steps_from(
         self, plan: Plan, meter: Meter
@@ -313,16 +369,26 @@ class Snapshot:
         blocks = load_blocks(self._driver, seq, self._decompressor)
         return open_table(step_id, run_id, blocks)
 
-    def _roster(self, seq: int, key: StepKey) -> Roster | None:
+    def _table_about(self, candidate_id: str, seq: int, step_id: str, run_id: str) -> DecisionTable:
+        blocks = load_blocks(self._driver, seq, self._decompressor)
+        return open_rows_about(candidate_id, step_id, run_id, blocks)
+
+    def _roster(self, seq: int, key: StepKey, candidate_id: str | None) -> Roster | None:
         return load_roster(
-            self._driver, seq, self._decompressor, step_id=key.step_id, run_id=key.run_id
+            self._driver,
+            seq,
+            self._decompressor,
+            step_id=key.step_id,
+            run_id=key.run_id,
+            candidate_id=candidate_id,
         )
 
     def _sampled(self, seq: int) -> Step:
         step = self._open_steps([seq])[0]
         if not step.rejections:
             return step
-        return sample_rejections(step, self._table(seq, step.step_id, step.run_id))
+        table = self._table(seq, step.step_id, step.run_id)
+        return sample_rejections(step, table, has_logged=any(table.logged))
 
     def _open_runs(self, seqs: Sequence[int], now_us: int) -> list[Run]:
         ids: dict[int, str] = {}
@@ -356,7 +422,9 @@ class Snapshot:
             run = record
         elif "run" in scopes_named(rest):
             run = self._run_of(record)
-        return meets(rest, record, run, now_us, rows_below=self._rows_below)
+        return meets(
+            rest, record, run, now_us, rows_below=self._rows_below, rows_about=self._rows_about
+        )
 
     def _run_of(self, step: Step) -> Run | None:
         if step.run_id not in self._runs:
@@ -374,6 +442,12 @@ class Snapshot:
             return ()
         seq = self._step_seq(above.step_id)
         return () if seq is None else self._table(seq, above.step_id, above.run_id)
+
+    def _rows_about(self, step: Step, candidate_id: str) -> Iterable[Decision]:
+        seq = self._step_seq(step.step_id)
+        if seq is None:
+            return ()
+        return self._table_about(candidate_id, seq, step.step_id, step.run_id)
 
 
 def _portions(seqs: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -51,6 +51,7 @@ from xray.store.sqlite.frames import Compressor, Decompressor, Samples
 from xray.store.sqlite.postings import Postings
 from xray.store.sqlite.rosters import Rosters
 from xray.store.sqlite.rows import PUT_RUN, PUT_STEP, id_bytes, run_row, step_row
+from xray.store.sqlite.stat_index import StatIndex
 from xray.store.sqlite.tallies import has_tally, put_tally
 
 _IDS_PER_LOOKUP: Final = 500
@@ -98,6 +99,7 @@ class Recorder:
         self._dims = dims
         self._postings = postings
         self.rosters = Rosters(connection, decompressor, lambda: self.compressor)
+        self.stats = StatIndex(connection)
         self.compressor = compressor
         self.samples = samples
         self._decompressor = decompressor
@@ -106,6 +108,7 @@ class Recorder:
     def forget(self) -> None:
         """Start again from what the database says; for when a transaction was taken back."""
         self._dims.forget()
+        self.stats.refresh()
         self._begin()
         self._next_run = self._largest("select max(seq) from runs") + 1
         self._next_step = 1 + max(
@@ -330,6 +333,7 @@ class Recorder:
 
     def _put_step(self, seq: int, run: int, fact: StepFinished, summary: StepSummary) -> None:
         self._step_rows.append(step_row(seq, run, fact, summary, self._dims))
+        self.stats.add(seq, fact.started_at_us, summary.stats)
         payload = encode_step(fact, summary, count_reasons(fact, summary))
         self._bodies.append((seq, pack(payload, self.compressor, self.samples)))
 
@@ -351,6 +355,7 @@ class Recorder:
             ],
         )
         execute_many(PUT_STEP, self._step_rows)
+        self.stats.write()
         execute_many(_PUT_BODY, self._bodies)
         execute_many(_PUT_BLOCK, self._blocks)
         if self._new_early:

@@ -237,6 +237,7 @@ class Writer:
             self._merge_segments()
             self._train_dictionaries()
             self._merge_rosters()
+            self._fill_stats()
         except Exception as error:  # noqa: BLE001  (tidying is optional, the writer must go on)
             with contextlib.suppress(sqlite3.Error):
                 self._connection.rollback()
@@ -258,6 +259,14 @@ class Writer:
             self._connection.execute("commit")
             if self._queue or self._is_closing:
                 return
+
+    def _fill_stats(self) -> None:
+        """Older steps into the index of a statistic that was not indexed before."""
+        stats = self._recorder.stats
+        while stats.is_due and not self._queue and not self._is_closing:
+            self._connection.execute("begin immediate")
+            stats.fill_slice()
+            self._connection.execute("commit")
 
     def _train_dictionaries(self) -> None:
         samples = self._recorder.samples

@@ -1,0 +1,134 @@
+"""Statistics that can be asked without a scan: their numbers by the hour the step began in.
+
+An index ordered by the numbers alone would dirty a page for every number; this one grows at its
+end.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from xray.query.distribution import Number
+from xray.query.groups import as_number
+
+HOUR_US: Final = 3_600_000_000
+_SLICE_STEPS: Final = 2_000
+_INT64: Final = range(-(1 << 63), 1 << 63)
+_StatRow = tuple[int, int, Number, int]
+_PUT: Final = "insert or ignore into step_stats (stat, hour, value, seq) values (?, ?, ?, ?)"
+
+
+class StatIndex:
+    """Writes the index; used by the writer alone.
+
+    Args:
+        connection: the writer's connection.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._rows: list[_StatRow] = []
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Start again from what the database says."""
+        self._rows.clear()
+        query = "select name, id from indexed_stats where is_wanted"
+        self._wanted: dict[str, int] = dict(self._connection.execute(query).fetchall())
+        query = "select count(*) from indexed_stats where filled_from > 1 or not is_wanted"
+        self.is_due = self._connection.execute(query).fetchone()[0] > 0
+
+    def add(self, seq: int, started_at_us: int, stats: Mapping[str, Any]) -> None:
+        """Let the numbers of step *seq* wait for `write`."""
+        for name, stat in self._wanted.items():
+            number = as_number(stats.get(name))
+            if number is not None:
+                self._rows.append((stat, started_at_us // HOUR_US, _storable(number), seq))
+
+    def write(self) -> None:
+        """Write what waits."""
+        self._connection.executemany(_PUT, self._rows)
+        self._rows.clear()
+
+    def fill_slice(self) -> None:
+        """Fill in some older steps, or delete some rows that are not wanted any more."""
+        stat, name, filled_from, is_wanted = self._connection.execute(
+            "select id, name, filled_from, is_wanted from indexed_stats"
+            " where filled_from > 1 or not is_wanted order by is_wanted desc limit 1"
+        ).fetchone()
+        if is_wanted:
+            self._fill(stat, name, filled_from)
+        else:
+            self._delete(stat)
+        self.refresh()
+
+    def _fill(self, stat: int, name: str, filled_from: int) -> None:
+        first = max(1, filled_from - _SLICE_STEPS)
+        found = self._connection.execute(
+            "select seq, started_at, stats from steps where seq >= ? and seq < ?"
+            " and stats is not null",
+            (first, filled_from),
+        )
+        rows: list[_StatRow] = []
+        for seq, started_at_us, text in found:
+            number = as_number(msgspec.json.decode(text).get(name))
+            if number is not None:
+                rows.append((stat, started_at_us // HOUR_US, _storable(number), seq))
+        self._connection.executemany(_PUT, rows)
+        self._connection.execute(
+            "update indexed_stats set filled_from = ? where id = ?", (first, stat)
+        )
+
+    def _delete(self, stat: int) -> None:
+        hour = self._connection.execute(
+            "select hour from step_stats where stat = ? order by hour limit 1 offset ?",
+            (stat, _SLICE_STEPS),
+        ).fetchone()
+        if hour is None:
+            self._connection.execute("delete from step_stats where stat = ?", (stat,))
+            self._connection.execute("delete from indexed_stats where id = ?", (stat,))
+        else:
+            self._connection.execute(
+                "delete from step_stats where stat = ? and hour <= ?", (stat, hour[0])
+            )
+
+
+def _storable(number: Number) -> Number:
+    """*number*, or one that lies on the same side of every number of 64 bits."""
+    if isinstance(number, float) or number in _INT64:
+        return number
+    try:
+        return float(number)
+    except OverflowError:
+        return math.copysign(math.inf, number)
+
+
+def choose_stats(connection: sqlite3.Connection, names: Sequence[str]) -> None:
+    """Index the statistics *names* from now on, and no others; older steps are filled in later."""
+    first = 1 + max(
+        connection.execute(f"select coalesce(max(seq), 0) from {table}").fetchone()[0]  # noqa: S608
+        for table in ("steps", "early_steps")
+    )
+    known = dict(connection.execute("select name, is_wanted from indexed_stats").fetchall())
+    connection.execute("begin immediate")
+    for name in names:
+        if not known.get(name):
+            connection.execute(
+                "insert into indexed_stats (name, filled_from, is_wanted) values (?, ?, 1)"
+                " on conflict (name) do update set filled_from = ?, is_wanted = 1",
+                (name, first, first),
+            )
+    for name in known.keys() - set(names):
+        connection.execute("update indexed_stats set is_wanted = 0 where name = ?", (name,))
+    connection.execute("commit")
+
+
+def list_indexed(connection: sqlite3.Connection) -> dict[str, int]:
+    """The statistics that are indexed for all steps, with their numbers."""
+    query = "select name, id from indexed_stats where is_wanted and filled_from <= 1"
+    return dict(connection.execute(query).fetchall())
