@@ -13,8 +13,9 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from xray.model.compact import Universe, encode_part
+from xray.model.compact import Part, Universe, encode_part
 from xray.model.facts import StepRoster
+from xray.model.hashing import hash64
 from xray.model.holdings import (
     CompactEntries,
     Entries,
@@ -34,6 +35,7 @@ from xray.store.sqlite.frames import Compressor, Decompressor
 ID_BITS: Final = 12
 """The number of a chunk or a part is its step's, shifted by this many bits, plus its own."""
 
+_PART_MASK: Final = (1 << ID_BITS) - 1
 _PIECE_BITS: Final = 8
 _PIECE_BYTES: Final = 2024
 """Four such rows fill a page of the database; one row a part would leave much of its last empty."""
@@ -211,13 +213,17 @@ def cut_pieces(data: bytes) -> list[bytes]:
     return [*(data[at : at + _PIECE_BYTES] for at in starts), data[last * _PIECE_BYTES :]]
 
 
-def _load_parts(connection: sqlite3.Connection, seq: int) -> dict[int, bytes]:
+def _load_parts(
+    connection: sqlite3.Connection, seq: int, part: int | None = None
+) -> dict[int, bytes]:
     first, last = id_range(seq)
+    if part is not None:
+        first = last = first + part
     query = "select id, data from roster_parts where id between ? and ? order by id"
     bounds = (first << _PIECE_BITS, (last + 1 << _PIECE_BITS) - 1)
     pieces: dict[int, list[bytes]] = {}
     for piece_id, piece in connection.execute(query, bounds):
-        pieces.setdefault((piece_id >> _PIECE_BITS) - first, []).append(piece)
+        pieces.setdefault(piece_id >> _PIECE_BITS & _PART_MASK, []).append(piece)
     return {part: b"".join(cut) for part, cut in pieces.items()}
 
 
@@ -233,8 +239,18 @@ def load_roster(
     *,
     step_id: str,
     run_id: str,
+    candidate_id: str | None = None,
 ) -> Roster | None:
-    """The roster of step number *seq*, or None when nothing of it came."""
+    """The roster of step number *seq*, or None when nothing of it came.
+
+    Args:
+        connection: a reader's connection.
+        seq: the step's number.
+        decompressor: opens the table of fates.
+        step_id: the step's id.
+        run_id: its run's id.
+        candidate_id: the only candidate it is to be asked about; any when absent.
+    """
     query = "select total, held, state, fates from rosters where seq = ?"
     found = connection.execute(query, (seq,)).fetchone()
     if found is None:
@@ -242,8 +258,10 @@ def load_roster(
     total, held, state, fates = found
     if state in (_MERGED, _DONE):
         table = decode_fates(unpack(fates, decompressor))
-        parts = _load_parts(connection, seq)
-        compact = CompactEntries(table, Universe(total), parts, held)
+        universe = Universe(total)
+        part = None if candidate_id is None else universe.place(hash64(candidate_id))[0]
+        parts = _load_parts(connection, seq, part)
+        compact = CompactEntries(table, universe, parts, held)
         return Roster(step_id, run_id, total, [compact])
     query = "select fates, data from roster_chunks where id between ? and ?"
     chunks = connection.execute(query, id_range(seq))
@@ -252,6 +270,32 @@ def load_roster(
         for fates, data in chunks
     ]
     return Roster(step_id, run_id, total, waiting)
+
+
+def is_named(connection: sqlite3.Connection, seq: int, candidate_id: str) -> bool:
+    """Whether the roster of step number *seq* holds the candidate, or one that looks like it."""
+    query = "select total, state from rosters where seq = ?"
+    found = connection.execute(query, (seq,)).fetchone()
+    if found is None:
+        return False
+    total, state = found
+    if state in (_MERGED, _DONE):
+        universe, hashed = Universe(total), hash64(candidate_id)
+        part, number = universe.place(hashed)
+        return any(
+            Part(universe, part, data).find(number, hashed, hashed)
+            for data in _load_parts(connection, seq, part).values()
+        )
+    query = "select data from roster_chunks where id between ? and ?"
+    chunks = connection.execute(query, id_range(seq))
+    return any(HashedEntries.decode((), data).find(candidate_id) for (data,) in chunks)
+
+
+def are_few(connection: sqlite3.Connection, most: int) -> bool:
+    """Whether the database holds at most that many rosters."""
+    query = "select count(*) from (select 1 from rosters limit ?)"
+    (found,) = connection.execute(query, (most + 1,)).fetchone()
+    return int(found) <= most
 
 
 def count_named(connection: sqlite3.Connection, seqs: Sequence[int]) -> dict[int, int]:
