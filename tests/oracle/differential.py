@@ -1,12 +1,14 @@
 """Memory, SQLite and the oracle asked the same: they must answer the same.
 
 `make prove NAME=query` asks until a million answers were compared with the oracle's. So does
-`python -m tests.oracle.differential --comparisons 1000000 --seed 7`.
+`python -m tests.oracle.differential --comparisons 1000000 --seed 7`. What was compared is kept in
+the file that `--progress` or `XRAY_PROVE_PROGRESS` names, and the next call goes on from there.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import random
 import sys
@@ -173,30 +175,78 @@ def _parts(query: str) -> Iterator[str]:
             yield query[start:end]
 
 
+class Progress(msgspec.Struct):
+    """What was compared so far.
+
+    Args:
+        first_world: the number of the first world.
+        next_world: the number of the world to go on with.
+        asked: how many queries were asked.
+        telling: how many of them were true of something.
+        cpu_s: how long it took, in CPU time.
+    """
+
+    first_world: int
+    next_world: int
+    asked: int = 0
+    telling: int = 0
+    cpu_s: float = 0.0
+
+    @property
+    def compared(self) -> int:
+        """How many answers of stores were compared with the oracle's."""
+        return self.asked * STORES
+
+    def __str__(self) -> str:
+        share = self.telling / max(1, self.asked)
+        return (
+            f"{self.compared:,} answers compared, {self.asked:,} queries, {share:.0%} of them true"
+            f" of something, worlds {self.first_world} to {self.next_world - 1},"
+            f" {self.compared / max(0.001, self.cpu_s):,.0f} a second of CPU"
+        )
+
+
+def read_progress(kept: Path | None, first_world: int) -> Progress:
+    """How far the comparison came that *kept* tells of; else one that begins at *first_world*."""
+    if kept is None or not kept.exists():
+        return Progress(first_world, first_world)
+    return msgspec.json.decode(kept.read_bytes(), type=Progress)
+
+
 def compare_many(
-    comparisons: int, first_world: int, say: Callable[[str], object], queries: int = QUERIES_A_WORLD
+    comparisons: int,
+    first_world: int,
+    say: Callable[[str], object],
+    queries: int = QUERIES_A_WORLD,
+    kept: Path | None = None,
 ) -> int:
-    """Compare at least so many answers of stores with the oracle's; how many were compared."""
-    compared = telling = asked = 0
-    number = first_world
-    began_s = said_s = time.monotonic()
-    while compared < comparisons:
+    """Compare at least so many answers of stores with the oracle's; how many were compared.
+
+    Args:
+        comparisons: how many.
+        first_world: the number of the first world.
+        say: told how far it came.
+        queries: how many each world is asked.
+        kept: a file that keeps how far it came; what it tells of is not done again.
+    """
+    progress = read_progress(kept, first_world)
+    said_s = time.monotonic()
+    while progress.compared < comparisons:
+        began_s = time.process_time()
         with ExitStack() as stack:
             folder = Path(stack.enter_context(TemporaryDirectory()))
-            chance = random.Random(number)
+            chance = random.Random(progress.next_world)
             trial = stack.enter_context(closing(Trial(make_world(chance), folder)))
-            telling += ask_many(trial, chance, queries)
-        asked += queries
-        compared += queries * STORES
-        number += 1
-        if time.monotonic() - said_s > 10 or compared >= comparisons:
+            progress.telling += ask_many(trial, chance, queries)
+        progress.asked += queries
+        progress.next_world += 1
+        progress.cpu_s += time.process_time() - began_s
+        if kept is not None:
+            kept.write_bytes(msgspec.json.encode(progress))
+        if time.monotonic() - said_s > 10 or progress.compared >= comparisons:
             said_s = time.monotonic()
-            took_s = said_s - began_s
-            say(
-                f"{compared:,} answers compared, {asked:,} queries, {telling / asked:.0%} of them"
-                f" true of something, worlds {first_world} to {number - 1}, {took_s:,.0f} s"
-            )
-    return compared
+            say(str(progress))
+    return progress.compared
 
 
 def main() -> int:
@@ -204,9 +254,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--comparisons", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 30))
+    parser.add_argument("--progress", type=Path, help="the file that keeps how far it came")
     args = parser.parse_args()
     print(f"seed {args.seed}", flush=True)
-    compare_many(args.comparisons, args.seed, lambda text: print(text, flush=True))
+    say = functools.partial(print, flush=True)
+    compare_many(args.comparisons, args.seed, say, kept=args.progress)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 from contextlib import closing
@@ -55,11 +56,23 @@ def test_query_a_million_answers_are_as_the_oracle_answers_them(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     seed = int(os.environ.get("XRAY_PROVE_SEED") or random.SystemRandom().randrange(1 << 30))
+    kept = os.environ.get("XRAY_PROVE_PROGRESS")
     with capsys.disabled():
         print(f"\nXRAY_PROVE_SEED={seed}", flush=True)
-        compared = compare_many(PROVEN, seed, lambda text: print(text, flush=True))
+        say = functools.partial(print, flush=True)
+        compared = compare_many(PROVEN, seed, say, kept=None if kept is None else Path(kept))
     assert compared >= PROVEN
     assert QUERIES_A_WORLD > 0
+
+
+def test_a_comparison_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    kept = tmp_path / "progress.json"
+    said: list[str] = []
+    assert compare_many(20, 5, said.append, queries=10, kept=kept) == 20
+    assert compare_many(40, 5, said.append, queries=10, kept=kept) == 40
+    assert "worlds 5 to 5" in said[0]
+    assert "worlds 5 to 6" in said[1]
+    assert compare_many(40, 5, said.append, queries=10, kept=kept) == 40
 
 
 def test_a_store_that_answers_wrongly_is_caught_and_the_query_cut_short(
