@@ -277,6 +277,9 @@ def read_values(given: Any) -> list[Any]:
         values: list[Any] = given.to_pylist()
     elif library == "polars":
         values = given.to_list()
+    elif library == "pandas" and getattr(given.dtype, "na_value", None) is not None:
+        # Gaps have an object of their own there, which would not be known for one elsewhere.
+        values = given.to_numpy(dtype=object, na_value=None).tolist()
     elif shape == "array" and given.dtype.kind not in "biufUSO":
         # The plain value of a moment finer than microseconds would be a bare number.
         values = list(given)
