@@ -29,6 +29,7 @@ from xray.errors import (
 )
 from xray.model.aggregates import Aggregate
 from xray.model.answers import Finding, Why
+from xray.model.differences import RunDiff
 from xray.model.ids import parse_uuid
 from xray.model.lineage import Lineage
 from xray.model.records import Decision, Page, Run, RunDetail, Scan, Step
@@ -239,6 +240,11 @@ class Client:
         path, pairs = provenance_request(self.resolve_run(run), item)
         return read_record(self.get(path, pairs), Lineage)
 
+    def diff(self, a: str, b: str) -> RunDiff:
+        """How run *b* differs from run *a* (each an id, a unique prefix, or `last`)."""
+        path, pairs = diff_request(self.resolve_run(a), self.resolve_run(b))
+        return read_record(self.get(path, pairs), RunDiff)
+
     def findings(self, run: str) -> list[Finding]:
         """What deserves a look in *run* (an id, a unique prefix, or `last`)."""
         return read_findings(self.get(run_path(self.resolve_run(run), "findings")))
@@ -369,6 +375,11 @@ def why_request(run_id: str, candidate: str) -> tuple[str, Pairs]:
 def provenance_request(run_id: str, item: str) -> tuple[str, Pairs]:
     """Path and parameters that ask what *item* came from and what it brought."""
     return run_path(run_id, "provenance"), [("candidate", item)]
+
+
+def diff_request(a: str, b: str) -> tuple[str, Pairs]:
+    """Path and parameters that ask how run *b* differs from run *a*."""
+    return "/v1/diff", [("a", a), ("b", b)]
 
 
 def as_pairs(parameters: Mapping[str, Parameter]) -> Pairs:

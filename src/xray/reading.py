@@ -14,12 +14,14 @@ import msgspec
 from msgspec import Struct, structs
 
 from xray.errors import InvalidQueryError, NotFoundError
+from xray.forensics.diff import compare_runs
 from xray.forensics.evidence import load_evidence
 from xray.forensics.findings import find
 from xray.forensics.lineage import trace_lineage
 from xray.forensics.why import explain
 from xray.model.aggregates import Aggregate
 from xray.model.answers import Finding, Why
+from xray.model.differences import RunDiff
 from xray.model.ids import parse_uuid
 from xray.model.lineage import Lineage
 from xray.model.records import Decision, Page, Run, RunDetail, Scan, Step
@@ -228,6 +230,28 @@ def _read_candidate(parameters: Parameters) -> str:
     return candidate_id
 
 
+def diff_runs(store: Store, parameters: Parameters) -> RunDiff:
+    """How the two runs that *parameters* name differ.
+
+    Raises:
+        InvalidQueryError: it is not said which runs, or in a way that names none.
+    """
+    unknown = [name for name, _ in parameters if name not in ("a", "b")]
+    if unknown:
+        raise InvalidQueryError(
+            f"There is no parameter {unknown[0][:100]!r} here.", hint="There are a= and b=."
+        )
+    named = dict(parameters)
+    if not named.get("a") or not named.get("b"):
+        raise InvalidQueryError(
+            "It is not said which two runs are meant.",
+            hint="Give their ids: ?a=…&b=….",
+            code="missing_parameter",
+        )
+    a, b = (load_evidence(store, read_id(named[name])) for name in ("a", "b"))
+    return compare_runs(a, b)
+
+
 def list_findings(store: Store, run_id: str) -> FindingList:
     """What deserves a look in a run."""
     return FindingList(run_id=run_id, findings=find(load_evidence(store, run_id)))
@@ -258,6 +282,7 @@ _PATHS: Final[tuple[tuple[re.Pattern[str], _Reader], ...]] = tuple(
         ("/v1/steps()", lambda store, _, asked, now_us: list_steps(store, asked, now_us)),
         ("/v1/decisions()", lambda store, _, asked, now_us: list_decisions(store, asked, now_us)),
         ("/v1/aggregate()", lambda store, _, asked, now_us: aggregate(store, asked, now_us)),
+        ("/v1/diff()", lambda store, _, asked, __: diff_runs(store, asked)),
         ("/v1/runs/([^/]+)", lambda store, name, *_: show_run(store, name)),
         ("/v1/steps/([^/]+)", lambda store, name, *_: show_step(store, name)),
         (

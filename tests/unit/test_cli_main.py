@@ -96,7 +96,7 @@ def test_help_loads_nothing_it_does_not_need() -> None:
             (
                 "xray: There is no command 'frobnicate'; "
                 "it knows serve, demo, runs, show, steps, decisions, aggregate, why, provenance, "
-                "spool, sync, doctor, estimate.\n"
+                "diff, spool, sync, doctor, estimate.\n"
             ),
         ),
         (["--frob", "runs"], "xray: Unrecognized arguments: --frob. See `xray --help`.\n"),

@@ -69,6 +69,7 @@ COMMANDS: Final = (
     ),
     Command("why", "why a candidate was chosen, rejected or never seen in a run"),
     Command("provenance", "what an item came from and what it brought in a run"),
+    Command("diff", "how two runs differ, decision by decision, and where they first part"),
     Command("spool", "what waits on this machine to be delivered, and why"),
     Command("sync", "deliver what ended programs left behind"),
     Command("doctor", "check the road from this process to the server"),

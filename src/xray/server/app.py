@@ -28,6 +28,7 @@ from xray.server.routes import (
     aggregate,
     batches,
     decisions,
+    diff,
     findings,
     health,
     index,
@@ -52,6 +53,7 @@ _OPERATIONS: Final = (
     *aggregate.OPERATIONS,
     *why.OPERATIONS,
     *provenance.OPERATIONS,
+    *diff.OPERATIONS,
     *findings.OPERATIONS,
     *health.OPERATIONS,
 )

@@ -97,6 +97,20 @@ def test_provenance_follows_what_an_item_brought(api: Api, run_id: str) -> None:
     assert api.ask("GET", f"/v1/runs/{run_id}/provenance").status == 400
 
 
+def test_two_runs_are_compared_decision_by_decision(api: Api, run_id: str) -> None:
+    same = api.get("/v1/diff", a=run_id, b=run_id).json
+    assert (same["first_divergence"], same["changes"]) == (None, [])
+    other = new_uuid7()
+    body = {"run_id": other, "pipeline": "P", "status": "completed", "steps": []}
+    assert api.post("/v1/runs", body).status == 201
+    diff = api.get("/v1/diff", a=run_id, b=other).json
+    assert diff["answer"].startswith("They were not given the same")
+    assert [step["b"] for step in diff["steps"]] == [None] * 4
+    assert api.ask("GET", f"/v1/diff?a={run_id}").status == 400
+    assert api.ask("GET", f"/v1/diff?a={run_id}&b=nonsense").status == 400
+    assert api.ask("GET", f"/v1/diff?a={run_id}&b={new_uuid7()}").status == 404
+
+
 def test_findings_name_what_was_lost(api: Api, run_id: str) -> None:
     body = api.get(f"/v1/runs/{run_id}/findings").json
     assert body["run_id"] == run_id

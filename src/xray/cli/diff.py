@@ -1,0 +1,142 @@
+"""`xray diff A B`: how two runs differ, and where they first part."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from xray.cli.connection import open_client
+from xray.cli.console import open_console
+from xray.cli.show import CERTAINTY_STYLES, RUN_HELP
+from xray.cli.terminal import Style, Terminal, printable, wrap
+from xray.cli.wording import say_certainty, say_number, say_value
+from xray.client import diff_request, read_record
+from xray.model.differences import Change, Move, MoveKind, Moves, RunDiff, Standing, StepDiff
+
+_MAX_CHANGES = 8
+_MAX_MOVES = 5
+_KINDS: dict[MoveKind, tuple[str, Style]] = {
+    "newly_rejected": ("kept in A, dropped in B", "red"),
+    "newly_kept": ("dropped in A, kept in B", "green"),
+    "reason_changed": ("dropped for another reason", "yellow"),
+    "only_in_a": ("decided in A only", "yellow"),
+    "only_in_b": ("decided in B only", "yellow"),
+    "rank_moved": ("ranked elsewhere", "dim"),
+    "score_changed": ("scored otherwise", "dim"),
+}
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the options of `xray diff`."""
+    parser.usage = "xray diff [options] A B"
+    parser.add_argument("a", metavar="A", help=f"the run that is compared with: {RUN_HELP}")
+    parser.add_argument("b", metavar="B", help="the run that is compared, named alike")
+    parser.epilog = (
+        "Ids, times and durations are not compared. What sampling leaves unknown is said.\n"
+        "The exit code is 0 when nothing differs, 1 when something does or there is no such\n"
+        "run.\n\n"
+        "examples:\n"
+        "  xray diff 0193f0c2 last\n"
+        "  xray diff 0193f0c2 0193f0c7 --json"
+    )
+
+
+def run(args: Namespace) -> int:
+    """Say how two runs differ."""
+    console = open_console(args)
+    with open_client(args) as client:
+        body = client.get(*diff_request(client.resolve_run(args.a), client.resolve_run(args.b)))
+    diff = read_record(body, RunDiff)
+    if args.json:
+        console.write_json(body)
+    else:
+        console.write(draw_diff(diff, console.terminal))
+    return 0 if diff.is_same else 1
+
+
+def draw_diff(diff: RunDiff, terminal: Terminal) -> list[str]:
+    """The sentence, what the runs were given, and the steps that differ."""
+    lines = terminal.paint_all(wrap(printable(diff.answer), terminal.width), "bold")
+    if diff.because:
+        ground = say_certainty(diff.certainty, diff.because, diff.answer)
+        lines += terminal.paint_all(wrap(ground, terminal.width), *CERTAINTY_STYLES[diff.certainty])
+    for name, side in (("A", diff.a), ("B", diff.b)):
+        lines.append(terminal.paint(f"{name} {printable(side.pipeline)}, run {side.run_id}", "dim"))
+    if diff.changes:
+        lines += ["", terminal.paint("The runs", "bold"), *_draw_changes(diff.changes, terminal)]
+    for step in diff.steps:
+        if not step.is_same:
+            lines += ["", *_draw_step(step, terminal)]
+    same = [printable(step.name) for step in diff.steps if step.is_same]
+    if same and not diff.is_same:
+        lines += ["", *wrap(f"The same: {', '.join(same)}", terminal.width)]
+    return lines
+
+
+def _draw_step(step: StepDiff, terminal: Terminal) -> list[str]:
+    lines = [
+        f"{terminal.paint(printable(step.name), 'bold')} {terminal.paint(step.step_type, 'dim')}"
+    ]
+    if step.a is None or step.b is None:
+        return [*lines, f"  only {'B' if step.a is None else 'A'} has this step"]
+    lines += _draw_changes(step.changes, terminal)
+    for shift in step.reasons[:_MAX_CHANGES]:
+        text = f"rejected for {printable(shift.reason)}: {shift.a:,} → {shift.b:,}"
+        lines += wrap(text, terminal.width, indent="    ", first="  ")
+    for moves in step.moves:
+        lines += _draw_moves(moves, terminal)
+    measures = [
+        f"{name} {value:.3f}"
+        for name, value in (
+            ("survivors in common (Jaccard)", step.jaccard),
+            ("order of the survivors (RBO)", step.rank_overlap),
+            ("agreement on order (Kendall tau)", step.kendall_tau),
+        )
+        if value is not None and value != 1.0
+    ]
+    if measures:
+        text = ", ".join(measures)
+        lines += terminal.paint_all(wrap(text, terminal.width, indent="    ", first="  "), "dim")
+    return lines
+
+
+def _draw_changes(changes: list[Change], terminal: Terminal) -> list[str]:
+    lines = []
+    for change in changes[:_MAX_CHANGES]:
+        before = "absent" if change.only_in == "b" else say_value(change.a, terminal)
+        after = "absent" if change.only_in == "a" else say_value(change.b, terminal)
+        text = f"{printable(change.path)}: {before} → {after}"
+        lines += wrap(text, terminal.width, indent="    ", first="  ")
+    if len(changes) > _MAX_CHANGES:
+        lines.append(f"  and {len(changes) - _MAX_CHANGES:,} more; --json has them")
+    return lines
+
+
+def _draw_moves(moves: Moves, terminal: Terminal) -> list[str]:
+    said, style = _KINDS[moves.kind]
+    lines = [f"  {terminal.paint(f'{moves.count:,} {said}', style)}"]
+    for move in moves.examples[:_MAX_MOVES]:
+        lines += wrap(_say_move(moves.kind, move), terminal.width, indent="      ", first="    ")
+    more = moves.count - min(len(moves.examples), _MAX_MOVES)
+    if more and moves.examples:
+        lines.append(f"    and {more:,} more")
+    return lines
+
+
+def _say_move(kind: MoveKind, move: Move) -> str:
+    name = printable(move.candidate_id) + (f" for {printable(move.by)}" if move.by else "")
+    if kind == "rank_moved" and move.a and move.b:
+        return f"{name}: rank {move.a.rank} → {move.b.rank}"
+    if kind == "score_changed" and move.a and move.b:
+        return f"{name}: score {_say_score(move.a)} → {_say_score(move.b)}"
+    told = [_say_standing(one) for one in (move.a, move.b) if one is not None]
+    return f"{name}: {' → '.join(told)}"
+
+
+def _say_standing(standing: Standing) -> str:
+    reason = f" ({printable(standing.reason)})" if standing.reason else ""
+    return f"{standing.decision}{reason}"
+
+
+def _say_score(standing: Standing) -> str:
+    about = "about " if standing.score_error else ""
+    return about + ("none" if standing.score is None else say_number(standing.score))
