@@ -12,6 +12,7 @@ from random import Random
 from typing import Final, cast
 
 import msgspec
+from msgspec import Struct
 
 from xray.capture.comparison import margin_of
 from xray.capture.draw import Batch, Combination, Draw, Origins
@@ -29,6 +30,19 @@ _MAX_COMBINATIONS: Final = 65_536
 encode_row: Final = msgspec.msgpack.Encoder().encode
 decode_row: Final = msgspec.msgpack.Decoder(DecisionRow).decode
 _decode_rows: Final = msgspec.msgpack.Decoder(list[DecisionRow]).decode
+# Of a row up to its score, which is what most have, no more than its head has to be read.
+_LONGEST_HEADER: Final = 0x95
+
+
+class _Head(Struct, array_like=True, gc=False):
+    """The beginning of a row."""
+
+    verdict: int
+    candidate_id: str
+    reason: str | None = None
+
+
+_decode_heads: Final = msgspec.msgpack.Decoder(list[_Head]).decode
 
 
 class PlainCombinations(dict[str | None, Combination]):
@@ -55,6 +69,8 @@ class Ledger:
     def __init__(self, seed: str) -> None:
         self.order: list[Combination | Batch] = []
         """The combination of each decision, as they were made; the census comes first."""
+        self.batches: list[Batch] = []
+        """Those among them that were made many at once."""
         self.census: list[bytes] = []
         """The encoded rows of the census, in its order."""
         self.standings: list[Entered] = []
@@ -69,16 +85,20 @@ class Ledger:
         if not rows:
             return
         plain: dict[tuple[int, str | None], Combination] = {}
-        for row in _decode_all(rows):
-            if row.origin is None and row.checks is None and row.by is row.reasoning is None:
-                combination = plain.get((row.verdict, row.reason))
-                if combination is None:
-                    combination = self.combine(row, is_census=True)
-                    plain[row.verdict, row.reason] = combination
-                combination.ids.append(row.candidate_id)
-            else:
+        long_rows = iter(_decode_rows(_join([row for row in rows if row[0] > _LONGEST_HEADER])))
+        for encoded, head in zip(rows, _decode_heads(_join(rows)), strict=True):
+            if encoded[0] > _LONGEST_HEADER:
+                row = next(long_rows)
                 combination = self.combine(row, is_census=True)
                 combination.ids.append(key_of(row))
+            else:
+                verdict, reason = head.verdict, head.reason
+                found = plain.get((verdict, reason))
+                if found is None:
+                    row = DecisionRow(verdict, head.candidate_id, reason)
+                    found = plain[verdict, reason] = self.combine(row, is_census=True)
+                combination = found
+                combination.ids.append(head.candidate_id)
             self.order.append(combination)
         self.census += rows
 
@@ -166,6 +186,7 @@ class Ledger:
         standings = None if is_census else decisions.stand(chosen)
         batch = Batch(ids, codes, combinations, standings)
         self.order.append(batch)
+        self.batches.append(batch)
         return batch
 
     def watch(self, plain: PlainCombinations, reason: str | None) -> Combination | None:
@@ -262,9 +283,9 @@ def key_of(row: DecisionRow) -> Hashable:
     return row.candidate_id if row.by is None else (row.by, row.candidate_id)
 
 
-def _decode_all(rows: Sequence[bytes]) -> list[DecisionRow]:
-    # One array is decoded much faster than as many rows one by one.
-    return _decode_rows(b"\xdd" + len(rows).to_bytes(4, "big") + b"".join(rows))
+def _join(rows: Sequence[bytes]) -> bytes:
+    """*rows* as one array, which is decoded much faster than as many rows one by one."""
+    return b"\xdd" + len(rows).to_bytes(4, "big") + b"".join(rows)
 
 
 def _list_codes(codes: bytes, count: int) -> list[int]:

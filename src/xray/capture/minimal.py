@@ -49,9 +49,17 @@ class MinimalStep(Step):
     ) -> None:
         """Record that a candidate goes no further."""
         try:
-            is_plain = origin is None and reasoning is None and not self._pending_checks
-            if is_plain and (reason is None or type(reason) is str):
-                self._add(REJECTED, reason)
+            if (
+                (type(reason) is str or reason is None)
+                and origin is None
+                and reasoning is None
+                and not self._pending_checks
+            ):
+                counts = self._reasons[REJECTED]
+                if reason in counts:
+                    counts[reason] += 1
+                else:
+                    self._add(REJECTED, reason)
                 return
             self._count_one(REJECTED, candidate_id, reason, reasoning, origin)
         except Exception as error:  # noqa: BLE001
@@ -74,9 +82,17 @@ class MinimalStep(Step):
     ) -> None:
         """Record that a candidate survives this step."""
         try:
-            is_plain = origin is None and reasoning is None and not self._pending_checks
-            if is_plain and (reason is None or type(reason) is str):
-                self._add(ACCEPTED, reason)
+            if (
+                (type(reason) is str or reason is None)
+                and origin is None
+                and reasoning is None
+                and not self._pending_checks
+            ):
+                counts = self._reasons[ACCEPTED]
+                if reason in counts:
+                    counts[reason] += 1
+                else:
+                    self._add(ACCEPTED, reason)
                 return
             self._count_one(ACCEPTED, candidate_id, reason, reasoning, origin)
         except Exception as error:  # noqa: BLE001
@@ -99,9 +115,17 @@ class MinimalStep(Step):
     ) -> None:
         """Record that a candidate is in the answer."""
         try:
-            is_plain = origin is None and reasoning is None and not self._pending_checks
-            if is_plain and (reason is None or type(reason) is str):
-                self._add(SELECTED, reason)
+            if (
+                (type(reason) is str or reason is None)
+                and origin is None
+                and reasoning is None
+                and not self._pending_checks
+            ):
+                counts = self._reasons[SELECTED]
+                if reason in counts:
+                    counts[reason] += 1
+                else:
+                    self._add(SELECTED, reason)
                 return
             self._count_one(SELECTED, candidate_id, reason, reasoning, origin)
         except Exception as error:  # noqa: BLE001

@@ -127,7 +127,7 @@ class Settlement:
         self._near = [one for one in ledger.nearest.kept() if (one.source, one.index) not in drawn]
         self._near_rows = _Rows([one.row for one in self._near])
         self._standing = {one: one.ids for one in ledger.combinations()}
-        self._columns = [_Column(batch) for batch in ledger.order if isinstance(batch, Batch)]
+        self._columns = [_Column(batch) for batch in ledger.batches]
         self._drawn_from: Counter[tuple[Draw, Draw]] = Counter()
         self._redecided = 0
         self._places = join_standings(ledger.standings)
