@@ -44,6 +44,11 @@ def test_the_golden_batch_means_what_it_says() -> None:
     assert filtered.rows[0].checks is not None
     assert filtered.rows[0].checks[0].observed == 150.0
     assert filtered.reservoirs[0].seen == 1200
+    few, many = filtered.sketches
+    assert (few.name, few.passed, few.sketch.bits) == ("price_too_high", True, None)
+    assert (few.sketch.keys, few.sketch.counts) == ([39.5, 99.99], [2, 1])
+    assert (many.passed, many.sketch.bits, many.sketch.count) == (False, 7, 80)
+    assert many.sketch.bound_below(110.0, is_included=False) == (38, 38)
     roster, tallied = batch.facts[-2:]
     assert isinstance(roster, StepRoster)
     assert (roster.total, roster.size, filtered.roster_chunks) == (10, 10, 1)

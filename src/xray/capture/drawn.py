@@ -13,6 +13,7 @@ from xray.capture.draw import Batch, Combination, Origins
 from xray.capture.evidence import read_origins
 from xray.capture.guard import caught
 from xray.capture.ledger import Ledger, PlainCombinations, decode_row, encode_row, key_of
+from xray.capture.observations import Observations
 from xray.capture.rows import IMPLIED_CHECK
 from xray.capture.sets.decisions import Decisions
 from xray.capture.settlement import SealedRows, seal
@@ -314,7 +315,8 @@ class DrawnStep(Step):
         """End the census: what follows is entered in the ledger."""
         with self._switch:
             if self._ledger is None:
-                ledger = Ledger(f"{self.run.run_id}:{self.ordinal}")
+                observations = Observations(self._rows.hides, is_open=self._rows.shows_operands)
+                ledger = Ledger(f"{self.run.run_id}:{self.ordinal}", observations)
                 self._enter_census(ledger)
                 self._order = ledger.order
                 if self.step_type in RANKING_STEP_TYPES:

@@ -18,6 +18,7 @@ from xray.capture.comparison import margin_of
 from xray.capture.draw import Batch, Combination, Draw, Origins
 from xray.capture.evidence import MAX_REASON_LENGTH
 from xray.capture.nearest import Nearest
+from xray.capture.observations import Observations
 from xray.capture.sets.decisions import Decisions, find_places
 from xray.capture.standings import Entered
 from xray.model.counts import MAX_REASONS, OTHER_REASON, reason_of
@@ -64,9 +65,11 @@ class Ledger:
 
     Args:
         seed: makes the samples the same whenever the same run is recorded again.
+        observations: takes what checks observe.
     """
 
-    def __init__(self, seed: str) -> None:
+    def __init__(self, seed: str, observations: Observations) -> None:
+        self.observations = observations
         self.order: list[Combination | Batch] = []
         """The combination of each decision, as they were made; the census comes first."""
         self.batches: list[Batch] = []
@@ -91,6 +94,7 @@ class Ledger:
                 row = next(long_rows)
                 combination = self.combine(row, is_census=True)
                 combination.ids.append(key_of(row))
+                self.observations.add_row(row)
             else:
                 verdict, reason = head.verdict, head.reason
                 found = plain.get((verdict, reason))
@@ -112,7 +116,8 @@ class Ledger:
         encode = partial(encode_row, row)
         combination.draw.ask(combination, encode)
         for check in row.checks or ():
-            self.offer(combination, check.name, check.observed, check.limit, encode)
+            self._keep_near(combination, check.name, check.observed, check.limit, encode)
+        self.observations.add_row(row)
 
     def offer(
         self,
@@ -122,7 +127,22 @@ class Ledger:
         limit: object,
         encode: Callable[[], bytes],
     ) -> None:
-        """Keep the row of the last decision of *combination* if it is among the nearest misses."""
+        """Take in what a check observed at the last decision of *combination*.
+
+        Its row is kept if it is among the nearest misses.
+        """
+        passed = combination.draw.verdict != REJECTED
+        self.observations.add(check, "", observed, passed=passed)
+        self._keep_near(combination, check, observed, limit, encode)
+
+    def _keep_near(
+        self,
+        combination: Combination,
+        check: str,
+        observed: object,
+        limit: object,
+        encode: Callable[[], bytes],
+    ) -> None:
         margin = margin_of(observed, limit)
         if margin is not None:
             self.nearest.offer(check, margin, combination, len(combination.ids) - 1, encode)
@@ -187,6 +207,7 @@ class Ledger:
         batch = Batch(ids, codes, combinations, standings)
         self.order.append(batch)
         self.batches.append(batch)
+        self.observations.add_many(decisions.observe(chosen))
         return batch
 
     def watch(self, plain: PlainCombinations, reason: str | None) -> Combination | None:

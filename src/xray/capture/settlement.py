@@ -32,6 +32,7 @@ from xray.model.facts import (
     RosterGroup,
     Tally,
 )
+from xray.model.sketch import CheckSketch
 
 _TAKEN_OUT: Final = MAX_KINDS
 """A code that no kind of decisions has."""
@@ -79,6 +80,7 @@ class SealedRows(Struct, frozen=True, kw_only=True):
         roster: every candidate decided after the census.
         tally: exact counts; None when the rows are all there is.
         sampled_out: candidates whose detail was not kept.
+        sketches: what values checks observed.
     """
 
     rows: list[bytes] = []
@@ -86,6 +88,7 @@ class SealedRows(Struct, frozen=True, kw_only=True):
     roster: list[NamedGroup | NamedColumn] = []
     tally: Tally | None = None
     sampled_out: int = 0
+    sketches: list[CheckSketch] = []
 
 
 def seal(ledger: Ledger, evidence: Sequence[DecisionRow], anonymous: int) -> SealedRows:
@@ -96,6 +99,8 @@ def seal(ledger: Ledger, evidence: Sequence[DecisionRow], anonymous: int) -> Sea
         evidence: rows of checks that no verdict followed.
         anonymous: candidates without an id of their own.
     """
+    for row in evidence:
+        ledger.observations.add_row(row)
     settlement = Settlement(ledger, evidence)
     tally = settlement.tally(anonymous)
     census = settlement.census()
@@ -107,6 +112,7 @@ def seal(ledger: Ledger, evidence: Sequence[DecisionRow], anonymous: int) -> Sea
         roster=settlement.roster(),
         tally=tally,
         sampled_out=tally.decided - detailed,
+        sketches=ledger.observations.sketch(),
     )
 
 

@@ -271,6 +271,7 @@ class Step(ActingVerbs, RecordingVerbs):
                     chunks=len(chunks) - 1,
                     roster_chunks=roster_chunks,
                     omissions=self._omissions,
+                    sketches=sealed.sketches,
                 )
             )
         except Exception as failure:  # noqa: BLE001

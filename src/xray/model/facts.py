@@ -23,6 +23,7 @@ from xray.model.bounds import (
 )
 from xray.model.columns import IdColumn
 from xray.model.ranking import Ranking
+from xray.model.sketch import CheckSketch
 from xray.model.tallies import Tallied
 from xray.model.vocabulary import CaptureLevel, RunStatus, StepStatus, StepType
 
@@ -325,6 +326,7 @@ class StepFinished(Struct, tag="step_finished", tag_field="fact", kw_only=True, 
         chunks: how many `StepRows` facts belong to this step besides its own `rows`.
         roster_chunks: how many `StepRoster` facts belong to this step.
         omissions: what was cut, by kind: `truncated`, `redacted`, `unencodable`, `sampled_out`, …
+        sketches: what values the checks of a step observed whose rows were sampled, over all rows.
         incomplete: what the step's type asks for and it did not record.
     """
 
@@ -356,6 +358,7 @@ class StepFinished(Struct, tag="step_finished", tag_field="fact", kw_only=True, 
     chunks: Count = 0
     roster_chunks: Count = 0
     omissions: dict[str, Count] = {}
+    sketches: list[CheckSketch] = []
 
 
 class StepRows(Struct, tag="step_rows", tag_field="fact", kw_only=True, frozen=True,

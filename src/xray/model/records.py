@@ -11,6 +11,7 @@ from typing import Any, Generic, Literal, TypeVar
 from msgspec import Struct
 
 from xray.model.facts import ErrorInfo, Score
+from xray.model.sketch import ObservedByCheck
 from xray.model.vocabulary import (
     ABANDONED_AFTER_S,
     CaptureLevel,
@@ -168,7 +169,11 @@ class OriginTotal(Struct, frozen=True, kw_only=True):
 
 
 class Step(Struct, frozen=True, kw_only=True):
-    """One stage of a run, with its counts, its rate and what it decided."""
+    """One stage of a run, with its counts, its rate and what it decided.
+
+    `checks` says what values were observed over all rows, also those whose detail was sampled out;
+    where every row was kept, the rows themselves do.
+    """
 
     step_id: str
     run_id: str
@@ -203,6 +208,7 @@ class Step(Struct, frozen=True, kw_only=True):
     stats: dict[str, Any] = {}
     incomplete: list[str] = []
     omissions: dict[str, int] = {}
+    checks: list[ObservedByCheck] = []
 
 
 class Run(Struct, frozen=True, kw_only=True):

@@ -42,6 +42,7 @@ from xray.model.facts import (
     fact_id,
 )
 from xray.model.records import Decision, Rejection, Run, Step, displayed_status
+from xray.model.sketch import describe_sketches
 from xray.model.tallies import MINUTE_US, Tallied
 from xray.model.values import open_map, open_value, pack_value, shorten_value
 from xray.model.vocabulary import RunStatus
@@ -412,6 +413,7 @@ def open_step(
         stats=summary.stats,
         incomplete=summary.incomplete,
         omissions=fact.omissions,
+        checks=describe_sketches(fact.sketches),
     )
 
 

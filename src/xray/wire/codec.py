@@ -23,6 +23,7 @@ from xray.model.facts import (
     StepRoster,
 )
 from xray.wire.freeform import check_freeform, nests_deeper, values_of
+from xray.model.sketch import MAX_SKETCHES, CheckSketch
 from xray.wire.limits import DEFAULT_LIMITS, Limits
 from xray.wire.plain import plain_struct, refuse_object
 from xray.wire.scan import has_more_nodes, mend_text
@@ -252,6 +253,7 @@ def _check_rules(fact: Fact, limits: Limits) -> None:
     if isinstance(fact, StepFinished):
         for reservoir in fact.reservoirs:
             _check_reservoir(reservoir)
+        _check_sketches(fact.sketches)
     if isinstance(fact, StepRoster):
         _check_roster(fact)
 
@@ -266,6 +268,21 @@ def _check_reservoir(reservoir: Reservoir) -> None:
         raise InvalidRecordError(
             "A reservoir holds a row of another verdict.", hint="Keep one reservoir a verdict."
         )
+
+
+def _check_sketches(sketches: list[CheckSketch]) -> None:
+    if len(sketches) > MAX_SKETCHES:
+        raise LimitExceededError(
+            f"A step has {len(sketches)} sketches, more than the {MAX_SKETCHES} accepted.",
+            hint="Send those of its first checks.",
+        )
+    for one in sketches:
+        fault = one.sketch.find_fault()
+        if fault is not None:
+            raise InvalidRecordError(
+                f"The sketch of the check {one.name!r} cannot be read: {fault}.",
+                hint="See the sketch in spec/wire.md.",
+            )
 
 
 def _check_roster(roster: StepRoster) -> None:

@@ -223,7 +223,7 @@ class ActingVerbs(ManyEntering):
 
             self._decide(
                 held, codes, kinds, describe, key, by, part_of,
-                nearest=partial(judgement.nearest, self._rows.hides),
+                nearest=partial(judgement.nearest, self._rows.hides), observe=judgement.observe,
                 is_plain=self._rows.shows_operands,
             )  # fmt: skip
 

@@ -152,9 +152,8 @@ class ArrayColumn:
         """The numbers at *places*, not a number where there is none."""
         if self._array.dtype.kind == "b":
             return array("d", [math.nan] * len(places))
-        found = array("d")
-        found.frombytes(self._array[places].astype("float64").tobytes())
-        return found
+        chosen: Any = slice(places.start, places.stop) if isinstance(places, range) else places
+        return array("d", self._array[chosen].astype("float64").tobytes())
 
     def compare(self, op: str, limit: object) -> bytes:
         """For each value whether it meets *limit*."""
@@ -206,6 +205,19 @@ class ArrayColumn:
         near = numpy.flatnonzero(margins <= numpy.partition(margins, most - 1)[most - 1])
         near = near[margins[near].argsort(kind="stable")][:most] + places.start
         return _find_nearest(self, limit, near.tolist(), most)
+
+
+def pick_numbers(numbers: array[float], codes: bytes, code: int) -> array[float]:
+    """Those of *numbers* whose code is *code*."""
+    if codes.count(code) == len(codes):
+        return numbers
+    numpy = find_numpy()
+    if numpy is None:
+        return array(
+            "d", [number for number, own in zip(numbers, codes, strict=True) if own == code]
+        )
+    chosen = numpy.frombuffer(codes, "uint8") == code
+    return array("d", numpy.frombuffer(numbers, "float64")[chosen].tobytes())
 
 
 def _find_nearest(

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
+from xray.capture.observations import ObservedColumn
 from xray.capture.sets.ids import Ids
 from xray.capture.sets.libraries import find_numpy
 from xray.capture.standings import Standings
@@ -68,6 +69,7 @@ class Decisions(Struct, frozen=True, kw_only=True):
         nearest: finds, from a place on, those whose observed value is nearest to a limit: for each
             check, by name, their places and margins.
         stand: where the decisions at some places stand; None for nowhere.
+        observe: what checks observed at some places.
     """
 
     ids: Ids
@@ -79,6 +81,7 @@ class Decisions(Struct, frozen=True, kw_only=True):
     is_plain: bool = True
     nearest: Callable[[int], Iterable[tuple[str, list[tuple[int, float]]]]] = lambda _: ()
     stand: Callable[[range], Standings | None] = lambda _: None
+    observe: Callable[[range], Iterable[ObservedColumn]] = lambda _: ()
 
     @property
     def are_bare(self) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import compress
 from typing import Any, Final, Literal
 
+from xray.capture.evidence import read_number
 from xray.capture.nearest import NEAREST_PER_CHECK
-from xray.capture.sets.columns import FAILED, MET, MISSING, Column
+from xray.capture.observations import MAX_OBSERVED, ObservedColumn
+from xray.capture.sets.columns import FAILED, MET, MISSING, Column, pick_numbers
 from xray.capture.sets.decisions import MAX_KINDS, Kind
 from xray.capture.sets.items import Items
 from xray.capture.sets.libraries import find_numpy
@@ -226,6 +228,17 @@ class Judgement:
             else:
                 near = column.nearest(one.limit, range(start, self.judged), NEAREST_PER_CHECK)
             yield one.name, near
+
+    def observe(self, places: range) -> Iterator[ObservedColumn]:
+        """What each comparison with a number observed at *places*, met or not."""
+        for one, column, outcome in zip(self.rules, self._columns, self._outcomes, strict=True):
+            if not isinstance(one, Rule) or column is None or read_number(one.limit) is None:
+                continue
+            for start in range(places.start, places.stop, MAX_OBSERVED):
+                some = range(start, min(start + MAX_OBSERVED, places.stop))
+                found, numbers = bytes(outcome[some.start : some.stop]), column.numbers(some)
+                for code in (MET, FAILED):
+                    yield one.name, one.field, code == MET, pick_numbers(numbers, found, code)
 
 
 class _Codes(dict[tuple[int, ...], int]):
