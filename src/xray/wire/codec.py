@@ -22,8 +22,8 @@ from xray.model.facts import (
     StepFinished,
     StepRoster,
 )
-from xray.wire.freeform import check_freeform, nests_deeper, values_of
 from xray.model.sketch import MAX_SKETCHES, CheckSketch
+from xray.wire.freeform import check_freeform, nests_deeper, values_of
 from xray.wire.limits import DEFAULT_LIMITS, Limits
 from xray.wire.plain import plain_struct, refuse_object
 from xray.wire.scan import has_more_nodes, mend_text

@@ -28,8 +28,9 @@ OPERATIONS: Final = (
         summary="List decisions",
         about="Decisions of one step or run come as recorded, all others newest step first. A "
         "question that names no step_id, run_id or candidate_id is a scan. One that names a "
-        "candidate and a step or run is also put to the rosters: a decision whose `has_detail` is "
-        "false was found there alone.",
+        "candidate is also put to the rosters: a decision whose `has_detail` is false was found "
+        "there alone. Each roster is asked by itself, so that a question about a candidate without "
+        "a step or run may come back unfinished, with a cursor, where there are many.",
         parameters=list_parameters("decision"),
         answers={200: DecisionList},
         refusals=(400, 503),
