@@ -159,3 +159,18 @@ def test_what_several_retrievers_received_is_told_apart() -> None:
         'keyword "stand": 37 retrieved by search_products, 1 selected, and it is the winner. '
         "2 retrieved by search_offers, 1 selected, and it is the winner."
     )
+
+
+def test_a_filter_that_repeats_what_brought_its_candidates_brings_none_itself() -> None:
+    repeating = step(
+        "filter_candidates",
+        "filter",
+        accept(*several("p", 9), origin="stand"),
+        reject(*several("p", 28, 10), reason="price_too_high", origin="stand"),
+        accept("p_99", origin="stand"),
+    )
+    lineage = trace_lineage(evidence_of(KEYWORDS, FOUND, repeating, CHOSEN), "stand")
+    assert [(one.brought_to, one.count) for one in lineage.brought] == [
+        ("search_products", 37),
+        ("filter_candidates", 1),
+    ]

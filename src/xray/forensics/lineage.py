@@ -88,11 +88,14 @@ def _follow_lines(case: Case, candidate_id: str) -> Iterator[list[Arrival]]:
     """What the item brought to each step, then what that brought, and so on."""
     parents = followed = Crowd(frozenset([candidate_id]))
     for _ in range(_MAX_GENERATIONS):
-        arrivals = [
-            arrival
-            for step in case.flow.deciding_steps
-            if (arrival := _find_arrival(case, step, parents, followed)) is not None
-        ]
+        arrivals: list[Arrival] = []
+        for step in case.flow.deciding_steps:
+            # A step that creates none may repeat what brought those it was offered.
+            before = [] if case.flow.role(step) == "creates" else arrivals
+            known = join_crowds([followed, *(arrival.crowd for arrival in before)])
+            arrival = _find_arrival(case, step, parents, known)
+            if arrival is not None:
+                arrivals.append(arrival)
         if not arrivals:
             return
         yield arrivals
