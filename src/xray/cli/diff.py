@@ -18,8 +18,8 @@ _KINDS: dict[MoveKind, tuple[str, Style]] = {
     "newly_rejected": ("kept in A, dropped in B", "red"),
     "newly_kept": ("dropped in A, kept in B", "green"),
     "reason_changed": ("dropped for another reason", "yellow"),
-    "only_in_a": ("decided in A only", "yellow"),
-    "only_in_b": ("decided in B only", "yellow"),
+    "only_in_a": ("in A only", "yellow"),
+    "only_in_b": ("in B only", "yellow"),
     "rank_moved": ("ranked elsewhere", "dim"),
     "score_changed": ("scored otherwise", "dim"),
 }

@@ -21,8 +21,8 @@ _WORDED: Final = {
     "newly_rejected": "{count} that A kept {verb} dropped",
     "newly_kept": "{count} that A dropped {verb} kept",
     "reason_changed": "{count} {verb} dropped for another reason",
-    "only_in_a": "{count} that A decided {verb} not decided",
-    "only_in_b": "{count} {verb} decided that A did not decide",
+    "only_in_a": "{count} {verb} in A only",
+    "only_in_b": "{count} {verb} in B only",
     "rank_moved": "{count} {verb} ranked elsewhere",
     "score_changed": "{count} {verb} scored otherwise",
 }
