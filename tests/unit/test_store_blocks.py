@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import zlib
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from xray.errors import StoreError
 from xray.model.facts import ACCEPTED, REJECTED, Check, DecisionRow, OriginRef, Reservoir
 from xray.model.values import pack_value
-from xray.store.sqlite.blocks import EXTRAS_CHUNK, Block, encode_block
+from xray.store.sqlite.blocks import EXTRAS_CHUNK, Block, draft_block, seal_blocks
 from xray.store.sqlite.frames import (
     BODY,
     NONE,
@@ -45,6 +46,16 @@ ROWS = [
 ]
 
 
+def seal(
+    rows: Sequence[DecisionRow],
+    compressor: Compressor | None = None,
+    samples: Samples | None = None,
+    reservoirs: Sequence[Reservoir] = (),
+) -> bytes:
+    compressor = compressor or Compressor(DictionarySet(0, {}))
+    return seal_blocks([draft_block(rows, reservoirs)], compressor, samples)[0]
+
+
 class _Plain:
     """A compressor that writes one of the codecs this version only reads."""
 
@@ -53,12 +64,12 @@ class _Plain:
     def __init__(self, codec: int) -> None:
         self._codec = codec
 
-    def compress(self, kind: FrameKind, payload: bytes) -> bytes:
-        return zlib.compress(payload) if self._codec == ZLIB else payload
+    def compress_all(self, kind: FrameKind, payloads: Iterable[bytes]) -> list[bytes]:
+        return [zlib.compress(each) if self._codec == ZLIB else each for each in payloads]
 
 
 def test_rows_come_back_as_they_were_sent() -> None:
-    block = Block(0, encode_block(ROWS, Compressor(DictionarySet(0, {}))), Decompressor())
+    block = Block(0, seal(ROWS), Decompressor())
     assert block.rows() == ROWS
     assert [block.row(0), block.row(1)] == ROWS
     assert (len(block), block.head.ids) == (2, ["a", "b"])
@@ -66,13 +77,13 @@ def test_rows_come_back_as_they_were_sent() -> None:
 
 @pytest.mark.parametrize("codec", [NONE, ZLIB])
 def test_the_other_codecs_are_read_too(codec: int) -> None:
-    data = bytearray(encode_block(ROWS, _Plain(codec)))  # type: ignore[arg-type]
+    data = bytearray(seal(ROWS, _Plain(codec)))  # type: ignore[arg-type]
     data[1] = codec
     assert Block(0, bytes(data), Decompressor()).rows() == ROWS
 
 
 def test_a_block_of_a_later_version_or_an_unknown_codec_is_an_error_that_says_so() -> None:
-    data = encode_block(ROWS, Compressor(DictionarySet(0, {})))
+    data = seal(ROWS)
     with pytest.raises(StoreError, match="version 9; this X-Ray knows version 1"):
         Block(0, b"\x09" + data[1:], Decompressor())
     with pytest.raises(StoreError, match="codec 7"):
@@ -81,7 +92,7 @@ def test_a_block_of_a_later_version_or_an_unknown_codec_is_an_error_that_says_so
 
 def test_reservoirs_and_logged_rows_are_told_apart() -> None:
     drawn = [Reservoir(REJECTED, "price", 9, ROWS[:1]), Reservoir(ACCEPTED, None, 0, [])]
-    data = encode_block(ROWS, Compressor(DictionarySet(0, {})), reservoirs=drawn)
+    data = seal(ROWS, reservoirs=drawn)
     block = Block(EXTRAS_CHUNK, data, Decompressor())
     assert block.extras() == (drawn, ROWS[1:])
     assert block.standing() == [(9.0, False), (1.0, True)]
@@ -95,13 +106,13 @@ def test_a_trained_dictionary_makes_small_frames_smaller_and_readable() -> None:
         for a in range(60)
         for b in range(40)
     ]
-    sizes = sum(len(encode_block(some, plain, samples)) for some in rows)
+    sizes = sum(len(seal(some, plain, samples)) for some in rows)
     assert samples.is_enough
     trained = samples.train(1)
     assert BODY in trained.by_kind
     opener = Decompressor()
     opener.add(trained)
-    blocks = [encode_block(some, Compressor(trained)) for some in rows[:50]]
+    blocks = [seal(some, Compressor(trained)) for some in rows[:50]]
     assert sum(map(len, blocks)) * len(rows) / 50 < sizes * 0.8
     assert [Block(0, data, opener).rows() for data in blocks] == rows[:50]
     with pytest.raises(StoreError, match="dictionary 1"):
@@ -109,13 +120,13 @@ def test_a_trained_dictionary_makes_small_frames_smaller_and_readable() -> None:
 
 
 def test_no_rows_make_a_block_too() -> None:
-    block = Block(1, encode_block([], Compressor(DictionarySet(0, {}))), Decompressor())
+    block = Block(1, seal([]), Decompressor())
     assert (block.rows(), len(block)) == ([], 0)
 
 
 def test_what_cannot_be_encoded_is_refused_before_anything_is_written() -> None:
     with pytest.raises((TypeError, msgspec.MsgspecError)):
-        encode_block([DecisionRow(REJECTED, "a", score=object())], Compressor(DictionarySet(0, {})))  # type: ignore[arg-type]
+        seal([DecisionRow(REJECTED, "a", score=object())])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("missing", ["sqlalchemy", "zstandard"])

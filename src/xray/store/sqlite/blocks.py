@@ -112,18 +112,19 @@ def _column(values: tuple[Any, ...], absent: object = None) -> tuple[Any, ...] |
     return None if values.count(absent) == len(values) else values
 
 
-def encode_block(
-    rows: Sequence[DecisionRow],
-    compressor: Compressor,
-    samples: Samples | None = None,
-    reservoirs: Sequence[Reservoir] = (),
-) -> bytes:
-    """The block of *rows*.
+class BlockDraft(Struct, frozen=True):
+    """A block whose frames are not compressed yet."""
+
+    row_count: int
+    head: bytes
+    body: bytes
+
+
+def draft_block(rows: Sequence[DecisionRow], reservoirs: Sequence[Reservoir] = ()) -> BlockDraft:
+    """The columns of *rows*.
 
     Args:
         rows: at most `MAX_ROWS` decisions, as they were sent.
-        compressor: compresses the frames.
-        samples: takes the frames' payloads, to train dictionaries on.
         reservoirs: the samples that the first rows belong to, in order; the rest is logged.
     """
     columns: _Columns = tuple(zip(*map(astuple, rows), strict=True)) or ((),) * 14
@@ -135,46 +136,57 @@ def encode_block(
         code_of = {text: code for code, text in enumerate(reasons)}
         codes = tuple(map(code_of.__getitem__, reason))
     drawn = [(taken.verdict, taken.reason, taken.seen, len(taken.rows)) for taken in reservoirs]
-    head = _encoder.encode(
-        (
-            ids,
-            bytes(verdict),
-            reasons,
-            codes,
-            _column(score),
-            _column(rank),
-            _column(by),
-            _column(part_of),
-            drawn or None,
-        )
+    head = (
+        ids,
+        bytes(verdict),
+        reasons,
+        codes,
+        _column(score),
+        _column(rank),
+        _column(by),
+        _column(part_of),
+        drawn or None,
     )
-    body = _encoder.encode(
-        (
-            _column(attributes, NIL),
-            _column(reasoning),
-            _column(origin),
-            _column(checks),
-            _column(rank_before),
-            _column(merged_into),
-            bytes(anonymous) if any(anonymous) else None,
-        )
+    body = (
+        _column(attributes, NIL),
+        _column(reasoning),
+        _column(origin),
+        _column(checks),
+        _column(rank_before),
+        _column(merged_into),
+        bytes(anonymous) if True in anonymous else None,
     )
+    return BlockDraft(len(rows), _encoder.encode(head), _encoder.encode(body))
+
+
+def seal_blocks(
+    drafts: Sequence[BlockDraft], compressor: Compressor, samples: Samples | None = None
+) -> list[bytes]:
+    """The blocks of *drafts*.
+
+    Args:
+        drafts: what `draft_block` gave.
+        compressor: compresses the frames.
+        samples: takes the frames' payloads, to train dictionaries on.
+    """
+    head_payloads = [draft.head for draft in drafts]
+    body_payloads = [draft.body for draft in drafts]
     if samples is not None:
-        samples.add(HEAD, head)
-        samples.add(BODY, body)
-    head_frame = compressor.compress(HEAD, head)
-    lengths = _varints(compressor.generation, len(rows), len(head_frame))
-    return b"".join((bytes((_VERSION, ZSTD)), lengths, head_frame, compressor.compress(BODY, body)))
+        samples.add_all(HEAD, head_payloads)
+        samples.add_all(BODY, body_payloads)
+    heads = compressor.compress_all(HEAD, head_payloads)
+    bodies = compressor.compress_all(BODY, body_payloads)
+    first = bytes((_VERSION, ZSTD)) + _varint(compressor.generation)
+    return [
+        b"".join((first, _varint(draft.row_count), _varint(len(head)), head, body))
+        for draft, head, body in zip(drafts, heads, bodies, strict=True)
+    ]
 
 
-def _varints(*numbers: int) -> bytes:
-    encoded = bytearray()
-    for number in numbers:
-        while number > 127:
-            encoded.append(number & 127 | 128)
-            number >>= 7
-        encoded.append(number)
-    return bytes(encoded)
+def _varint(number: int) -> bytes:
+    if number < 128:
+        return bytes((number,))
+    return bytes((number & 127 | 128,)) + _varint(number >> 7)
 
 
 def _read_varint(data: bytes, at: int) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any, Final
 
@@ -69,13 +70,29 @@ _fact_decoders: Final[tuple[msgspec.msgpack.Decoder[Any], ...]] = (
 )
 
 
-def pack(payload: bytes, compressor: Compressor, samples: Samples | None = None) -> bytes:
+def pack(payload: bytes, compressor: Compressor) -> bytes:
     """*payload* as a body is stored: codec, dictionary generation, then the frame."""
+    return pack_all([payload], compressor)[0]
+
+
+def pack_all(
+    payloads: Sequence[bytes], compressor: Compressor, samples: Samples | None = None
+) -> list[bytes]:
+    """Each of *payloads* as a body is stored.
+
+    Args:
+        payloads: what `encode_step` or `encode_run` gave.
+        compressor: compresses them, unless they are tiny.
+        samples: takes them, to train dictionaries on.
+    """
     if samples is not None:
-        samples.add(STEP, payload)
-    if len(payload) < _MIN_COMPRESSED_BYTES:
-        return bytes((NONE, 0)) + payload
-    return bytes((ZSTD, compressor.generation)) + compressor.compress(STEP, payload)
+        samples.add_all(STEP, payloads)
+    plain, compressed = bytes((NONE, 0)), bytes((ZSTD, compressor.generation))
+    frames = compressor.compress_all(STEP, payloads)
+    return [
+        plain + payload if len(payload) < _MIN_COMPRESSED_BYTES else compressed + frame
+        for payload, frame in zip(payloads, frames, strict=True)
+    ]
 
 
 def unpack(data: bytes, decompressor: Decompressor) -> bytes:

@@ -12,7 +12,7 @@ import sqlite3
 import sys
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 _STEP_BITS: Final = 16
@@ -39,14 +39,16 @@ class Postings:
         self._fanout = fanout
         self._window_bits = window_bits
 
-    def add(self, entries: Iterable[tuple[int, int]]) -> None:
+    def add(self, entries: Sequence[tuple[int, int]]) -> None:
         """Add (64-bit hash, step) pairs as one segment a window."""
-        windows: dict[int, list[int]] = {}
-        for hashed, step in entries:
-            entry = hashed >> _HASH_SHIFT << _STEP_BITS | step & _STEP_MASK
-            windows.setdefault(step >> self._window_bits, []).append(entry)
-        for window, unsorted in windows.items():
-            self._write(window, 0, array("Q", sorted(set(unsorted))))
+        bits = self._window_bits
+        for window in {step >> bits for _, step in entries}:
+            distinct = {
+                hashed >> _HASH_SHIFT << _STEP_BITS | step & _STEP_MASK
+                for hashed, step in entries
+                if step >> bits == window
+            }
+            self._write(window, 0, array("Q", sorted(distinct)))
 
     def _write(self, window: int, level: int, entries: array[int]) -> None:
         bits = min(_PART_BITS, max(0, (len(entries) // _PART_ENTRIES).bit_length()))

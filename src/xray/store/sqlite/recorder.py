@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from typing import Any, Final
 
 from msgspec import Struct
@@ -22,17 +23,19 @@ from xray.model.facts import (
     StepRoster,
     StepRows,
 )
-from xray.model.hashing import hash64
+from xray.model.hashing import hash_all
 from xray.model.tallies import Tallied
 from xray.store.folding import RunFold, count_reasons, refuse_fact
 from xray.store.sqlite.blocks import (
     BLOCK_BITS,
     EXTRAS_CHUNK,
     MAX_ROWS,
+    BlockDraft,
     block_range,
-    encode_block,
+    draft_block,
     load_blocks,
     restore_rows,
+    seal_blocks,
 )
 from xray.store.sqlite.bodies import (
     FINISHED,
@@ -43,7 +46,7 @@ from xray.store.sqlite.bodies import (
     encode_run,
     encode_step,
     load_run,
-    pack,
+    pack_all,
     unpack,
 )
 from xray.store.sqlite.dims import Dims
@@ -126,7 +129,8 @@ class Recorder:
         self._new_early: dict[str, int] = {}
         self._step_rows: list[tuple[Any, ...]] = []
         self._bodies: list[tuple[int, bytes]] = []
-        self._blocks: list[tuple[int, int, int, bytes]] = []
+        self._blocks: list[tuple[int, int, int]] = []
+        self._drafts: list[BlockDraft] = []
         self._block_counts: dict[int, int] = {}
         self._chunks: dict[int, set[int]] = {}
         self._entries: list[tuple[int, int]] = []
@@ -171,13 +175,16 @@ class Recorder:
         for fact in facts:
             if isinstance(fact, Tallied):
                 continue
-            run_ids[fact.run_id] = id_bytes(fact.run_id)
+            if fact.run_id not in run_ids:
+                run_ids[fact.run_id] = id_bytes(fact.run_id)
             if isinstance(fact, (StepFinished, StepRows, StepRoster)):
                 step_ids[fact.step_id] = id_bytes(fact.step_id)
         for run_id, seq, known in self._select("runs", "run_id, seq, known", "run_id", run_ids):
             self._runs[run_id] = _KnownRun(seq, known)
         for step_id, seq in self._select("steps", "step_id, seq", "step_id", step_ids):
             self._steps[step_id] = seq
+        if not self._largest("select exists (select 1 from early_steps)"):
+            return
         for step_id, seq in self._select("early_steps", "step_id, seq", "step_id", step_ids):
             self._early[step_id] = seq
 
@@ -313,7 +320,8 @@ class Recorder:
         else:
             for part, start in enumerate(range(0, len(rows), MAX_ROWS)):
                 self._put_block(seq, chunk, part, rows[start : start + MAX_ROWS])
-        self._entries.extend([(hash64(row.candidate_id), seq) for row in rows])
+        hashes = hash_all([row.candidate_id for row in rows])
+        self._entries.extend(zip(hashes, repeat(seq)))
 
     def _put_block(
         self,
@@ -327,37 +335,36 @@ class Recorder:
         if position >= 1 << BLOCK_BITS:
             raise InvalidRecordError(f"A step has more than {1 << BLOCK_BITS} row groups.")
         self._block_counts[seq] = position + 1
-        reservoirs = () if fact is None else fact.reservoirs
-        data = encode_block(rows, self.compressor, self.samples, reservoirs)
-        self._blocks.append((seq << BLOCK_BITS | position, chunk, part, data))
+        self._blocks.append((seq << BLOCK_BITS | position, chunk, part))
+        self._drafts.append(draft_block(rows, () if fact is None else fact.reservoirs))
 
     def _put_step(self, seq: int, run: int, fact: StepFinished, summary: StepSummary) -> None:
         self._step_rows.append(step_row(seq, run, fact, summary, self._dims))
         self.stats.add(seq, fact.started_at_us, summary.stats)
-        payload = encode_step(fact, summary, count_reasons(fact, summary))
-        self._bodies.append((seq, pack(payload, self.compressor, self.samples)))
+        body = encode_step(fact, summary, count_reasons(fact, summary))
+        self._bodies.append((seq, body))
 
     def _write(self) -> None:
         execute_many = self._connection.executemany
-        changed = {run_id: run for run_id, run in self._runs.items() if run.changed}
-        run_rows = [
-            run_row(run.seq, run_id, run.known, self._fold(run), self._dims)
-            for run_id, run in changed.items()
-        ]
-        execute_many(PUT_RUN, run_rows)
+        changed = [(run_id, run) for run_id, run in self._runs.items() if run.changed]
         execute_many(
-            _PUT_PART,
+            PUT_RUN,
             [
-                (run.seq << 2 | kind, pack(part, self.compressor, self.samples))
-                for run in changed.values()
-                for kind, part in encode_run(self._fold(run)).items()
-                if run.changed >> kind & 1
+                run_row(run.seq, run_id, run.known, self._fold(run), self._dims)
+                for run_id, run in changed
             ],
         )
-        execute_many(PUT_STEP, self._step_rows)
-        self.stats.write()
-        execute_many(_PUT_BODY, self._bodies)
-        execute_many(_PUT_BLOCK, self._blocks)
+        parts = [
+            (run.seq << 2 | kind, part)
+            for _, run in changed
+            for kind, part in encode_run(self._fold(run)).items()
+            if run.changed >> kind & 1
+        ]
+        execute_many(_PUT_PART, self._pack(parts))
+        self._write_steps()
+        data = seal_blocks(self._drafts, self.compressor, self.samples)
+        blocks = [(*place, block) for place, block in zip(self._blocks, data, strict=True)]
+        execute_many(_PUT_BLOCK, blocks)
         if self._new_early:
             early = [(id_bytes(step_id), seq) for step_id, seq in self._new_early.items()]
             execute_many("insert into early_steps (step_id, seq) values (?, ?)", early)
@@ -365,6 +372,15 @@ class Recorder:
         self._postings.add(self._entries)
         if self._incomplete:
             self._count_again(sorted(self._incomplete))
+
+    def _write_steps(self) -> None:
+        self._connection.executemany(PUT_STEP, self._step_rows)
+        self.stats.write()
+        self._connection.executemany(_PUT_BODY, self._pack(self._bodies))
+
+    def _pack(self, payloads: Sequence[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+        packed = pack_all([payload for _, payload in payloads], self.compressor, self.samples)
+        return [(key, body) for (key, _), body in zip(payloads, packed, strict=True)]
 
     def _count_again(self, seqs: Sequence[int]) -> None:
         """Summarize steps again whose rows came in several facts."""
@@ -378,5 +394,4 @@ class Recorder:
             blocks = load_blocks(self._connection, seq, self._decompressor)
             fact = restore_rows(body.fact, blocks)
             self._put_step(seq, run, fact, summarize_step(fact))
-        self._connection.executemany(PUT_STEP, self._step_rows)
-        self._connection.executemany(_PUT_BODY, self._bodies)
+        self._write_steps()
