@@ -8,6 +8,7 @@ from typing import Final
 
 from xray.cli.connection import open_client
 from xray.cli.console import Console, open_console
+from xray.cli.observed import draw_observed
 from xray.cli.runs import STATUS_STYLES
 from xray.cli.terminal import (
     Cell,
@@ -87,6 +88,9 @@ def run(args: Namespace) -> int:
     shown = read_record(body, RunDetail)
     console.write(draw_header(shown, console))
     console.write(["", *draw_funnel(shown.steps, console.terminal)])
+    observed = draw_observed(shown.steps, console.terminal)
+    if observed:
+        console.write(["", *observed])
     console.write(["", *draw_findings(findings, console.terminal)])
     return 0
 
