@@ -6,9 +6,7 @@ while it took batches. Measured from the start of its process, imports included.
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,9 +17,9 @@ from pathlib import Path
 import urllib3
 
 from bench.report import Figure, run_benchmark
+from bench.serving import start_server, wait_until_up
 from xray.model.facts import DecisionRow, Fact, RunStarted, StepFinished
 from xray.model.ids import new_uuid7
-from xray.server.serving import listen
 from xray.store.opening import open_store
 from xray.wire.codec import MSGPACK, encode_fact, frame_batch
 
@@ -30,7 +28,6 @@ _RUNS_A_BATCH = 100
 _WAITING = 8
 _POSTED_BATCHES = 20
 _DEADLINE_S = 120.0
-_LOOK_S = 0.01
 
 
 def measure(is_quick: bool) -> Sequence[Figure]:
@@ -78,60 +75,24 @@ def _make_facts() -> list[Fact]:
 def _start_after_kill(path: Path) -> tuple[float, float]:
     """Kill a server that takes batches, start another; seconds to its first 2xx: health, batch."""
     pool = urllib3.PoolManager(retries=False, timeout=_DEADLINE_S)
-    process, url = _start(path)
+    process, url = start_server(path)
     try:
-        _wait(pool, url)
+        wait_until_up(pool, url)
         for _ in range(_POSTED_BATCHES):
             _post(pool, url)
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
     begun_s = time.perf_counter()
-    process, url = _start(path)
+    process, url = start_server(path)
     try:
-        _wait(pool, url)
+        wait_until_up(pool, url)
         health_s = time.perf_counter() - begun_s
         _post(pool, url)
         return health_s, time.perf_counter() - begun_s
     finally:
         process.terminate()
         process.wait()
-
-
-def _start(path: Path) -> tuple[subprocess.Popen[bytes], str]:
-    with closing(listen("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "uvicorn",
-            "xray.server.app:app",
-            "--port",
-            str(port),
-            "--no-access-log",
-        ],
-        env={**os.environ, "XRAY_STORE": f"sqlite:///{path}"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    return process, f"http://127.0.0.1:{port}"
-
-
-def _wait(pool: urllib3.PoolManager, url: str) -> None:
-    deadline_s = time.monotonic() + _DEADLINE_S
-    while time.monotonic() < deadline_s:
-        if _is_up(pool, url):
-            return
-        time.sleep(_LOOK_S)
-    raise SystemExit("The server did not start.")
-
-
-def _is_up(pool: urllib3.PoolManager, url: str) -> bool:
-    try:
-        return pool.request("GET", f"{url}/health").status == 200
-    except urllib3.exceptions.HTTPError:
-        return False
 
 
 def _post(pool: urllib3.PoolManager, url: str) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from xray.delivery.turns import give_way
+
 if TYPE_CHECKING:
     from urllib3 import HTTPConnectionPool
 
@@ -53,6 +55,10 @@ def make_pool(
     look_ups = _LookUps(deadline)
 
     class Connection(HTTPConnection):
+        def putrequest(self, *arguments: Any, **named: Any) -> None:
+            give_way()
+            super().putrequest(*arguments, **named)
+
         def _new_conn(self) -> socket.socket:
             return _connect(self, look_ups.find(self, self._dns_host), deadline)
 
@@ -61,6 +67,10 @@ def make_pool(
             self.sock = _bound(self.sock, deadline)
 
     class SecureConnection(HTTPSConnection):
+        def putrequest(self, *arguments: Any, **named: Any) -> None:
+            give_way()
+            super().putrequest(*arguments, **named)
+
         def _new_conn(self) -> socket.socket:
             return _connect(self, look_ups.find(self, self._dns_host), deadline)
 
@@ -209,6 +219,7 @@ class _BoundSocket:
         self._deadline = deadline
 
     def sendall(self, data: bytes) -> None:
+        give_way()
         # That of a socket under TLS begins a new timeout with each part.
         left = memoryview(data)
         while left:

@@ -15,6 +15,7 @@ from xray.delivery.exchange.connections import Address, Deadline, make_pool
 from xray.delivery.exchange.proxies import find_proxy
 from xray.delivery.forks import hold_forks
 from xray.delivery.settings import DeliverySettings
+from xray.delivery.turns import give_way
 from xray.wire.address import is_exposed
 
 MAX_ANSWER_BYTES: Final = 64 << 10
@@ -88,6 +89,7 @@ class HttpTransport:
 
     def post(self, body: bytes, headers: Mapping[str, str], deadline_s: float) -> Answer:
         """Post *body* to the batches path; raises TransportError when nothing answers in time."""
+        give_way()
         pool = self._pool or self._open_pool()
         import urllib3.exceptions as failures
 
@@ -121,6 +123,7 @@ class HttpTransport:
             preload_content=False,
             decode_content=False,
         )
+        give_way()
         try:
             content = response.read(MAX_ANSWER_BYTES + 1)
         except BaseException:
@@ -131,6 +134,7 @@ class HttpTransport:
             response.release_conn()
         else:
             response.close()
+        give_way()
         return Answer(
             response.status,
             content[:MAX_ANSWER_BYTES],
