@@ -3,13 +3,12 @@
 A verb is measured against a call of an empty method in the same repeat, so that the figure means
 the same on a slow machine and a fast one. The sink encodes each fact and drops it: what a pipeline
 pays before delivery's own threads take over. Rivals record the same five steps and 1,000 candidates
-as OpenTelemetry span events and as lines of the standard logger in JSON.
+as OpenTelemetry span events, and as lines of the standard logger, written to a file as JSON.
 """
 
 from __future__ import annotations
 
 import gc
-import io
 import json
 import logging
 import os
@@ -19,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from statistics import median
 
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
@@ -27,6 +27,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, Sp
 from bench.report import Figure, run_benchmark
 from xray import XRay
 from xray.model.facts import Fact
+from xray.model.ids import new_uuid7
 from xray.wire.codec import encode_fact
 
 _STEPS = 5
@@ -82,8 +83,8 @@ def measure(is_quick: bool) -> Sequence[Figure]:
             Figure(f"{name}, a call", own_ns, unit="ns"),
         ]
     figures.append(Figure("an empty call", empty_ns, unit="ns"))
-    figures += _compare_rivals(repeats)
     with tempfile.TemporaryDirectory(prefix="xray-bench-") as folder:
+        figures += _compare_rivals(repeats, Path(folder) / "decisions.log")
         imports = [_import_ms(folder) for _ in range(repeats + 1)][1:]
     figures.append(Figure("import xray, CPU", median(imports), 60, unit="ms"))
     return figures
@@ -137,7 +138,7 @@ def _call(empty: Empty, names: Sequence[str], rounds: int) -> None:
             empty.reject(name, "price_too_high", {"price": 150})
 
 
-def _compare_rivals(repeats: int) -> list[Figure]:
+def _compare_rivals(repeats: int, log: Path) -> list[Figure]:
     client = XRay("bench", sink=EncodingSink())
     # Without a limit of its own a span drops all but its last 128 events.
     provider = TracerProvider(
@@ -145,7 +146,7 @@ def _compare_rivals(repeats: int) -> list[Figure]:
     )
     provider.add_span_processor(SimpleSpanProcessor(_DroppingExporter()))
     tracer = provider.get_tracer("bench")
-    logger = _json_logger()
+    logger = _json_logger(log)
     names = [f"prod_{number}" for number in range(_CANDIDATES // _STEPS)]
 
     def by_xray() -> None:
@@ -166,17 +167,17 @@ def _compare_rivals(repeats: int) -> list[Figure]:
                         )
 
     def by_lines() -> None:
+        run_id = new_uuid7()
         for number in range(_STEPS):
             for name in names:
                 logger.info(
                     "rejected",
                     extra={
-                        "fields": {
-                            "step": f"step_{number}",
-                            "candidate_id": name,
-                            "reason": "price_too_high",
-                            "attributes": {"price": 150},
-                        }
+                        "run_id": run_id,
+                        "step": f"step_{number}",
+                        "candidate_id": name,
+                        "reason": "price_too_high",
+                        "price": 150,
                     },
                 )
 
@@ -216,24 +217,25 @@ class _DroppingExporter(SpanExporter):
 
 
 class _JsonFormatter(logging.Formatter):
+    """A record's time, level, logger, message and whatever `extra=` added to it."""
+
+    _own = frozenset(logging.makeLogRecord({}).__dict__)
+
     def format(self, record: logging.LogRecord) -> str:
+        fields = record.__dict__.items()
         return json.dumps(
             {
                 "time": self.formatTime(record),
                 "level": record.levelname,
+                "logger": record.name,
                 "message": record.getMessage(),
-                **record.__dict__["fields"],
+                **{name: value for name, value in fields if name not in self._own},
             }
         )
 
 
-class _Forgetful(io.StringIO):
-    def write(self, text: str) -> int:
-        return len(text)
-
-
-def _json_logger() -> logging.Logger:
-    handler = logging.StreamHandler(_Forgetful())
+def _json_logger(path: Path) -> logging.Logger:
+    handler = logging.FileHandler(path)
     handler.setFormatter(_JsonFormatter())
     logger = logging.getLogger("bench")
     logger.setLevel(logging.INFO)
