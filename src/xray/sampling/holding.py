@@ -61,7 +61,7 @@ def hold(fact: Fact) -> Held:
     return Held(type(fact), encode_fact(fact))
 
 
-class _RowHead(Struct, array_like=True, frozen=True):
+class _RowHead(Struct, array_like=True, frozen=True, gc=False):
     verdict: int
     candidate_id: str
     reason: str | None = None
