@@ -71,8 +71,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--all", action="store_true", help="go on where a search stops at its budget"
     )
     parser.epilog = (
-        "Every record counts by its weight, where runs or candidates are sampled. N is how many\n"
-        "records of a group have a number in the field; the others are in no figure of it.\n\n"
+        "Every record counts by its weight, where runs or candidates are sampled; where tallies\n"
+        "know what is asked, runs that were not kept are counted exactly. N is how many records\n"
+        "of a group have a number in the field; the others are in no figure of it.\n\n"
         "examples:\n"
         "  xray aggregate steps \"step_type = 'filter'\" --mean rejection_rate --by run.pipeline\n"
         '  xray aggregate runs "started_at > 7d" --p50 duration_ms --p95 duration_ms --bucket 1d\n'
@@ -126,6 +127,10 @@ def _note_rest(answer: Aggregate, console: Console) -> None:
     """Say on stderr what the table does not show."""
     if not answer.rows:
         console.note(f"No {answer.of} match." if answer.complete else f"No {answer.of} so far.")
+    if answer.tallied:
+        console.note(f"{answer.tallied:,} of the {answer.of} were not kept: tallies count them.")
+    elif answer.is_estimated:
+        console.note(f"Estimated: the {answer.of} that were kept stand for the others.")
     if answer.quantiles is not None and answer.quantiles.method == "sketch":
         share = answer.quantiles.relative_error
         console.note(f"There are very many values: quantiles are exact to {share:.0%}.")

@@ -20,8 +20,9 @@ class FigureGroup(Struct, frozen=True, kw_only=True):
     Args:
         group: what its records have in each field they are grouped by.
         start: where its bucket of time begins; absent without buckets.
-        count: how many records it stands for, by their weights.
+        count: how many records it stands for: by their weights, or those held and those tallied.
         rows: how many records it holds.
+        tallied: how many of them were not kept, and counted from tallies.
         figures: each figure by its name, e.g. `mean(rejection_rate)`; None where nothing is known.
         n: for each field a figure is of, how many of its records have a number there.
     """
@@ -30,6 +31,7 @@ class FigureGroup(Struct, frozen=True, kw_only=True):
     start: datetime | msgspec.UnsetType = msgspec.UNSET
     count: int | float
     rows: int
+    tallied: int = 0
     figures: dict[str, int | float | None]
     n: dict[str, int]
 
@@ -41,8 +43,9 @@ class OtherGroups(Struct, frozen=True, kw_only=True):
         groups: how many they are.
         groups_is_exact: false where they were too many to be told apart: there are at least so
             many.
-        count: how many records they stand for, by their weights.
+        count: how many records they stand for: by their weights, or those held and those tallied.
         rows: how many records they hold.
+        tallied: how many of them were not kept, and counted from tallies.
         figures: their figures.
         n: for each field, how many of their records have a number there.
     """
@@ -51,6 +54,7 @@ class OtherGroups(Struct, frozen=True, kw_only=True):
     groups_is_exact: bool
     count: int | float
     rows: int
+    tallied: int = 0
     figures: dict[str, int | float | None]
     n: dict[str, int]
 
@@ -77,8 +81,11 @@ class Aggregate(Struct, frozen=True, kw_only=True):
         figures: the names of the figures, as in each group.
         groups: the groups.
         other: the groups beyond the limit, as one; None when all are shown.
-        count: how many records all groups stand for, by their weights.
+        count: how many records all groups stand for: by their weights, or those held and those
+            tallied.
         rows: how many records all groups hold.
+        tallied: how many of them were not kept, and counted from tallies.
+        is_estimated: whether records that were kept stand for others by their weights.
         quantiles: how quantiles were found; None where none was asked.
         complete: false when the search stopped at its budget: the figures are of what it looked at.
         next_cursor: goes on where it stopped; the answer is about the rest alone.
@@ -94,6 +101,8 @@ class Aggregate(Struct, frozen=True, kw_only=True):
     other: OtherGroups | None = None
     count: int | float
     rows: int
+    tallied: int = 0
+    is_estimated: bool = False
     quantiles: QuantileMethod | None = None
     complete: bool = True
     next_cursor: str | None = None

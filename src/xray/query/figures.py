@@ -54,6 +54,8 @@ def answer_groups(
         other=_show_others(others, groups),
         count=_plain(math.fsum(group.count for group in everything)),
         rows=sum(group.rows for group in everything),
+        tallied=sum(group.tallied for group in everything),
+        is_estimated=any(group.count != group.rows + group.tallied for group in everything),
         quantiles=_say_method(groups.level) if has_quantiles else None,
         complete=next_cursor is None,
         next_cursor=next_cursor,
@@ -141,6 +143,7 @@ def _show(group: Group, groups: Groups) -> FigureGroup:
         start=start,
         count=_plain(group.count),
         rows=group.rows,
+        tallied=group.tallied,
         figures=_figures(group, shape),
         n=_numbers_known(group, shape),
     )
@@ -156,6 +159,7 @@ def _show_others(others: list[Group], groups: Groups) -> OtherGroups | None:
         groups_is_exact=rest is None,
         count=_plain(joined.count),
         rows=joined.rows,
+        tallied=joined.tallied,
         figures=_figures(joined, groups.shape),
         n=_numbers_known(joined, groups.shape),
     )
@@ -173,8 +177,6 @@ def _numbers_known(group: Group, shape: Shape) -> dict[str, int]:
 
 
 def _figure(figure: Figure, known: Numbers) -> Number | None:
-    if known.least is None or known.most is None:
-        return None
     if figure.kind == "min":
         return known.least
     if figure.kind == "max":
@@ -183,8 +185,10 @@ def _figure(figure: Figure, known: Numbers) -> Number | None:
         return None
     if figure.kind == "quantile":
         found = find_quantile(known.spread, figure.share)
+        if found is None or known.least is None or known.most is None:
+            return None
         # A bin's middle may lie beyond the numbers it stands for.
-        return None if found is None else min(max(found, known.least), known.most)
+        return min(max(found, known.least), known.most)
     if not math.isfinite(known.total):
         return None
     return _plain(known.total) if figure.kind == "sum" else known.total / known.weight

@@ -48,13 +48,15 @@ class Numbers(Struct, array_like=True):
     most: Number | None = None
     spread: Distribution = {}
 
-    def include(self, n: int, weight: float, total: float, least: Number, most: Number) -> None:
-        """Count *n* more numbers."""
-        self.n += n
-        self.weight += weight
-        self.total += total
-        self.least = least if self.least is None else min(self.least, least)
-        self.most = most if self.most is None else max(self.most, most)
+    def include(self, more: Numbers) -> None:
+        """Count the numbers of *more*, but for their spread."""
+        self.n += more.n
+        self.weight += more.weight
+        self.total += more.total
+        if more.least is not None:
+            self.least = more.least if self.least is None else min(self.least, more.least)
+        if more.most is not None:
+            self.most = more.most if self.most is None else max(self.most, more.most)
 
 
 class Group(Struct, array_like=True):
@@ -66,6 +68,7 @@ class Group(Struct, array_like=True):
         rows: how many records it holds.
         count: how much they weigh.
         numbers: what is known of each field that figures are of.
+        tallied: how much of the count are records that were not kept, only tallied.
     """
 
     values: tuple[GroupValue, ...]
@@ -73,6 +76,7 @@ class Group(Struct, array_like=True):
     rows: int
     count: float
     numbers: list[Numbers]
+    tallied: int = 0
 
 
 class State(Struct, array_like=True):
@@ -161,9 +165,12 @@ class Groups:
         rows: int,
         count: float,
         numbers: Sequence[Numbers],
+        *,
+        tallied: int = 0,
     ) -> None:
         """Count records of one group that were counted already."""
-        self._fold(self.find(values, start_us), Group(values, start_us, rows, count, [*numbers]))
+        more = Group(values, start_us, rows, count, [*numbers], tallied)
+        self._fold(self.find(values, start_us), more)
 
     def merge(self, other: Groups) -> None:
         """Count all that *other* has counted."""
@@ -247,9 +254,9 @@ class Groups:
 def _add_up(group: Group, more: Group) -> None:
     group.rows += more.rows
     group.count += more.count
+    group.tallied += more.tallied
     for known, further in zip(group.numbers, more.numbers, strict=True):
-        if further.least is not None and further.most is not None:
-            known.include(further.n, further.weight, further.total, further.least, further.most)
+        known.include(further)
 
 
 def unpack(text: str) -> Groups:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from msgspec import Struct
 
 from xray.model.clock import to_wall_us
 from xray.model.records import Decision, Run, Scan, Step
+from xray.model.tallies import MINUTE_US
 from xray.query.aggregate import AggregatePlan, Shape, find_bucket_us
 from xray.query.evaluate import Record, meets, read_field, scopes_named
 from xray.query.groups import Groups, as_group_value, as_number
 from xray.query.plan import FieldRef, Position, Scope
+from xray.query.tallied import find_range
 from xray.store.paging import BEHIND_ALL, DecisionSource, Search, StepKey, find_anchor
 from xray.store.scanning import Meter
 
@@ -33,6 +35,20 @@ class Counted(Struct, frozen=True):
     scan: Scan
 
 
+MAX_TALLIES: Final = 50_000
+"""How many tallies are added up for one answer; beyond, it is estimated by weights."""
+
+
+def find_span_us(plan: AggregatePlan, end: Position | None) -> tuple[int, int | None]:
+    """The minutes that belong to the part of an answer that ends at *end*: from, and to before.
+
+    A minute belongs to the part that came past its beginning, so that parts share none.
+    """
+    asked = find_range(plan)
+    from_us = asked.from_us // MINUTE_US * MINUTE_US
+    return from_us if end is None else max(from_us, end.sort_us), asked.to_us
+
+
 def conclude(groups: Groups, end: Position | None, meter: Meter) -> Counted:
     """What was counted in *groups* until the search came to *end*, and how far that was."""
     return Counted(groups, end, meter.report(None if end is None else end.sort_us))
@@ -45,6 +61,7 @@ def count_record(
     now_us: int,
     step: Step | None = None,
     started_at_us: int | None = None,
+    tallied: Collection[str] = (),
 ) -> None:
     """Add *record* to its group.
 
@@ -55,6 +72,7 @@ def count_record(
         now_us: the moment `abandoned` is judged by.
         step: the step of a decision, where its fields are asked.
         started_at_us: when the record began, where it does not say so itself.
+        tallied: the pipelines whose other runs are counted from tallies.
     """
     shape = groups.shape
 
@@ -72,7 +90,7 @@ def count_record(
     groups.add(
         tuple(as_group_value(read(field)) for field in shape.by),
         start_us,
-        weigh(record, run),
+        1.0 if run is not None and run.pipeline in tallied else weigh(record, run),
         [as_number(read(field)) for field in shape.fields],
     )
 

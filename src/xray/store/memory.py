@@ -35,7 +35,15 @@ from xray.query.cursor import encode_cursor
 from xray.query.evaluate import Record, meets
 from xray.query.groups import Groups
 from xray.query.plan import AllOf, Plan, Position, Scope
-from xray.store.aggregating import Counted, conclude, count_decisions, count_record
+from xray.query.tallied import count_tallies, find_range, is_covered
+from xray.store.aggregating import (
+    MAX_TALLIES,
+    Counted,
+    conclude,
+    count_decisions,
+    count_record,
+    find_span_us,
+)
 from xray.store.folding import (
     MAX_TOTAL,
     RunFold,
@@ -297,6 +305,42 @@ class MemoryStore:
     def _count_records(self, plan: AggregatePlan) -> Counted:
         now_us = plan.rows.now_us or self._clock.wall_us()
         groups, meter = Groups(plan.shape), self._meter()
+        tallied = self._tallied_pipelines(plan)
+        stopped = self._count_stored(plan, now_us, groups, meter, tallied)
+        if tallied:
+            pipeline = find_range(plan).pipeline
+            facts = self._tallies_between(pipeline, *find_span_us(plan, stopped))
+            count_tallies(plan, now_us, groups, facts)
+        return conclude(groups, stopped, meter)
+
+    def _tallied_pipelines(self, plan: AggregatePlan) -> frozenset[str]:
+        """The pipelines whose runs are counted from tallies where they were not kept."""
+        asked = find_range(plan)
+        facts = self._tallies_between(asked.pipeline, asked.from_us, asked.to_us)
+        if not is_covered(plan) or len(facts) > MAX_TALLIES:
+            return frozenset()
+        return frozenset(fact.pipeline for fact in self._tallies.values())
+
+    def _tallies_between(
+        self, pipeline: str | None, from_us: int, to_us: int | None
+    ) -> list[Tallied]:
+        return [
+            fact
+            for fact in self._tallies.values()
+            if pipeline in (None, fact.pipeline)
+            and from_us <= fact.minute_us
+            and (to_us is None or fact.minute_us < to_us)
+        ]
+
+    def _count_stored(
+        self,
+        plan: AggregatePlan,
+        now_us: int,
+        groups: Groups,
+        meter: Meter,
+        tallied: frozenset[str],
+    ) -> Position | None:
+        """Count what is stored; where it stopped."""
         after = None if plan.rows.after is None else _by_age(plan.rows.after)
         ends = self._run_ends() if plan.shape.scope == "run" else self._step_ends()
         stopped = plan.rows.after
@@ -304,7 +348,7 @@ class MemoryStore:
             if after is not None and _by_age(end) >= after:
                 continue
             if not meter.left:
-                return conclude(groups, stopped, meter)
+                return stopped
             meter.spend(1)
             stopped = end
             record: Run | Step
@@ -314,8 +358,8 @@ class MemoryStore:
                 record = self._open_step(end.record_id)
                 run = self._open_run(record.run_id, now_us)
             if meets(plan.rows.where, record, run, now_us, rows_below=self._rows_below):
-                count_record(groups, record, run, now_us)
-        return conclude(groups, None, meter)
+                count_record(groups, record, run, now_us, tallied=tallied)
+        return None
 
     def run_ids(self, prefix: str, limit: int = 10) -> list[str]:
         """Ids of runs that begin with *prefix*, newest first; all runs for the empty prefix."""
@@ -335,16 +379,7 @@ class MemoryStore:
         """What is known of runs that were not kept, minute by minute, oldest first."""
         with self._lock:
             self._require_open()
-            return merge_minutes(
-                (
-                    fact
-                    for fact in self._tallies.values()
-                    if pipeline in (None, fact.pipeline)
-                    and from_us <= fact.minute_us
-                    and (to_us is None or fact.minute_us < to_us)
-                ),
-                step_name,
-            )
+            return merge_minutes(self._tallies_between(pipeline, from_us, to_us), step_name)
 
     def close(self) -> None:
         """Forget everything."""

@@ -30,7 +30,9 @@ OPERATIONS: Final = (
         handle=aggregate,
         summary="Count, add up, find means and quantiles",
         about="Any other parameter is one of the list of those records, and says which of them. "
-        "Records count by their weights; a record without a number in a field is in no figure of "
+        "Records count by their weights. Runs that were not kept, and their steps, are `tallied` "
+        "where their tallies know what is asked; else those kept stand for them, and the answer "
+        "`is_estimated`. A record without a number in a field is in no figure of "
         "that field, and `n` says how many are. An answer that is not `complete` is of the newest "
         "records alone: `next_cursor` goes on with the rest.",
         parameters=(

@@ -72,15 +72,25 @@ class Grouping:
         self._budget = budget
         self._clock = clock
         self._texts: dict[int, str] = {}
+        self._tallied: dict[int, str] = {}
 
-    def count(self, plan: AggregatePlan, now_us: int, open_with_run: OpenWithRun) -> Counted:
+    def count(
+        self,
+        plan: AggregatePlan,
+        now_us: int,
+        open_with_run: OpenWithRun,
+        tallied: dict[int, str],
+    ) -> Counted:
         """The groups of the records that meet *plan*.
 
         Args:
             plan: the question.
             now_us: the moment `abandoned` is judged by.
             open_with_run: opens records whose fields no column holds.
+            tallied: the pipelines whose other runs are counted from tallies, by their numbers:
+                theirs count once each.
         """
+        self._tallied = tallied
         shape = plan.shape
         compiled = self._listing.compile(shape.scope, plan.rows.where, now_us)
         by = [_find_column(field, shape.scope, now_us) for field in shape.by]
@@ -176,6 +186,7 @@ class Grouping:
         self, plan: AggregatePlan, compiled: Compiled, now_us: int, open_with_run: OpenWithRun
     ) -> Counted:
         shape = plan.shape
+        tallied = frozenset(self._tallied.values())
         rest = AllOf() if compiled.rest is None else compiled.rest
         groups = Groups(shape)
         opened = Meter(self._budget.opened_rows, self._budget.duration_s, self._clock)
@@ -188,7 +199,7 @@ class Grouping:
                 batch = rows[place : place + _OPENED_BATCH]
                 seqs = [row.seq for row in batch]
                 for record, run in open_with_run(shape.scope, seqs, rest, now_us):
-                    count_record(groups, record, run, now_us)
+                    count_record(groups, record, run, now_us, tallied=tallied)
                 if meter is not opened:
                     opened.spend(len(batch))
                 if not opened.left and place + len(batch) < len(rows):
@@ -200,12 +211,13 @@ class Grouping:
 
     def _weight(self, scope: Scope) -> ColumnElement[Any]:
         """How many records one stands for; a constant where no run is joined just for that."""
+        is_tallied = runs.c.pipeline.in_(self._tallied)
+        weight = case((is_tallied, 1.0), else_=runs.c.weight) if self._tallied else runs.c.weight
         if scope == "run":
-            return runs.c.weight
-        lightest, heaviest = self._connection.execute(
-            select(func.min(runs.c.weight), func.max(runs.c.weight))
-        ).one()
-        return literal(1.0) if lightest == heaviest == 1.0 else runs.c.weight
+            return weight
+        weights = select(func.min(runs.c.weight), func.max(runs.c.weight)).where(~is_tallied)
+        lightest, heaviest = self._connection.execute(weights).one()
+        return literal(1.0) if {lightest, heaviest} <= {1.0, None} else weight
 
     def _meter(self, *, has_json: bool) -> Meter:
         budget = self._budget

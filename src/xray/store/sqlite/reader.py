@@ -28,7 +28,8 @@ from xray.model.tallies import MinuteTally, merge_minutes
 from xray.query.aggregate import AggregatePlan
 from xray.query.evaluate import Record, meets, scopes_named
 from xray.query.plan import Condition, Plan, Position, Scope
-from xray.store.aggregating import Counted, count_decisions
+from xray.query.tallied import count_tallies, find_range, is_covered
+from xray.store.aggregating import MAX_TALLIES, Counted, count_decisions, find_span_us
 from xray.store.folding import RunFold, sample_rejections, shorten_output
 from xray.store.paging import (
     BEHIND_ALL,
@@ -53,7 +54,7 @@ from xray.store.sqlite.listing import Listing, raw_id
 from xray.store.sqlite.postings import find_steps
 from xray.store.sqlite.rosters import are_few, count_named, is_named, load_roster
 from xray.store.sqlite.rows import id_text
-from xray.store.sqlite.tallies import load_tallies
+from xray.store.sqlite.tallies import are_at_most, load_tallies, number_tallied
 
 _POOL_SIZE: Final = 4
 _POOL_OVERFLOW: Final = 12
@@ -208,8 +209,26 @@ class Snapshot:
         """Figures of groups of the records that meet *plan*."""
         if plan.shape.scope == "decision":
             return count_decisions(plan, self._search_decisions(plan.rows))
+        now_us = plan.rows.now_us or self._now_us()
         grouping = Grouping(self._connection, self._listing, self._budget, self._clock)
-        return grouping.count(plan, plan.rows.now_us or self._now_us(), self._open_with_run)
+        tallied = self._tallied_pipelines(plan)
+        counted = grouping.count(plan, now_us, self._open_with_run, tallied)
+        if tallied:
+            span_us = find_span_us(plan, counted.end)
+            pipeline = find_range(plan).pipeline
+            facts = load_tallies(self._driver, self._decompressor, pipeline, *span_us)
+            count_tallies(plan, now_us, counted.groups, facts)
+        return counted
+
+    def _tallied_pipelines(self, plan: AggregatePlan) -> dict[int, str]:
+        """The pipelines whose runs are counted from tallies where they were not kept."""
+        if not is_covered(plan):
+            return {}
+        asked = find_range(plan)
+        is_bounded = are_at_most(
+            self._driver, MAX_TALLIES, asked.pipeline, asked.from_us, asked.to_us
+        )
+        return number_tallied(self._driver) if is_bounded else {}
 
     def _open_with_run(
         self, scope: Scope, seqs: Sequence[int], rest: Condition, now_us: int

@@ -41,6 +41,28 @@ def put_tally(
     )
 
 
+def number_tallied(connection: sqlite3.Connection) -> dict[int, str]:
+    """The pipelines that have tallies, by their numbers."""
+    query = (
+        "select id, text from dim where kind = ? and exists"
+        " (select 1 from tallies where tallies.pipeline = dim.id)"
+    )
+    return dict(connection.execute(query, (PIPELINE,)).fetchall())
+
+
+def are_at_most(
+    connection: sqlite3.Connection,
+    limit: int,
+    pipeline: str | None,
+    from_us: int,
+    to_us: int | None,
+) -> bool:
+    """Whether there are no more than *limit* tallies of those minutes."""
+    where, values = _spell_bounds(pipeline, from_us, to_us)
+    query = f"select count(*) from (select 1 from tallies where {where} limit ?)"  # noqa: S608
+    return int(connection.execute(query, (*values, limit + 1)).fetchone()[0]) <= limit
+
+
 def load_tallies(
     connection: sqlite3.Connection,
     decompressor: Decompressor,
@@ -53,10 +75,18 @@ def load_tallies(
     Args:
         pipeline: the only pipeline that is wanted; all when absent.
     """
-    bounds: tuple[object, ...] = (from_us, _END_OF_TIME_US if to_us is None else to_us)
-    query = "select data from tallies where minute >= ? and minute < ?"
-    if pipeline is not None:
-        query += " and pipeline = (select id from dim where kind = ? and text = ?)"
-        bounds = (*bounds, PIPELINE, pipeline)
-    for (data,) in connection.execute(f"{query} order by seq", bounds):
+    where, values = _spell_bounds(pipeline, from_us, to_us)
+    query = f"select data from tallies where {where} order by seq"  # noqa: S608
+    for (data,) in connection.execute(query, values):
         yield _decode(unpack(data, decompressor))
+
+
+def _spell_bounds(
+    pipeline: str | None, from_us: int, to_us: int | None
+) -> tuple[str, tuple[object, ...]]:
+    where = "minute >= ? and minute < ?"
+    values = (from_us, _END_OF_TIME_US if to_us is None else to_us)
+    if pipeline is None:
+        return where, values
+    named = "pipeline = (select id from dim where kind = ? and text = ?)"
+    return f"{where} and {named}", (*values, PIPELINE, pipeline)
