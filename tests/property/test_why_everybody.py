@@ -133,7 +133,11 @@ def gist(why: Why) -> object:
         why.outcome,
         why.certainty,
         why.decided_at,
-        [(stop.name, stop.attempt, stop.kind, stop.certainty, stop.reason) for stop in why.journey],
+        [
+            (stop.name, stop.attempt, stop.kind, stop.certainty, stop.reason, stop.rank)
+            + ((stop.cut.rank, stop.cut.last_kept_rank) if stop.cut else ())
+            for stop in why.journey
+        ],
         [
             (link.origin.candidate_id, link.step_name, link.brought, link.selected, link.depth)
             for link in why.provenance
