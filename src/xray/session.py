@@ -233,8 +233,12 @@ class _NowhereSink:
         """Count nothing."""
 
 
+# Made once: it must be there where making one fails.
+_NO_SETTINGS: Final = CaptureSettings()
+
+
 def _nothing_of(pipeline: str, renew: Callable[[], Run] | None = None) -> NoopRun:
-    return NoopRun(pipeline, _NowhereSink(), CaptureSettings(), renew=renew)
+    return NoopRun(pipeline, _NowhereSink(), _NO_SETTINGS, renew=renew)
 
 
 def _find_sampling(settings: ClientSettings) -> Sampling | None:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, Final, TypeGuard
 
 from xray.model.arrays import read_array_scalar, spell_array_time
+from xray.model.interruptions import is_interruption
 from xray.model.kinds import is_a, is_one_of, read_loaded
 from xray.model.vocabulary import Operator, parse_operator
 
@@ -52,7 +53,10 @@ def meets(observed: Any, op: str, limit: Any) -> bool:
         return False
     try:
         return bool(_COMPARE[known](observed, limit))
-    except Exception:  # noqa: BLE001  (types that do not compare are not a failure of the pipeline)
+    except Exception as error:
+        # Types that do not compare are no failure of the pipeline's.
+        if is_interruption(error):
+            raise
         return False
 
 

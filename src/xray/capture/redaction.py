@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from xray.model.interruptions import is_interruption
 from xray.model.kinds import is_a
 from xray.model.values import MARK
 
@@ -132,7 +133,10 @@ class Redactor:
             return value
         try:
             return self.hook(key, value)
-        except Exception:  # noqa: BLE001  (a broken hook must not let the value through)
+        except Exception as error:
+            if is_interruption(error):
+                raise
+            # A broken hook must not let the value through.
             return REDACTED
 
     def _judge(self, key: str) -> bool:

@@ -16,12 +16,13 @@ from xray.delivery.forks import hold_forks
 from xray.delivery.losses import DeliveryStats, FlushResult, Ledger, Volume
 from xray.delivery.notices import attempt
 from xray.delivery.queue import count_decisions
-from xray.delivery.road import Road
+from xray.delivery.road import Road, is_interpreter_ending
 from xray.delivery.settings import DeliverySettings
 from xray.delivery.spool.spool import Spool
 from xray.errors import XRayDeliveryError
 from xray.model.facts import Fact
 from xray.model.forking import call_at_fork
+from xray.model.interruptions import is_interruption
 from xray.wire.codec import encode_fact
 
 TransportFactory = Callable[[DeliverySettings], Transport]
@@ -84,7 +85,9 @@ class Delivery:
             return
         try:
             encoded = encode_fact(fact)
-        except Exception:  # noqa: BLE001  (the pipeline must not fail for what it records)
+        except Exception as error:
+            if is_interruption(error):
+                raise
             road.ledger.turn_away("unencodable", Volume(1, decisions))
             return
         road.put(encoded, decisions, may_wait=not _exit.has_begun)
@@ -184,6 +187,9 @@ class Delivery:
             # could adopt that.
             self.leave_parent_behind()
         _deliver_at_worker_exit()
+        if is_interpreter_ending():
+            # What is loaded by an exit hook is called by none any more.
+            _exit.begin(self.settings.exit_budget_s)
         _living.add(self)
         ledger = Ledger()
         return Road(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,8 +24,17 @@ class _ForkGate:
     """Held while something is imported, and while the process forks."""
 
     def __init__(self) -> None:
+        self._renew()
+
+    def _renew(self) -> None:
         self.lock = threading.RLock()
         self._forking_thread = 0
+        self._pid = os.getpid()
+
+    def renew_if_forked(self) -> None:
+        """Begin anew in a child that was forked where Python did not see it."""
+        if os.getpid() != self._pid:
+            self._renew()
 
     def before_fork(self) -> None:
         if self.lock.acquire(timeout=_MAX_FORK_DELAY_S):
@@ -36,8 +46,7 @@ class _ForkGate:
             self.lock.release()
 
     def after_fork_in_child(self) -> None:
-        self.lock = threading.RLock()
-        self._forking_thread = 0
+        self._renew()
 
 
 _gate: Final = _ForkGate()
@@ -56,5 +65,6 @@ def hold_forks() -> Iterator[None]:
     A child inherits the lock of a module that another thread was importing, and not the thread
     that would release it.
     """
+    _gate.renew_if_forked()
     with _gate.lock:
         yield

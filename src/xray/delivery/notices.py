@@ -24,12 +24,17 @@ class Notices:
 
     def warn(self, kind: str, text: str, *args: object) -> None:
         """Log *text* unless one of its *kind* was logged within the last minute."""
-        now_s = self._clock.monotonic_s()
-        last_s = self._last_s.get(kind)
-        if last_s is not None and now_s - last_s < _INTERVAL_S:
-            return
-        self._last_s[kind] = now_s
-        logger.warning(text, *args)
+        try:
+            now_s = self._clock.monotonic_s()
+            last_s = self._last_s.get(kind)
+            if last_s is not None and now_s - last_s < _INTERVAL_S:
+                return
+            self._last_s[kind] = now_s
+            logger.warning(text, *args)
+        except Exception as error:
+            # A broken log handler of the host is not ours to report.
+            if is_interruption(error):
+                raise
 
 
 def attempt(what: str, work: Callable[[], object]) -> None:

@@ -20,12 +20,18 @@ from xray.delivery.reports import Reporter, note_loss
 from xray.delivery.sender import NOTHING_TO_DO_S, Sender
 from xray.delivery.settings import DeliverySettings
 from xray.delivery.writer import Writer
+from xray.model.interruptions import is_interruption
 
 _JOIN_S: Final = 0.2
 _LOOK_S: Final = 0.02
 _BOUNDLESS: Final = sys.maxsize
 # So many facts never wait while the writer lives, unless the pipeline is faster than any writer.
 _SUSPICIOUS_LENGTH: Final = 256
+
+
+def is_interpreter_ending() -> bool:
+    """Whether the program is over, and only exit hooks, finalisers and late threads still run."""
+    return not threading.main_thread().is_alive()
 
 
 class Road:
@@ -81,8 +87,9 @@ class Road:
                 if thread is None or not thread.is_alive():
                     self._threads[name] = self._launch(name, work)
         except RuntimeError:
-            # The interpreter is ending, or the system has no thread left.
-            self._notices.warn("threads", "X-Ray: no thread could be started.")
+            # At the end of the interpreter nobody can, and whoever records does the work himself.
+            if not is_interpreter_ending():
+                self._notices.warn("threads", "X-Ray: no thread could be started.")
         finally:
             self._start_turn.release()
 
@@ -91,12 +98,12 @@ class Road:
             ident = threading.get_ident()
             self._own_idents.add(ident)
             try:
-                # One that ends is replaced by whoever notices.
-                attempt(name, work)
+                work()
             finally:
                 self._own_idents.discard(ident)
 
-        thread = threading.Thread(target=run, name=name, daemon=True)
+        # One that ends is replaced by whoever notices.
+        thread = threading.Thread(target=attempt, args=(name, run), name=name, daemon=True)
         thread.start()
         return thread
 
@@ -161,7 +168,10 @@ class Road:
                 self.report_losses()
             if self._writer.run_once():
                 self._wake_sender.set()
-        except Exception as error:  # noqa: BLE001  (the thread must outlive what it meets)
+        except Exception as error:
+            # A thread must outlive what it meets; a caller that drains may be interrupted.
+            if is_interruption(error):
+                raise
             self._notices.warn("writer", "X-Ray: the writer met %s.", type(error).__name__)
         finally:
             self._writer_turn.release()
@@ -183,7 +193,9 @@ class Road:
             return _LOOK_S
         try:
             return self.sender.run_once(within_s)
-        except Exception as error:  # noqa: BLE001  (the thread must outlive what it meets)
+        except Exception as error:
+            if is_interruption(error):
+                raise
             self._notices.warn("sender", "X-Ray: the sender met %s.", type(error).__name__)
             return self.settings.first_backoff_s
         finally:

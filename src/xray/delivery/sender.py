@@ -16,6 +16,7 @@ from xray.delivery.queue import Parcel, measure_parcels
 from xray.delivery.reports import lose_parcels, note_loss
 from xray.delivery.settings import DeliverySettings
 from xray.model.facts import Refusal
+from xray.model.interruptions import is_interruption
 from xray.wire.address import without_password
 from xray.wire.codec import MSGPACK, name_encoded
 
@@ -171,7 +172,10 @@ class Sender:
         except TransportError as error:
             ruling = Ruling.PARK if error.is_lasting else Ruling.KEEP
             return Judgement(ruling, error.problem)
-        except Exception as error:  # noqa: BLE001  (whatever a transport does, records are kept)
+        except Exception as error:
+            if is_interruption(error):
+                raise
+            # Whatever a transport does, records are kept.
             return Judgement(Ruling.KEEP, type(error).__name__)
         return judge(answer, batch, self._clock.wall_us())
 

@@ -186,11 +186,18 @@ class Books:
     def _ensure_thread(self) -> None:
         if self._thread is not None or self._has_ended:
             return
-        thread = threading.Thread(target=self._run, name="xray-tallies", daemon=True)
+        thread = threading.Thread(target=self._live, name="xray-tallies", daemon=True)
         # At the end of the interpreter none can be started; what is added then is sent at once.
         with suppress(RuntimeError):
             thread.start()
             self._thread = thread
+
+    def _live(self) -> None:
+        with guarded("Books.run"):
+            self._run()
+            return
+        # Whoever adds something next starts another.
+        self._thread = None
 
     def _run(self) -> None:
         while True:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from msgspec.structs import replace
 
-from xray.capture.guard import caught, warn
+from xray.capture.guard import caught, guarded, warn
 from xray.capture.sink import AnsweringSink, Sink
 from xray.errors import NotFoundError
 from xray.model.facts import Fact, RunFinished, RunStarted, StepFinished, StepRows
@@ -264,12 +264,13 @@ class Sieve:
 
     def __del__(self) -> None:
         # Nobody can end the run any more. A finaliser may interrupt anything, so it only notes it.
-        held = getattr(self, "_held", None)
-        if not held or os.getpid() != self._pid:
-            return
-        self._sampling.room.give(self._held_bytes)
-        if not self._is_drawn:
-            self._sampling.books.forget_run(self, self._place, held)
+        with guarded("Sieve.del"):
+            held = getattr(self, "_held", None)
+            if not held or os.getpid() != self._pid:
+                return
+            self._sampling.room.give(self._held_bytes)
+            if not self._is_drawn:
+                self._sampling.books.forget_run(self, self._place, held)
 
     def _leave_parent_behind(self) -> None:
         """In a child: the parent decides about the run; what is added here is sent or counted."""

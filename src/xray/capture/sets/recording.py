@@ -130,14 +130,14 @@ class RecordingVerbs(ManyEntering):
         by: Any = None, part_of: Any = None,
     ) -> None:  # fmt: skip
         """Record that all these candidates go no further; arguments as for `decide`."""
-        if is_column(reason):
-            with guarded("Step.reject_many"):
+        with guarded("Step.reject_many"):
+            if is_column(reason):
                 kept = bytes(len(reason))
                 self.decide(ids, list(kept), reason=reason, scores=scores, origin=origin, by=by,
                             part_of=part_of)  # fmt: skip
-            return
-        kind = Kind(REJECTED, reason)
-        self._record_alike("reject_many", kind, ids, scores, origin, by, part_of)
+                return
+            kind = Kind(REJECTED, reason)
+            self._record_alike("reject_many", kind, ids, scores, origin, by, part_of)
 
     def select_many(
         self, ids: Any, *, scores: Any = None, origin: Any = None, by: Any = None,

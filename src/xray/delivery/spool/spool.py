@@ -30,6 +30,7 @@ from xray.delivery.spool.reading import LaneReader
 from xray.delivery.spool.room import drop_something, measure_excess
 from xray.delivery.spool.segments import Segment
 from xray.model.facts import RunPatched
+from xray.model.interruptions import is_interruption
 from xray.wire.codec import encode_fact
 
 _FIRST_RETRY_S: Final = 1.0
@@ -92,7 +93,10 @@ class Spool:
                 if self._settings.on_full == "wait" and self._keeps_anything:
                     return 0
                 self._memory.append(parcels)
-            except Exception as error:  # noqa: BLE001  (whatever a disk does, records are kept)
+            except Exception as error:
+                if is_interruption(error):
+                    raise
+                # Whatever a disk does, records are kept.
                 self._retreat(error)
                 self._memory.append(parcels)
             self._take_stock()
