@@ -194,6 +194,11 @@ class Draw:
             self._put(slot, Drawn(batch, place, row))
         self._spread(passed + count)
 
+    def let_go(self) -> None:
+        """Forget what was decided."""
+        self.sample.clear()
+        self._watched.clear()
+
     def _count_passed(self) -> int:
         passed = self._apart
         for combination in self._watched:

@@ -355,6 +355,9 @@ class DrawnStep(Step):
         # A thread that was past the test when the census ended may have kept a row since.
         self._enter_census(ledger)
         sealed = seal(ledger, evidence, self._rows.anonymous)
+        ledger.let_go()
+        for plain in (self._rejected, self._failed, self._accepted, self._selected):
+            plain.clear()
         if sealed.sampled_out:
             self._omit("sampled_out", sealed.sampled_out)
         return sealed

@@ -294,6 +294,19 @@ class Ledger:
         # One for each sample, so that it does not depend on how decisions of others come between.
         return Random(f"{self._seed}:{verdict}:{reason}").random  # noqa: S311  (not a secret)
 
+    def let_go(self) -> None:
+        """Forget every decision; what is known of them refers to itself in circles.
+
+        Left to the collector of garbage, large steps would add up until it comes round.
+        """
+        for draw in self.draws():
+            draw.let_go()
+        self.order.clear()
+        self.batches.clear()
+        self.census.clear()
+        self._combinations.clear()
+        self.nearest = Nearest()
+
     def draws(self) -> list[Draw]:
         """Every verdict and reason that was entered."""
         return [draw for draws in self._draws for draw in draws.values()]

@@ -192,7 +192,8 @@ def read_ids(given: Any, key: str | None = None) -> Ids:
         items = named if all(type(name) is str for name in named) else items
     if all(type(item) is str for item in items):
         texts: list[str] = items
-        if _are_short(texts) and "".join(texts).isascii():
+        portions = (texts[at : at + _PORTION] for at in range(0, len(texts), _PORTION))
+        if _are_short(texts) and all("".join(portion).isascii() for portion in portions):
             return TextIds(texts)
     return TextIds([identify(item, key) or "" for item in items])
 
