@@ -38,7 +38,7 @@ def test_every_step_of_every_hash_is_found_after_any_merges(
     for commit in commits:
         entries = [(hashed, base + step) for hashed, step in commit]
         base += 5  # commits overlap: a late chunk names an older step
-        postings.add(entries)
+        postings.add([(step, [hashed]) for hashed, step in entries])
         while postings.merge_due():
             pass
         for hashed, step in entries:
@@ -55,7 +55,7 @@ def test_many_commits_leave_few_segments_and_reach_the_upper_levels(window_bits:
     expected: defaultdict[str, list[int]] = defaultdict(list)
     for step in range(2000):
         names = {f"c{step % 7}", f"c{step % 501}", f"only{step}"}
-        postings.add([(hash64(name), step) for name in names])
+        postings.add([(step, [hash64(name) for name in names])])
         for name in names:
             expected[name].append(step)
         postings.merge_due()

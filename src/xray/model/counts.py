@@ -45,7 +45,6 @@ class StepSummary(Struct, frozen=True, kw_only=True):
     """What follows from a step's fact without looking at any other step.
 
     Args:
-        rows: the decisions with detail, one a candidate, in first-recorded order.
         counts: distinct candidates by verdict.
         reasons: rejected candidates by reason.
         selected: ids of the selected, in rank order.
@@ -54,7 +53,6 @@ class StepSummary(Struct, frozen=True, kw_only=True):
         declared_output_count: set by hand or by `stats.output_count`.
     """
 
-    rows: list[DecisionRow]
     counts: Counts
     reasons: dict[str, int]
     origins: list[OriginTotal]
@@ -300,9 +298,13 @@ def missing_requirements(fact: StepFinished, tally: Tally, has_counts: bool) -> 
 
 def summarize_step(fact: StepFinished) -> StepSummary:
     """Counts, rate, choice and gaps of one step."""
-    rows, redecided = resolve_rows(fact.rows)
-    tally = tally_rows(rows, redecided) if fact.tally is None else fact.tally
-    census = tally.decided if fact.tally is None else _count_decided(rows)
+    if fact.tally is None:
+        rows, redecided = resolve_rows(fact.rows)
+        tally = tally_rows(rows, redecided)
+        census = tally.decided
+    else:
+        rows, tally = fact.rows, fact.tally
+        census = _count_decided(rows)
     stats = open_map(fact.stats)
     declared_in = _declared(fact.input_count, stats.get("input_count"))
     declared_out = _declared(fact.output_count, stats.get("output_count"))
@@ -312,7 +314,6 @@ def summarize_step(fact: StepFinished) -> StepSummary:
     has_counts = declared_in is not None and declared_out is not None
     counted_in, counted_out = _counted(fact, tally)
     return StepSummary(
-        rows=rows,
         counts=Counts(
             rejected=tally.rejected,
             accepted=tally.accepted,
@@ -347,15 +348,16 @@ def summarize_step(fact: StepFinished) -> StepSummary:
 
 
 def _count_decided(rows: Sequence[DecisionRow]) -> int:
-    return len(rows) - sum([row.verdict == EVIDENCE for row in rows])
+    return len({(row.by, row.candidate_id) for row in rows if row.verdict != EVIDENCE})
 
 
 def _choose(fact: StepFinished, rows: Sequence[DecisionRow]) -> list[DecisionRow]:
     """The selected of a step: its own, else those that only illustrate."""
-    for reservoir in fact.reservoirs:
-        if reservoir.verdict == SELECTED:
-            rows = [*rows, *reservoir.rows]
-    return select_rows(rows) or (select_rows(resolve_rows(fact.logged)[0]) if fact.logged else [])
+    own = select_rows(rows)
+    if own and rows is fact.rows:
+        own = select_rows(resolve_rows(rows)[0])
+    drawn = [row for taken in fact.reservoirs if taken.verdict == SELECTED for row in taken.rows]
+    return select_rows([*own, *drawn]) or select_rows(resolve_rows(fact.logged)[0])
 
 
 def select_rows(rows: Iterable[DecisionRow]) -> list[DecisionRow]:

@@ -12,7 +12,7 @@ from xray.errors import NotFoundError
 from xray.forensics.evidence import load_evidence
 from xray.forensics.why import explain
 from xray.model.answers import Why
-from xray.model.counts import StepSummary, summarize_step
+from xray.model.counts import StepSummary, resolve_rows, summarize_step
 from xray.model.decisions import open_decision, weigh_rows
 from xray.model.facts import (
     Fact,
@@ -176,7 +176,7 @@ class MemorySink:
             open_decision(
                 row, step_id=step.step_id, run_id=step.run_id, weight=weight, is_logged=is_logged
             )
-            for row, weight, is_logged in weigh_rows(step, summarize_step(step).rows)
+            for row, weight, is_logged in weigh_rows(step, resolve_rows(step.rows)[0])
         ]
 
     def roster(self, name: str) -> list[RosterGroup]:

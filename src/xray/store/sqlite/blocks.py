@@ -261,6 +261,25 @@ class Block:
         """Every row, as it was sent."""
         return list(self._rows(slice(None)))
 
+    def outlines(self) -> list[DecisionRow]:
+        """Every row without what only the body tells."""
+        head, everything = self.head, slice(None)
+        return list(
+            map(
+                DecisionRow,
+                head.verdicts,
+                head.ids,
+                repeat(None),
+                repeat(NIL),
+                _part(head.scores, everything),
+                repeat(None),
+                _part(head.ranks, everything),
+                repeat(None),
+                repeat(None),
+                _part(head.by, everything),
+            )
+        )
+
     def row(self, index: int) -> DecisionRow:
         """The row at *index*."""
         return next(self._rows(slice(index, index + 1)))
@@ -327,12 +346,15 @@ def _part(column: list[Any] | None, wanted: slice, absent: object = None) -> Ite
     return repeat(absent) if column is None else column[wanted]
 
 
-def restore_rows(fact: StepFinished, blocks: Iterable[Block]) -> StepFinished:
+def restore_rows(
+    fact: StepFinished, blocks: Iterable[Block], *, outlined: bool = False
+) -> StepFinished:
     """*fact* with the rows, reservoirs and logged rows that were put into *blocks*.
 
     Args:
         fact: a step without rows.
         blocks: its blocks in chunk order.
+        outlined: leave out of its census what only the bodies tell.
     """
     rows: list[DecisionRow] = []
     reservoirs: list[Reservoir] = []
@@ -343,7 +365,7 @@ def restore_rows(fact: StepFinished, blocks: Iterable[Block]) -> StepFinished:
             reservoirs += drawn
             logged += shown
         else:
-            rows += block.rows()
+            rows += block.outlines() if outlined else block.rows()
     return msgspec.structs.replace(fact, rows=rows, reservoirs=reservoirs, logged=logged)
 
 

@@ -128,7 +128,6 @@ def open_body(body: StepBody, named: int | None = None) -> Step:
     """
     reasons = {**body.summary.reasons, **dict.fromkeys(body.shown_reasons, 0)}
     summary = StepSummary(
-        rows=[],
         stats=open_map(body.fact.stats),
         **dict(zip(_SUMMARY_FIELDS, _read_summary(body.summary), strict=True)),
     )

@@ -12,7 +12,7 @@ import sqlite3
 import sys
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Final
 
 _STEP_BITS: Final = 16
@@ -39,16 +39,16 @@ class Postings:
         self._fanout = fanout
         self._window_bits = window_bits
 
-    def add(self, entries: Sequence[tuple[int, int]]) -> None:
-        """Add (64-bit hash, step) pairs as one segment a window."""
-        bits = self._window_bits
-        for window in {step >> bits for _, step in entries}:
-            distinct = {
-                hashed >> _HASH_SHIFT << _STEP_BITS | step & _STEP_MASK
-                for hashed, step in entries
-                if step >> bits == window
-            }
-            self._write(window, 0, array("Q", sorted(distinct)))
+    def add(self, occurrences: Iterable[tuple[int, Iterable[int]]]) -> None:
+        """Add steps with the 64-bit hashes of their candidates, as one segment a window."""
+        windows: dict[int, set[int]] = {}
+        for step, hashes in occurrences:
+            low = step & _STEP_MASK
+            entries = windows.setdefault(step >> self._window_bits, set())
+            entries.update([hashed >> _HASH_SHIFT << _STEP_BITS | low for hashed in hashes])
+        for window, entries in windows.items():
+            if entries:
+                self._write(window, 0, array("Q", sorted(entries)))
 
     def _write(self, window: int, level: int, entries: array[int]) -> None:
         bits = min(_PART_BITS, max(0, (len(entries) // _PART_ENTRIES).bit_length()))

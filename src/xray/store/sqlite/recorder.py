@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from itertools import repeat
 from typing import Any, Final
 
 from msgspec import Struct
@@ -133,8 +132,9 @@ class Recorder:
         self._drafts: list[BlockDraft] = []
         self._block_counts: dict[int, int] = {}
         self._chunks: dict[int, set[int]] = {}
-        self._entries: list[tuple[int, int]] = []
+        self._candidates: list[tuple[int, Sequence[int]]] = []
         self._incomplete: set[int] = set()
+        self._uncounted: dict[int, tuple[int, StepFinished]] = {}
         self._arrived: list[tuple[bytes]] = []
 
     def record(self, batches: Sequence[Submitted]) -> list[Receipt]:
@@ -254,7 +254,10 @@ class Recorder:
             if self._chunks_of(seq):
                 self._incomplete.add(seq)
         self._steps[fact.step_id] = seq
-        self._put_step(seq, run.seq, fact, summarize_step(fact))
+        if seq in self._incomplete:
+            self._uncounted[seq] = (run.seq, fact)
+        else:
+            self._put_step(seq, run.seq, fact, summarize_step(fact))
         self._put_blocks(seq, 0, fact.rows)
         drawn = [row for reservoir in fact.reservoirs for row in reservoir.rows]
         extras = [*drawn, *fact.logged]
@@ -320,8 +323,7 @@ class Recorder:
         else:
             for part, start in enumerate(range(0, len(rows), MAX_ROWS)):
                 self._put_block(seq, chunk, part, rows[start : start + MAX_ROWS])
-        hashes = hash_all([row.candidate_id for row in rows])
-        self._entries.extend(zip(hashes, repeat(seq)))
+        self._candidates.append((seq, hash_all([row.candidate_id for row in rows])))
 
     def _put_block(
         self,
@@ -369,7 +371,7 @@ class Recorder:
             early = [(id_bytes(step_id), seq) for step_id, seq in self._new_early.items()]
             execute_many("insert into early_steps (step_id, seq) values (?, ?)", early)
         execute_many("delete from early_steps where step_id = ?", self._arrived)
-        self._postings.add(self._entries)
+        self._postings.add(self._candidates)
         if self._incomplete:
             self._count_again(sorted(self._incomplete))
 
@@ -387,11 +389,14 @@ class Recorder:
         self._step_rows.clear()
         self._bodies.clear()
         for seq in seqs:
-            run, data = self._connection.execute(
-                "select run, data from steps join step_bodies using (seq) where seq = ?", (seq,)
-            ).fetchone()
-            body = decode_step(unpack(data, self._decompressor))
+            run, fact = self._uncounted.get(seq) or self._load_step(seq)
             blocks = load_blocks(self._connection, seq, self._decompressor)
-            fact = restore_rows(body.fact, blocks)
-            self._put_step(seq, run, fact, summarize_step(fact))
+            whole = restore_rows(fact, blocks, outlined=fact.tally is not None)
+            self._put_step(seq, run, whole, summarize_step(whole))
         self._write_steps()
+
+    def _load_step(self, seq: int) -> tuple[int, StepFinished]:
+        run, data = self._connection.execute(
+            "select run, data from steps join step_bodies using (seq) where seq = ?", (seq,)
+        ).fetchone()
+        return run, decode_step(unpack(data, self._decompressor)).fact
