@@ -22,6 +22,7 @@ from bench.report import Figure, run_benchmark
 from xray import Step, XRay, rule
 
 _ROWS = 100_000
+_LONG = 1_000_000
 _MANY = 2_000_000
 _KEPT = 0.5
 
@@ -35,12 +36,14 @@ def measure(is_quick: bool) -> Sequence[Figure]:
     random = np.random.default_rng(7)
     keep = random.random(_ROWS) < _KEPT
     numbers = np.arange(_ROWS) + 1_000_000
+    shuffled = random.permutation(numbers)
     texts = np.array([f"prod_{number}" for number in range(_ROWS)])
     listed, mask = texts.tolist(), keep.tolist()
     figures: list[Figure] = []
     for name, work, budget in (
         ("int64 ids", lambda step: step.decide(numbers, keep, reason="dear"), 8.0),
         ("string ids", lambda step: step.decide(texts, keep, reason="dear"), 16.0),
+        ("int64 ids out of order", lambda step: step.decide(shuffled, keep, reason="dear"), None),
         ("a list of ids", lambda step: step.decide(listed, mask, reason="dear"), None),
     ):
         call_ns, step_ns = _time_verb(client, work, repeats)
@@ -48,6 +51,7 @@ def measure(is_quick: bool) -> Sequence[Figure]:
             Figure(f"decide, {name}, the call, a row", call_ns, budget, unit="ns"),
             Figure(f"decide, {name}, with the end of the step, a row", step_ns, budget, unit="ns"),
         ]
+    figures += _time_long(client, random, repeats)
     figures += _time_acting(client, random, repeats)
     figures.append(Figure("an empty call, for scale", _time_empty_calls(repeats), unit="ns"))
     rows = _MANY // 10 if is_quick else _MANY
@@ -55,7 +59,23 @@ def measure(is_quick: bool) -> Sequence[Figure]:
     return figures
 
 
-def _time_verb(client: XRay, work: Work, repeats: int) -> tuple[float, float]:
+def _time_long(client: XRay, random: Any, repeats: int) -> list[Figure]:
+    """What a row costs where the census and the draws, which each step has, are shared by many."""
+    keep = random.random(_LONG) < _KEPT
+    numbers = np.arange(_LONG)
+    texts = np.array([f"prod_{number}" for number in range(_LONG)])
+    works: list[tuple[str, Work]] = [
+        ("int64 ids", lambda step: step.decide(numbers, keep, reason="dear")),
+        ("string ids", lambda step: step.decide(texts, keep, reason="dear")),
+    ]
+    return [
+        Figure(f"decide of {_LONG:,} rows, {name}, the call, a row",
+               _time_verb(client, work, repeats, _LONG)[0], unit="ns")
+        for name, work in works
+    ]  # fmt: skip
+
+
+def _time_verb(client: XRay, work: Work, repeats: int, rows: int = _ROWS) -> tuple[float, float]:
     """Nanoseconds a row of the call, and of the call with the end of its step; medians."""
     calls: list[float] = []
     steps: list[float] = []
@@ -68,8 +88,8 @@ def _time_verb(client: XRay, work: Work, repeats: int) -> tuple[float, float]:
                 called = time.thread_time_ns()
             ended = time.thread_time_ns()
         if repeat:  # the first round warms up
-            calls.append((called - start) / _ROWS)
-            steps.append((ended - start) / _ROWS)
+            calls.append((called - start) / rows)
+            steps.append((ended - start) / rows)
     return median(calls), median(steps)
 
 
