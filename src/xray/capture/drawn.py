@@ -69,7 +69,8 @@ class DrawnStep(Step):
         """Record that a candidate goes no further."""
         try:
             if (
-                origin is by is None
+                origin is None
+                and by is None
                 and type(candidate_id) is str
                 and candidate_id
                 and (
@@ -78,7 +79,7 @@ class DrawnStep(Step):
                 )
                 and not self._pending_checks
             ):
-                plain = self._rejected if observed is limit is None else self._failed
+                plain = self._rejected if observed is None and limit is None else self._failed
                 try:
                     combination: Combination | None = plain[reason]
                 except KeyError:
@@ -128,7 +129,9 @@ class DrawnStep(Step):
         """Record that a candidate survives this step."""
         try:
             if (
-                origin is by is reason is None
+                origin is None
+                and by is None
+                and reason is None
                 and type(candidate_id) is str
                 and candidate_id
                 and not self._pending_checks
@@ -183,7 +186,9 @@ class DrawnStep(Step):
         """Record that a candidate is in the answer."""
         try:
             if (
-                origin is by is reason is None
+                origin is None
+                and by is None
+                and reason is None
                 and type(candidate_id) is str
                 and candidate_id
                 and not self._pending_checks

@@ -21,12 +21,14 @@ from xray.capture.nearest import Nearest
 from xray.capture.observations import Observations
 from xray.capture.sets.decisions import Decisions, find_places
 from xray.capture.standings import Entered
+from xray.model.bounds import CandidateId
 from xray.model.counts import MAX_REASONS, OTHER_REASON, reason_of
 from xray.model.facts import REJECTED, DecisionRow, OriginRef
-from xray.model.ids import MAX_CANDIDATE_ID_LENGTH, canonical_id
+from xray.model.ids import canonical_id
 from xray.model.vocabulary import UNNAMED_REASON
 
 _MAX_COMBINATIONS: Final = 65_536
+_Ids = list[CandidateId]
 
 encode_row: Final = msgspec.msgpack.Encoder().encode
 decode_row: Final = msgspec.msgpack.Decoder(DecisionRow).decode
@@ -335,6 +337,10 @@ def _same(row: bytes) -> bytes:
 def _clean(ids: list[Hashable]) -> list[Hashable]:
     """*ids* as they travel: well-formed text of bounded length."""
     texts = cast("list[str]", ids)
-    if "".join(texts).isascii() and max(map(len, texts), default=0) <= MAX_CANDIDATE_ID_LENGTH:
-        return ids
+    try:
+        if "".join(texts).isascii():
+            fitting: list[Hashable] = msgspec.convert(texts, _Ids)
+            return fitting
+    except msgspec.ValidationError:
+        pass  # One of them is too long.
     return [canonical_id(text) for text in texts]

@@ -221,12 +221,12 @@ class Settlement:
         self, late: dict[Hashable, Combination]
     ) -> list[tuple[Hashable, Combination]]:
         """Take the candidates entered more than once out, and find where each of them stands."""
-        singles = [*late, *chain.from_iterable(self._standing.values())]
+        parts = [late, *self._standing.values()]
         columns = [column.batch.ids for column in self._columns]
         # Ids made one by one are in memory as they are, and a table of them takes the least time.
-        if not columns and len(set(singles)) == len(singles):
+        if not columns and len(set[Hashable]().union(*parts)) == sum(map(len, parts)):
             return []
-        repeats = find_repeats(columns, singles)
+        repeats = find_repeats(columns, [*chain.from_iterable(parts)])
         if repeats is None:
             return []
         again: dict[Batch, list[int]] = {}
