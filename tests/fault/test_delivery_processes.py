@@ -255,44 +255,53 @@ if __name__ == "__main__":
     assert len(server.facts) == 30
 
 
-def test_a_flush_brings_dead_threads_back(server: FaultServer) -> None:
-    program = """
+KILL_THREADS = """
 record()
 delivery.flush(10)
-for thread in threading.enumerate():
-    if thread.name.startswith("xray-"):
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(
-            ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit)
-        )
-deadline = time.monotonic() + 10
-delivery_threads = lambda: [t for t in threading.enumerate() if t.name.startswith("xray-")]
-record()
-while len(delivery_threads()) == 2 and time.monotonic() < deadline:
-    record()
-    time.sleep(0.01)
-print(len(delivery_threads()) < 2, delivery.flush(10).is_complete, len(delivery_threads()))
+time.sleep(1.5)
+victims = [each for each in threading.enumerate() if each.name in NAMES]
+for victim in victims:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(victim.ident), ctypes.py_object(SystemExit)
+    )
+deadline = time.monotonic() + 30
 """
-    out, err, status = run(server, program)
-    assert (out, err, status) == ("True True 2\n", "", 0)
 
 
-def test_a_sender_that_dies_is_replaced_without_anybody_asking(server: FaultServer) -> None:
-    program = """
-record()
-delivery.flush(10)
-[sender] = [thread for thread in threading.enumerate() if thread.name == "xray-sender"]
-ctypes.pythonapi.PyThreadState_SetAsyncExc(
-    ctypes.c_ulong(sender.ident), ctypes.py_object(SystemExit)
-)
-deadline = time.monotonic() + 10
-while sender.is_alive() and time.monotonic() < deadline:
-    record()
+@pytest.mark.parametrize("name", ["xray-writer", "xray-sender"])
+def test_a_thread_that_dies_is_replaced_at_once_and_says_so(server: FaultServer, name: str) -> None:
+    program = f"""
+NAMES = [{name!r}]
+{KILL_THREADS}
+while victims[0].is_alive() and time.monotonic() < deadline:
+    delivery._road()._wake_sender.set()
     time.sleep(0.01)
+[successor] = [each for each in threading.enumerate() if each.name in NAMES]
+print(len(victims), successor in victims)
+record()
 while delivery.stats().pending.records and time.monotonic() < deadline:
     time.sleep(0.01)
-print(sender.is_alive(), delivery.stats().pending.records)
+print(delivery.stats().pending.records)
 """
-    assert run(server, program) == ("False 0\n", "", 0)
+    out, err, status = run(server, program)
+    assert (out, status) == ("1 False\n0\n", 0)
+    assert err == f"X-Ray: {name} ended and is replaced.\n"
+
+
+def test_threads_that_die_at_birth_are_not_replaced_for_ever(server: FaultServer) -> None:
+    program = """
+from xray.delivery.road import Road
+starts = []
+def die(self):
+    starts.append(threading.current_thread().name)
+    raise SystemExit
+Road._write = Road._send = die
+record(3)
+print(len(starts) < 20, delivery.flush(10).is_complete)
+"""
+    out, _, status = run(server, program)
+    assert (out, status) == ("True True\n", 0)
+    assert len(server.facts) == 3
 
 
 def test_a_flush_works_where_no_thread_can_be_started(server: FaultServer) -> None:

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from msgspec.structs import replace
@@ -24,6 +25,7 @@ from xray.model.interruptions import is_interruption
 
 _JOIN_S: Final = 0.2
 _LOOK_S: Final = 0.02
+_SHORT_LIFE_S: Final = 1.0
 _BOUNDLESS: Final = sys.maxsize
 # So many facts never wait while the writer lives, unless the pipeline is faster than any writer.
 _SUSPICIOUS_LENGTH: Final = 256
@@ -94,6 +96,8 @@ class Road:
             self._start_turn.release()
 
     def _launch(self, name: str, work: Callable[[], None]) -> threading.Thread:
+        began_s = time.monotonic()
+
         def run() -> None:
             ident = threading.get_ident()
             self._own_idents.add(ident)
@@ -101,11 +105,24 @@ class Road:
                 work()
             finally:
                 self._own_idents.discard(ident)
+                self._replace(name, work, time.monotonic() - began_s)
 
-        # One that ends is replaced by whoever notices.
         thread = threading.Thread(target=attempt, args=(name, run), name=name, daemon=True)
         thread.start()
         return thread
+
+    def _replace(self, name: str, work: Callable[[], None], lived_s: float) -> None:
+        """Start a thread in place of the one that ends here though nobody stopped it.
+
+        One that ended at once would do so again: it is left to whoever records next.
+        """
+        if self._is_stopping or is_interpreter_ending():
+            return
+        self._notices.warn(name, "X-Ray: %s ended and is replaced.", name)
+        if lived_s >= _SHORT_LIFE_S:
+            # Where none can be started, callers that wait do the work.
+            with suppress(RuntimeError):
+                self._threads[name] = self._launch(name, work)
 
     def revive_if_suspicious(self) -> None:
         """Start the threads again where so much waits that they must have died."""
