@@ -84,12 +84,10 @@ class Observations:
             self._sketches[key] = found if before is None else before.merge(found)
 
     def sketch(self) -> list[CheckSketch]:
-        """The sketches of all values, by check."""
+        """The sketches of all values, by name; whatever was told first."""
         for key, values in self._values.items():
             self._merge(key, values)
-        return [
-            CheckSketch(*key, self._sketches[key]) for key in self._values if key in self._sketches
-        ]
+        return [CheckSketch(*key, sketch) for key, sketch in sorted(self._sketches.items())]
 
 
 def _sketch(values: array[float]) -> Sketch | None:
