@@ -21,6 +21,8 @@ from xray.model.facts import (
 )
 from xray.model.hashing import hash64
 from xray.model.holdings import hash_entries, name_entries
+from xray.sampling.holding import hold
+from xray.sampling.rules import Watch
 from xray.wire.codec import JSON, MSGPACK, DecodedBatch, decode_batch, encode_fact, frame_batch
 
 RUN = "01929a3c-4f00-7a10-8000-0000000000a1"
@@ -148,3 +150,10 @@ def test_a_chunk_names_no_more_in_columns_than_in_groups() -> None:
     assert sent.size == MAX_ROSTER_CHUNK_IDS + 1
     (refusal,) = send(sent, MSGPACK).refused
     assert refusal.code == "too_large"
+
+
+@pytest.mark.parametrize("ids", [GOOD, pad(["7", "pear"]), ["7", "pear"]])
+def test_a_watched_candidate_is_found_in_a_column(ids: IdColumn | list[str]) -> None:
+    held = hold(chunk_of(RosterColumn(FATES, b"\1\0", ids)))
+    assert Watch(["other", "7"]).find(held) == "7"
+    assert Watch(["pea", "70", "-7", ""]).find(held) is None
