@@ -353,11 +353,13 @@ def _count_decided(rows: Sequence[DecisionRow]) -> int:
 
 def _choose(fact: StepFinished, rows: Sequence[DecisionRow]) -> list[DecisionRow]:
     """The selected of a step: its own, else those that only illustrate."""
-    own = select_rows(rows)
-    if own and rows is fact.rows:
-        own = select_rows(resolve_rows(rows)[0])
-    drawn = [row for taken in fact.reservoirs if taken.verdict == SELECTED for row in taken.rows]
-    return select_rows([*own, *drawn]) or select_rows(resolve_rows(fact.logged)[0])
+    chosen = select_rows(rows)
+    if chosen and rows is fact.rows:
+        chosen = select_rows(resolve_rows(rows)[0])
+    for taken in fact.reservoirs:
+        if taken.verdict == SELECTED:
+            chosen = select_rows([*chosen, *taken.rows])
+    return chosen or (select_rows(resolve_rows(fact.logged)[0]) if fact.logged else [])
 
 
 def select_rows(rows: Iterable[DecisionRow]) -> list[DecisionRow]:

@@ -207,14 +207,19 @@ def _open_envelope(body: bytes, is_json: bool, limits: Limits) -> _Envelope:
             hint="Send fewer facts at once.",
         )
     try:
-        _check_version((_json_version_decoder if is_json else _version_decoder).decode(body))
-        envelope = (_json_envelope_decoder if is_json else _envelope_decoder).decode(body)
+        try:
+            envelope = (_json_envelope_decoder if is_json else _envelope_decoder).decode(body)
+        except msgspec.MsgspecError:
+            # A later version may have another envelope.
+            _check_version((_json_version_decoder if is_json else _version_decoder).decode(body))
+            raise
     except RecursionError:
         raise _too_deep() from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidRecordError(
             f"The body is not a batch: {error}.", hint="See spec/wire.md."
         ) from None
+    _check_version(envelope)
     if len(envelope.batch_id) > _MAX_BATCH_ID_LENGTH:
         raise InvalidRecordError(
             f"The batch_id is longer than {_MAX_BATCH_ID_LENGTH} characters.",
@@ -229,7 +234,7 @@ def _open_envelope(body: bytes, is_json: bool, limits: Limits) -> _Envelope:
     return envelope
 
 
-def _check_version(found: _Version) -> None:
+def _check_version(found: _Version | _Envelope) -> None:
     if not 1 <= found.version <= WIRE_VERSION:
         raise InvalidRecordError(
             f"The batch is in wire version {found.version}; this side reads 1 to {WIRE_VERSION}.",
