@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from ssl import SSLContext
 from typing import Final, Literal, TypeVar
 
@@ -117,7 +118,8 @@ class FaultProxy:
         self._always: WireFault | None = None
         self._connections = 0
         self._open: set[asyncio.Task[None]] = set()
-        self._listener: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
+        self._accepting: asyncio.Task[None] | None = None
         self._deaf: list[socket.socket] = []
         self._loop = asyncio.new_event_loop()
         # A client that goes away is what this proxy is for.
@@ -204,36 +206,50 @@ class FaultProxy:
 
     async def _start_listening(self) -> None:
         await self._stop_listening()
-        self._listener = await asyncio.start_server(
-            self._take, _LOOPBACK, self.port, ssl=self._tls, backlog=128
-        )
-        self.port = self._listener.sockets[0].getsockname()[1]
+        self._listener = socket.create_server((_LOOPBACK, self.port), backlog=128)
+        self._listener.setblocking(False)
+        self.port = self._listener.getsockname()[1]
+        self._accepting = self._loop.create_task(self._accept(self._listener))
 
     async def _stop_listening(self) -> None:
         for each in self._deaf:
             each.close()
         self._deaf = []
+        if self._accepting is not None:
+            self._accepting.cancel()
+            await asyncio.gather(self._accepting, return_exceptions=True)
+            self._accepting = None
         if self._listener is not None:
             self._listener.close()
             self._listener = None
 
     async def _end_connections(self) -> None:
-        # A task that is cancelled before it began would leave its connection open.
-        await asyncio.sleep(0)
         ending = list(self._open)
         for task in ending:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
 
-    def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with self._lock:
-            self._connections += 1
-            fault = self._script.popleft() if self._script else self._always
-        task = self._loop.create_task(self._carry(_Stream(reader, writer), fault))
-        self._open.add(task)
-        task.add_done_callback(self._open.discard)
+    async def _accept(self, listener: socket.socket) -> None:
+        while True:
+            connection, _ = await self._loop.sock_accept(listener)
+            with self._lock:
+                self._connections += 1
+                fault = self._script.popleft() if self._script else self._always
+            task = self._loop.create_task(self._carry(connection, fault))
+            self._open.add(task)
+            task.add_done_callback(partial(self._forget, connection))
 
-    async def _carry(self, client: _Stream, fault: WireFault | None) -> None:
+    def _forget(self, connection: socket.socket, task: asyncio.Task[None]) -> None:
+        self._open.discard(task)
+        if task.cancelled():  # before it began
+            connection.close()
+
+    async def _carry(self, connection: socket.socket, fault: WireFault | None) -> None:
+        try:
+            client = await self._open_end(connection)
+        except (OSError, asyncio.CancelledError):
+            connection.close()
+            return
         try:
             if isinstance(fault, Delay) and fault.side == "connection":
                 await asyncio.sleep(fault.seconds)
@@ -251,6 +267,14 @@ class FaultProxy:
             pass
         finally:
             client.close()
+
+    async def _open_end(self, connection: socket.socket) -> _Stream:
+        reader = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        transport, _ = await self._loop.connect_accepted_socket(
+            lambda: protocol, connection, ssl=self._tls
+        )
+        return _Stream(reader, asyncio.StreamWriter(transport, protocol, reader, self._loop))
 
     async def _carry_bytes(self, client: _Stream, fault: WireFault | None) -> None:
         server = await self._reach_server()
