@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import multiprocessing
 import socket
-import threading
+import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,6 +25,8 @@ JSON_TYPE = {"Content-Type": "application/json"}
 PACK_TYPE = {"Content-Type": "application/msgpack"}
 NO_ANSWER = 0
 MIB = 1 << 20
+EXCHANGE_S = 120.0
+SIEGE_DEADLINE_S = 900.0
 
 
 @dataclass(frozen=True)
@@ -33,11 +37,13 @@ class Attack:
         name: what it is.
         body: what is sent.
         headers: with which headers.
+        path: where to.
     """
 
     name: str
     body: bytes
     headers: dict[str, str]
+    path: str = "/v1/batches"
 
 
 def make_attacks() -> list[Attack]:
@@ -60,6 +66,8 @@ def make_attacks() -> list[Attack]:
         Attack("large batch in zstd", zstandard.ZstdCompressor().compress(heavy), zstd),
         Attack("just below the limit", gzip.compress(bytes(49 * MIB), 1), gzipped),
         Attack("too long", bytes(12 * MIB), PACK_TYPE),
+        Attack("large run", make_large_run(), JSON_TYPE, "/v1/runs"),
+        Attack("many values in a run", b"[" + b"{}," * (3 * MIB) + b"{}]", JSON_TYPE, "/v1/runs"),
     ]
 
 
@@ -76,83 +84,93 @@ def make_large_batch() -> bytes:
     return frame_batch(new_uuid7(), "attack", [encode_fact(fact) for fact in facts])
 
 
+def make_large_run() -> bytes:
+    """A good run by REST, with as many candidates as the large batch."""
+    candidates = [{"id": f"candidate-{place}", "decision": "accepted"} for place in range(500)]
+    step = {"name": "n", "step_type": "filter", "candidates": candidates}
+    return msgspec.json.encode({"pipeline": "p", "steps": [step] * 100})
+
+
 @dataclass
 class Siege:
-    """Many clients at once, until it is lifted.
+    """Many clients at once, in a process of their own: what they cost is not what is measured.
 
     Args:
         url: the server.
-        seconds: limit of one exchange.
+        clients: how many send every attack once, all at the same time.
+        slow_clients: how many hold a connection open and promise a body that does not come.
     """
 
     url: str
-    seconds: float = 60.0
-    answers: Counter[tuple[str, int]] = field(default_factory=Counter)
-    _threads: list[threading.Thread] = field(default_factory=list)
-    _sockets: list[socket.socket] = field(default_factory=list)
-    _is_lifted: threading.Event = field(default_factory=threading.Event)
+    clients: int
+    slow_clients: int = 0
 
-    def open_slow(self, count: int) -> None:
-        """Connections that promise a body and send a byte of it now and then."""
-        parts = urlsplit(self.url)
-        assert parts.hostname is not None
-        head = (
-            f"POST /v1/batches HTTP/1.1\r\nHost: {parts.netloc}\r\n"
-            "Content-Type: application/msgpack\r\nContent-Length: 9000000\r\n\r\n"
-        )
-        for _ in range(count):
-            client = socket.create_connection((parts.hostname, parts.port or 80), self.seconds)
-            client.sendall(head.encode() + bytes(100_000))
-            self._sockets.append(client)
-
-    def attack(self, attacks: list[Attack], clients: int, rounds: int) -> None:
-        """Let *clients* send each of *attacks* *rounds* times, all at once."""
-        self._start(lambda place: self._send_all(attacks, place, rounds), clients)
-
-    def _start(self, work: Callable[[int], None], clients: int) -> None:
-        for place in range(clients):
-            thread = threading.Thread(target=work, args=(place,), daemon=True)
-            thread.start()
-            self._threads.append(thread)
-
-    def _send_all(self, attacks: list[Attack], place: int, rounds: int) -> None:
-        for turn in range(rounds * len(attacks)):
-            if self._is_lifted.is_set():
-                return
-            attack = attacks[(place + turn) % len(attacks)]
-            self.answers[attack.name, self._send(attack)] += 1
-
-    def _send(self, attack: Attack) -> int:
-        parts = urlsplit(self.url)
-        client = http.client.HTTPConnection(parts.netloc, timeout=self.seconds)
-        try:
-            client.request("POST", "/v1/batches", attack.body, attack.headers)
-            answer = client.getresponse()
-            answer.read()
-        except (OSError, http.client.HTTPException):
-            return NO_ANSWER
-        else:
-            return answer.status
-        finally:
-            client.close()
+    def __post_init__(self) -> None:
+        self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+        self._besieged = self._pool.submit(besiege, self.url, self.clients, self.slow_clients)
 
     @property
     def is_over(self) -> bool:
         """Whether every client is done."""
-        return not any(thread.is_alive() for thread in self._threads)
+        return self._besieged.done()
 
-    def lift(self) -> None:
-        """Let no client begin another request, and wait for those under way."""
-        self._is_lifted.set()
-        for thread in self._threads:
-            thread.join(self.seconds)
-        for client in self._sockets:
-            client.close()
+    def wait(self) -> Counter[tuple[str, int]]:
+        """How often each attack was answered with each status, once all were."""
+        with self._pool:
+            return self._besieged.result(timeout=SIEGE_DEADLINE_S)
 
 
-def ask_health(url: str, seconds: float = 60.0) -> int:
+def besiege(url: str, clients: int, slow_clients: int) -> Counter[tuple[str, int]]:
+    """Let *clients* send every attack once, each beginning with another one."""
+    attacks = make_attacks()
+    with ExitStack() as stack:
+        for _ in range(slow_clients):
+            stack.enter_context(open_slow(url))
+        with ThreadPoolExecutor(clients) as pool:
+            rounds = pool.map(lambda place: send_all(url, attacks, place), range(clients))
+            return sum(rounds, Counter())
+
+
+def open_slow(url: str) -> socket.socket:
+    """A connection that promises a body and sends the beginning of it."""
+    parts = urlsplit(url)
+    assert parts.hostname is not None
+    head = (
+        f"POST /v1/batches HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+        "Content-Type: application/msgpack\r\nContent-Length: 9000000\r\n\r\n"
+    )
+    client = socket.create_connection((parts.hostname, parts.port or 80), EXCHANGE_S)
+    client.sendall(head.encode() + bytes(100_000))
+    return client
+
+
+def send_all(url: str, attacks: list[Attack], first: int) -> Counter[tuple[str, int]]:
+    """The answers to each of *attacks*, sent in turn from the one at *first* on."""
+    answers: Counter[tuple[str, int]] = Counter()
+    for turn in range(len(attacks)):
+        attack = attacks[(first + turn) % len(attacks)]
+        answers[attack.name, send(url, attack)] += 1
+    return answers
+
+
+def send(url: str, attack: Attack) -> int:
+    """The status *attack* is answered with; `NO_ANSWER` where the connection ends without one."""
+    client = http.client.HTTPConnection(urlsplit(url).netloc, timeout=EXCHANGE_S)
+    try:
+        client.request("POST", attack.path, attack.body, attack.headers)
+        answer = client.getresponse()
+        answer.read()
+    except (OSError, http.client.HTTPException):
+        return NO_ANSWER
+    else:
+        return answer.status
+    finally:
+        client.close()
+
+
+def ask_health(url: str) -> int:
     """The status of `/health`, on a connection of its own."""
-    client = http.client.HTTPConnection(urlsplit(url).netloc, timeout=seconds)
+    client = http.client.HTTPConnection(urlsplit(url).netloc, timeout=EXCHANGE_S)
     try:
         client.request("GET", "/health")
         answer = client.getresponse()
@@ -169,3 +187,9 @@ def peak_memory_bytes(pid: int) -> int:
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
     raise AssertionError("Linux does not say")
+
+
+def cpu_seconds(pid: int) -> float:
+    """How long the process *pid* has computed, all its threads together."""
+    # What clock_getcpuclockid(3) returns, which Python does not offer for other processes.
+    return time.clock_gettime(~pid << 3 | 2)

@@ -1,10 +1,17 @@
 """Memory for bodies is shared: who finds too little waits its turn, or is told to come later."""
 
+import sys
+import threading
+from collections.abc import Iterator
+
 import anyio
 import pytest
 
 from xray.errors import StoreBusyError
-from xray.server.space import Lease, Space
+from xray.server.app import create_app
+from xray.server.settings import ServerSettings
+from xray.server.space import Lease, Space, Spaces
+from xray.store.memory import MemoryStore
 
 PATIENCE_S = 30.0
 
@@ -73,3 +80,48 @@ async def test_a_request_that_is_cancelled_while_it_waits_leaves_its_place() -> 
             tasks.cancel_scope.cancel()
     assert space.taken_bytes == 0
     assert space.try_take(100)
+
+
+async def test_large_bodies_are_opened_one_after_another() -> None:
+    spaces = Spaces()
+    open_now: list[int] = []
+    most_at_once: list[int] = []
+    is_first_open, may_go_on = threading.Event(), threading.Event()
+
+    def work() -> None:
+        open_now.append(1)
+        is_first_open.set()
+        assert may_go_on.wait(PATIENCE_S)
+        most_at_once.append(len(open_now))
+        open_now.pop()
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(spaces.open_in_turn, work)
+        await anyio.wait_all_tasks_blocked()
+        assert await anyio.to_thread.run_sync(is_first_open.wait, PATIENCE_S)
+        may_go_on.set()
+    assert most_at_once == [1, 1, 1]
+
+
+@pytest.fixture
+def switch_interval_s() -> Iterator[float]:
+    before_s = sys.getswitchinterval()
+    yield before_s
+    sys.setswitchinterval(before_s)
+
+
+async def test_threads_of_a_process_that_only_serves_give_way_sooner(
+    switch_interval_s: float,
+) -> None:
+    app = create_app(ServerSettings(store="memory:"))
+    async with app.router.lifespan_context(app):
+        assert sys.getswitchinterval() < switch_interval_s
+
+
+async def test_a_program_that_serves_beside_its_work_keeps_its_threads_as_they_are(
+    switch_interval_s: float,
+) -> None:
+    app = create_app(ServerSettings(), MemoryStore())
+    async with app.router.lifespan_context(app):
+        assert sys.getswitchinterval() == switch_interval_s

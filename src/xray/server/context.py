@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import anyio
 from starlette.requests import Request
@@ -25,6 +25,8 @@ from xray.store.protocol import Store
 from xray.wire.limits import DEFAULT_LIMITS, Limits
 
 _Answer = TypeVar("_Answer")
+
+_LARGE_BYTES: Final = 64 << 10
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,12 @@ class Context:
         for refusal in receipt.rejected:
             raise InvalidBodyError([FieldProblem("$", refusal.detail)])
         return receipt
+
+    async def open(self, content: bytes, work: Callable[[], _Answer]) -> _Answer:
+        """What *work* makes of the body *content*, on a thread; large ones wait for their turn."""
+        if len(content) > _LARGE_BYTES:
+            return await self.spaces.open_in_turn(work)
+        return await anyio.to_thread.run_sync(work)
 
     async def read(self, ask: Callable[[Store], _Answer]) -> _Answer:
         """What *ask* makes of the store, on a thread; other requests go on meanwhile."""

@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final, NoReturn
 
 import anyio
@@ -50,7 +51,7 @@ async def read_body(
                     await opened.take(_OPENED_FACTOR * len(body), deadline_s)
             else:
                 await opened.take(2 * limits.max_inflated_bytes, deadline_s)
-                body = await anyio.to_thread.run_sync(inflate, body, encoding, limits)
+                body = await spaces.open_in_turn(partial(inflate, body, encoding, limits))
                 opened.shrink(_OPENED_FACTOR * len(body))
         yield body
 

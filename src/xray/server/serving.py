@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from uvicorn.config import LOGGING_CONFIG
 
 from xray.errors import ConfigurationError
-from xray.server.app import announce_store, create_app
+from xray.server.app import announce_store, create_app, give_way_often
 from xray.server.auth import is_any_address
 from xray.server.settings import ServerSettings
 from xray.store.opening import open_store
@@ -48,6 +48,7 @@ def serve(
     """
     check_exposure(settings)
     store = open_store(settings.store, index_stats=settings.index_stats)
+    give_way_often()
     try:
         listening = listen(settings.host, settings.port)
         config = _configure(create_app(settings, store), log_level)

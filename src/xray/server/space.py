@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 
@@ -13,6 +14,8 @@ from xray.errors import StoreBusyError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+_Opened = TypeVar("_Opened")
 
 RECEIVED_BYTES: Final = 48 << 20
 OPENED_BYTES: Final = 160 << 20
@@ -136,8 +139,17 @@ def busy() -> StoreBusyError:
 
 
 class Spaces:
-    """The two spaces of a server: for bodies as they arrive, and for what is made of them."""
+    """What the bodies of all requests share: memory, and the turn to open a large one."""
 
     def __init__(self) -> None:
         self.received = Space(RECEIVED_BYTES)
         self.opened = Space(OPENED_BYTES)
+        self._turn = anyio.CapacityLimiter(1)
+
+    async def open_in_turn(self, work: Callable[[], _Opened]) -> _Opened:
+        """What *work* makes of a large body, on a thread, one body after another.
+
+        Python runs one thread at a time: each that computes would keep the one that answers
+        waiting for a while, again and again, and none would be done sooner.
+        """
+        return await anyio.to_thread.run_sync(work, limiter=self._turn)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, Final
 
-import anyio
 from msgspec import Struct
 from msgspec.structs import replace
 from starlette.requests import Request
@@ -54,8 +54,8 @@ async def take_batch(request: Request) -> Response:
         if len(body) <= _INLINE_BYTES:
             batch_id, refused, written = _submit(context, body, media_type)
         else:
-            batch_id, refused, written = await anyio.to_thread.run_sync(
-                _submit, context, body, media_type
+            batch_id, refused, written = await context.spaces.open_in_turn(
+                partial(_submit, context, body, media_type)
             )
         if written is None:
             return reply(Receipt(batch_id=batch_id, accepted=0, duplicate=0, rejected=refused))

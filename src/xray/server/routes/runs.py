@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from msgspec import structs
@@ -29,7 +30,7 @@ async def create_run(request: Request) -> Response:
     """Store a run, with the steps its body holds."""
     context = context_of(request)
     async with read_content(request) as content:
-        recorded, ignored = await context.read(lambda _: _record_run(context, content))
+        recorded, ignored = await context.open(content, partial(_record_run, context, content))
         receipt = await context.write(recorded.facts)
     stored = StoredRun(
         run_id=recorded.run_id,
@@ -67,7 +68,9 @@ async def change_run(request: Request) -> Response:
     context = context_of(request)
     run_id = path_id(request, "run_id")
     async with read_content(request) as content:
-        patch, ignored = await context.read(lambda _: _record_patch(context, content, run_id))
+        patch, ignored = await context.open(
+            content, partial(_record_patch, context, content, run_id)
+        )
         await context.write([patch])
     return reply(StoredRun(run_id=run_id, id=run_id, ignored=ignored))
 

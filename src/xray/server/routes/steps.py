@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from starlette.requests import Request
@@ -28,7 +29,7 @@ async def create_step(request: Request) -> Response:
     """Store one step of a run that is stored already."""
     context = context_of(request)
     async with read_content(request) as content:
-        step, ignored = await context.read(lambda _: _record_step(context, content))
+        step, ignored = await context.open(content, partial(_record_step, context, content))
         if isinstance(step, Step):
             return reply(_stored(step, ignored))
         receipt = await context.write([step])
