@@ -102,11 +102,11 @@ class Dataset:
     def runs(self) -> Iterator[list[Fact]]:
         """The facts of one run after another."""
         shape, dice = self.shape, self._dice
-        large_every = max(1, shape.small_runs // max(1, shape.large_runs))
+        large_every = shape.small_runs // shape.large_runs if shape.large_runs else 0
         sampled_left = shape.sampled_runs
         for number in range(shape.small_runs):
             yield self._run(number, _small_steps(dice), self._capture)
-            if number % large_every == large_every - 1:
+            if large_every and number % large_every == large_every - 1:
                 sizes = [dice.randint(1_000, 5_000) for _ in _STEPS]
                 yield self._run(number, sizes, "sample" if sampled_left > 0 else self._capture)
                 sampled_left -= 1

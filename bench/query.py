@@ -1,7 +1,8 @@
 """Questions that an index answers, over a whole and a tenth of the data, in turn.
 
 Each is asked as the server asks it, from URL parameters to encoded JSON, about something else each
-time. Times are of the wall; growth is of CPU time, because other programs are not of the question.
+time. Times are of CPU, in which reading the file's cached pages is included: other programs of a
+busy machine are not. What the wall said is told beside them.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _WHOLE = replace(FULL, sampled_runs=2 * SAMPLED_RUNS)
 _TENTH = replace(_WHOLE, small_runs=20_000, large_runs=20, sampled_runs=4)
 _QUICK = replace(_TENTH, small_runs=4_000, large_runs=4, huge_rows=20_000, products=20_000)
 _QUICK_TENTH = replace(_QUICK, small_runs=400, large_runs=1, sampled_runs=1)
-_ASKED, _QUICK_ASKED = 200, 60
+_ASKED, _QUICK_ASKED = 100, 60
 _WARM_UP = 10
 _POLL_S = 2.0
 _MAX_MS, _MAX_GROWTH = 50, 2
@@ -162,8 +163,9 @@ def _measure_question(
                 taken.cpu_ms.append(1e3 * cpu_s)
     whole, tenth = times
     print(f"asked {question.name}", file=sys.stderr, flush=True)
-    yield Figure(f"{question.name}, p50", median(whole.wall_ms), unit="ms")
-    yield Figure(f"{question.name}, p95", _p95(whole.wall_ms), _MAX_MS, unit="ms")
+    yield Figure(f"{question.name}, p50", median(whole.cpu_ms), unit="ms")
+    yield Figure(f"{question.name}, p95", _p95(whole.cpu_ms), _MAX_MS, unit="ms")
+    yield Figure(f"{question.name}, p95 by the wall", _p95(whole.wall_ms), unit="ms")
     growth = _p95(whole.cpu_ms) / _p95(tenth.cpu_ms)
     yield Figure(f"{question.name}, growth of the p95 from a tenth", growth, _MAX_GROWTH, unit="x")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import random
 from contextlib import closing
 from pathlib import Path
@@ -29,6 +30,7 @@ from xray.store.sqlite.engine import SqliteStore
 from xray.testing.clock import FakeClock
 
 WORLDS, ASKED = 12, 120
+PROVEN, PROVEN_A_WORLD = 50_000, 250
 
 
 def answer(store: Store, plan: AggregatePlan) -> Aggregate:
@@ -106,6 +108,26 @@ def test_generated_aggregates_are_answered_as_the_oracle_answers_them(
         for _ in range(ASKED):
             groups += compare(trial, oracle, write_distinct(chance, questions))
     assert groups > ASKED
+
+
+@pytest.mark.prove
+def test_aggregate_many_answers_are_as_the_oracle_answers_them(
+    tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number = int(os.environ.get("XRAY_PROVE_SEED") or random.SystemRandom().randrange(1 << 30))
+    asked = groups = 0
+    with capsys.disabled():
+        print(f"\nXRAY_PROVE_SEED={number}", flush=True)
+        while asked < PROVEN:
+            chance = random.Random(number)
+            with closing(Trial(make_world(chance), tmp_path_factory.mktemp("world"))) as trial:
+                oracle, questions = Oracle(trial.runs, NOW_US), Questions(chance, trial.runs)
+                for _ in range(PROVEN_A_WORLD):
+                    groups += compare(trial, oracle, write_distinct(chance, questions))
+            asked += PROVEN_A_WORLD
+            print(f"{asked:,} aggregates, {groups:,} groups, world {number}", flush=True)
+            number += 1
+    assert groups > asked
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,7 @@ class Compiled(Struct, frozen=True):
         stat_range: what an index of a statistic answers.
         is_named: whether the candidate index leads to the records.
         is_bounded: whether the columns say anything.
+        stretch: the part of the columns that names one stretch of an index; None when it is all.
     """
 
     columns: Clause
@@ -105,6 +106,7 @@ class Compiled(Struct, frozen=True):
     stat_range: StatRange | None = None
     is_named: bool = False
     is_bounded: bool = False
+    stretch: Clause | None = None
 
 
 class _NotInSqlError(Exception):
@@ -141,6 +143,7 @@ def compile_plan(
         if stat_range is not None:
             covered = _ONLY_TIME
     columns: list[Clause] = []
+    stretch: list[Clause] = []
     filters: list[Clause] = []
     rest: list[Condition] = []
     has_json = has_runs = False
@@ -153,12 +156,15 @@ def compile_plan(
             continue
         if covered is None or _reads_only(part, scope, covered):
             columns.append(clause)
+            if covered is None or _names_stretch(part):
+                stretch.append(clause)
         else:
             filters.append(clause)
             has_json = has_json or compiler.reads_json
         has_runs = has_runs or compiler.has_runs
     if deciding is not None:
         columns.append(deciding)
+        stretch.append(deciding)
     return Compiled(
         columns=and_(true(), *columns),
         filters=and_(true(), *filters) if filters else None,
@@ -168,6 +174,7 @@ def compile_plan(
         stat_range=stat_range,
         is_named=deciding is not None,
         is_bounded=bool(columns),
+        stretch=and_(true(), *stretch) if len(stretch) < len(columns) else None,
     )
 
 
@@ -225,6 +232,13 @@ def _choose_index(scope: Scope, parts: Sequence[Condition]) -> frozenset[str] | 
         (_ONLY_TIME, *usable),
         key=lambda fields: sum(_reads_only(part, scope, fields) for part in parts),
     )
+
+
+def _names_stretch(condition: Condition) -> bool:
+    """Whether the records that meet *condition*, within an index, lie side by side."""
+    if not isinstance(condition, Comparison):
+        return False
+    return condition.field.name == "started_at" or condition.op == "="
 
 
 def _names_few(condition: Condition, scope: Scope) -> bool:

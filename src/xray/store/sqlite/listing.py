@@ -10,7 +10,8 @@ from uuid import UUID
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, and_, func, literal, or_, select
+from msgspec.structs import replace
+from sqlalchemy import ColumnElement, Connection, func, literal, select
 from sqlalchemy.sql.expression import Select
 
 from xray.model.clock import Clock
@@ -24,6 +25,12 @@ from xray.store.folding import MAX_TOTAL
 from xray.store.paging import BEHIND_ALL
 from xray.store.scanning import Meter, ScanBudget
 from xray.store.sqlite.functions import encode_question
+from xray.store.sqlite.order import (
+    is_not_behind,
+    just_before,
+    select_newest,
+    sort_columns,
+)
 from xray.store.sqlite.postings import find_steps
 from xray.store.sqlite.rows import id_text
 from xray.store.sqlite.stat_index import HOUR_US, list_indexed
@@ -104,16 +111,16 @@ class Listing:
         if compiled.filters is not None:
             return self._scan_rows(plan, compiled, open_records)
         if compiled.stat_range is None:
-            rows = self._rows(_newest(plan, compiled, plan.after).limit(plan.limit + 1))
-            total = self._count(plan, compiled)
+            rows = self._rows(select_newest(plan, compiled, plan.after).limit(plan.limit + 1))
+            total = self._count_listed(plan, compiled)
         else:
             rows = self._rows_by_stat(plan, compiled, compiled.stat_range)
             total = self._count_by_stat(plan, compiled, compiled.stat_range)
         return Page(
             items=open_records([row.seq for row in rows[: plan.limit]]),
             next_cursor=_cursor(rows, plan),
-            total=min(total, MAX_TOTAL),
-            total_is_exact=total <= MAX_TOTAL,
+            total=None if total is None else min(total, MAX_TOTAL),
+            total_is_exact=total is not None and total <= MAX_TOTAL,
         )
 
     def compile(self, scope: Scope, where: Condition, now_us: int) -> Compiled:
@@ -162,7 +169,7 @@ class Listing:
         """
         compiled = self.compile("step", where, now_us)
         if after is not None and after.index != BEHIND_ALL:
-            after = _just_before(after)
+            after = just_before(after)
         plan = Plan(scope="step", after=after)
         own = self._meter(compiled)
         seen = 0
@@ -171,8 +178,16 @@ class Listing:
             seen = own.rows
             yield [row.seq for row in rows], end
 
+    def _count_listed(self, plan: Plan, compiled: Compiled) -> int | None:
+        """How many rows match; None where many more would have to be looked at than listed."""
+        if compiled.stretch is not None:
+            whole = replace(compiled, columns=compiled.stretch)
+            if self._window_end(plan, whole, None, _MAX_COUNTED_ROWS) is not None:
+                return None
+        return self._count(plan, compiled)
+
     def _count(self, plan: Plan, compiled: Compiled) -> int:
-        query = _newest(plan, compiled, None).order_by(None)
+        query = select_newest(plan, compiled, None).order_by(None)
         if compiled.filters is not None:
             query = query.where(compiled.filters)
         counted = select(func.count()).select_from(query.limit(MAX_TOTAL + 1).subquery())
@@ -180,7 +195,7 @@ class Listing:
 
     def _count_small(self, plan: Plan, compiled: Compiled) -> int | None:
         """How many rows match, where the table is so small that counting costs nothing."""
-        seq, _, _ = _sort_columns(plan.scope)
+        seq, _, _ = sort_columns(plan.scope)
         last = self._connection.execute(select(func.max(seq))).scalar() or 0
         return self._count(plan, compiled) if last <= _MAX_COUNTED_ROWS else None
 
@@ -215,9 +230,10 @@ class Listing:
         found: list[Row] = []
         kept: dict[int, _Listed] = {}
         end = plan.after
-        for rows, end in self.windows(plan, compiled, meter, _OPENED_BATCH):
-            for start in range(0, len(rows), _OPENED_BATCH):
-                batch = rows[start : start + _OPENED_BATCH]
+        size = min(_OPENED_BATCH, plan.limit + 1) if compiled.is_named else _OPENED_BATCH
+        for rows, end in self.windows(plan, compiled, meter, size):
+            for start in range(0, len(rows), size):
+                batch = rows[start : start + size]
                 records = open_records([row.seq for row in batch])
                 for row, record in zip(batch, records, strict=True):
                     if self._is_met(rest, record, now_us):
@@ -258,7 +274,7 @@ class Listing:
         after = plan.after
         while left := meter.left:
             window = min(size, left)
-            rows = self._rows(_newest(plan, compiled, after).limit(window + 1))
+            rows = self._rows(select_newest(plan, compiled, after).limit(window + 1))
             end = rows[window - 1].position if len(rows) > window else None
             meter.spend(min(window, len(rows)))
             yield rows[:window], end
@@ -287,12 +303,12 @@ class Listing:
         after = plan.after
         while left := meter.left:
             window = min(size, left)
-            query = _newest(plan, compiled, after)
+            query = select_newest(plan, compiled, after)
             if compiled.filters is not None:
                 query = query.where(compiled.filters)
             end = self._window_end(plan, compiled, after, window)
             if end is not None:
-                query = query.where(_is_not_behind(plan.scope, end))
+                query = query.where(is_not_behind(plan.scope, end))
             size = min(size * _WINDOW_GROWTH, _MAX_WINDOW)
             meter.spend(
                 window if end is not None else self._count_rest(plan, compiled, after, window)
@@ -309,7 +325,7 @@ class Listing:
         for hours, has_more in portion_hours(self._driver, asked, _newest_hour(plan, asked)):
             if not meter.left:
                 return
-            query = _newest(plan, compiled, plan.after).where(_is_in_range(asked, hours))
+            query = select_newest(plan, compiled, plan.after).where(_is_in_range(asked, hours))
             if compiled.filters is not None:
                 query = query.where(compiled.filters)
             meter.spend(count_numbers(self._driver, asked, hours, _MAX_WINDOW))
@@ -318,7 +334,7 @@ class Listing:
     def _rows_by_stat(self, plan: Plan, compiled: Compiled, asked: StatRange) -> list[Row]:
         rows: list[Row] = []
         for hours, _ in portion_hours(self._driver, asked, _newest_hour(plan, asked)):
-            query = _newest(plan, compiled, plan.after).where(_is_in_range(asked, hours))
+            query = select_newest(plan, compiled, plan.after).where(_is_in_range(asked, hours))
             rows += self._rows(query.limit(plan.limit + 1 - len(rows)))
             if len(rows) > plan.limit:
                 break
@@ -327,7 +343,7 @@ class Listing:
     def _count_by_stat(self, plan: Plan, compiled: Compiled, asked: StatRange) -> int:
         hours = find_hours(self._driver, asked, asked.last_us // HOUR_US)
         if compiled.is_bounded:
-            query = _newest(plan, compiled, None).order_by(None)
+            query = select_newest(plan, compiled, None).order_by(None)
             query = query.where(_is_in_range(asked, hours)).limit(MAX_TOTAL + 1)
             counted = select(func.count()).select_from(query.subquery())
             return int(self._connection.execute(counted).scalar_one())
@@ -337,15 +353,15 @@ class Listing:
         self, plan: Plan, compiled: Compiled, after: Position | None, window: int
     ) -> int:
         """How many rows lie in the last window."""
-        rest = _newest(plan, compiled, after).order_by(None).limit(window).subquery()
+        rest = select_newest(plan, compiled, after).order_by(None).limit(window).subquery()
         return int(self._connection.execute(select(func.count()).select_from(rest)).scalar_one())
 
     def _window_end(
         self, plan: Plan, compiled: Compiled, after: Position | None, window: int
     ) -> Position | None:
         """The last of the next *window* rows; None when the table ends with them or before."""
-        _, started_at, record_id = _sort_columns(plan.scope)
-        query = _newest(plan, compiled, after).order_by(None)
+        _, started_at, record_id = sort_columns(plan.scope)
+        query = select_newest(plan, compiled, after).order_by(None)
         # An index knows the order of times, not that of the records of one moment.
         times = query.with_only_columns(started_at, maintain_column_froms=True)
         last = times.order_by(started_at.desc()).offset(window - 1).limit(1)
@@ -404,62 +420,6 @@ def _is_in_range(asked: StatRange, hours: Sequence[int]) -> ColumnElement[bool]:
     return steps.c.seq.in_(found)
 
 
-def _sort_columns(scope: Scope) -> tuple[Any, Any, Any]:
-    if scope == "run":
-        return runs.c.seq, runs.c.started_at, runs.c.run_id
-    return steps.c.seq, steps.c.started_at, steps.c.step_id
-
-
-def _joined(query: Select[Any], scope: Scope, has_runs: bool) -> Select[Any]:
-    if scope == "step" and has_runs:
-        return query.join(runs, runs.c.seq == steps.c.run)
-    return query
-
-
-def _ordered(query: Select[Any], scope: Scope) -> Select[Any]:
-    _, started_at, record_id = _sort_columns(scope)
-    return query.order_by(started_at.desc(), record_id.desc())
-
-
-def _newest(plan: Plan, compiled: Compiled, after: Position | None) -> Select[Any]:
-    """The rows that meet the plan's plain conditions, newest first, behind *after*."""
-    seq, started_at, record_id = _sort_columns(plan.scope)
-    query = select(seq, started_at, record_id).where(compiled.columns)
-    query = _joined(query, plan.scope, compiled.has_runs)
-    if after is not None:
-        is_older = or_(
-            started_at < after.sort_us,
-            and_(started_at == after.sort_us, record_id < raw_id(after.record_id)),
-        )
-        query = query.where(started_at <= after.sort_us, is_older)
-    return _ordered(query, plan.scope)
-
-
-def _is_not_behind(scope: Scope, end: Position) -> ColumnElement[bool]:
-    """Whether a row comes before *end* in the order of the question, or is it."""
-    _, started_at, record_id = _sort_columns(scope)
-    is_newer = or_(
-        started_at > end.sort_us,
-        and_(started_at == end.sort_us, record_id >= raw_id(end.record_id)),
-    )
-    return and_(started_at >= end.sort_us, is_newer)
-
-
 def _cursor(rows: Sequence[Row], plan: Plan) -> str | None:
     has_more = len(rows) > plan.limit
     return encode_cursor(rows[plan.limit - 1].position, plan) if has_more else None
-
-
-def _just_before(position: Position) -> Position:
-    """The place in the order of a list right before the record at *position*."""
-    number = min(UUID(position.record_id).int + 1, (1 << 128) - 1)
-    return Position(position.sort_us, str(UUID(int=number)))
-
-
-def raw_id(text: str) -> bytes:
-    """The bytes of a canonical id; of any other text, bytes that no record has."""
-    try:
-        raw = bytes.fromhex(text.replace("-", ""))
-    except ValueError:
-        return b""
-    return raw if len(raw) == 16 and id_text(raw) == text else b""
