@@ -15,7 +15,7 @@ import pytest
 
 from tests.fault.certificates import Certificate
 from xray.delivery.delivery import Delivery
-from xray.delivery.losses import Volume
+from xray.delivery.losses import DeliveryStats, Volume
 from xray.delivery.settings import DeliverySettings
 from xray.model.facts import DecisionRow, Fact, RunFinished, RunStarted, StepFinished
 from xray.model.ids import new_uuid7
@@ -209,13 +209,22 @@ class Scenario:
                 self._wait_for_adoption(delivery)
             finally:
                 delivery.close(0)
+            books = delivery.stats()
         else:
             assert delivery.flush(DRAINED_S).is_complete, delivery.stats()
-            assert delivery.stats().offered == self._volume, delivery.stats()
-        books = delivery.stats()
-        assert books.offered == books.acknowledged + books.total_lost, books
+            books = self._wait_for_reports(delivery)
+            assert books.offered == self._volume + Volume(books.reports, 0), books
+        assert books.offered == books.acknowledged + books.pending + books.total_lost, books
+        assert books.pending.records <= books.reports, books
         self.lost_records = lost + books.total_lost.records
         assert self.may_lose or not self.lost_records, books
+
+    def _wait_for_reports(self, delivery: Delivery) -> DeliveryStats:
+        """What tells of losses is put on its way once the server listens."""
+        deadline_s = time.monotonic() + DRAINED_S
+        while (books := delivery.stats()).pending and time.monotonic() < deadline_s:
+            time.sleep(0.005)
+        return books
 
     def _wait_for_adoption(self, delivery: Delivery) -> None:
         deadline_s = time.monotonic() + DRAINED_S
