@@ -1,13 +1,23 @@
-"""What runs inside the hosts: pipelines in a WSGI app, an ASGI app, a Celery task and greenlets.
+"""What runs inside the hosts: pipelines in web apps, tasks, processes, threads and greenlets.
 
-Every program began to record before its host forked.
+    python -m tests.fault.host_programs HOST RUNS
+
+A program that forks begins to record before.
 """
 
 from __future__ import annotations
 
+import asyncio
+import atexit
+import ctypes
+import multiprocessing
 import os
+import signal
 import sys
+import threading
+import time
 from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +85,124 @@ def run_greenlets(runs: int) -> None:
     gevent.joinall([gevent.spawn(record, 1) for _ in range(runs)], raise_error=True)
 
 
+def run_threads(runs: int) -> None:
+    """Every run in one of many threads."""
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(record, [1] * runs))
+
+
+def run_tasks(runs: int) -> None:
+    """Every run in a task of its own, beside the others."""
+
+    async def record_slowly() -> None:
+        async with pipeline.run(input="q") as run:
+            await asyncio.sleep(0)
+            async with run.step("filter", step_type="filter") as step:
+                await asyncio.sleep(0)
+                step.reject("a", "too_far")
+
+    async def record_all() -> None:
+        await asyncio.gather(*[record_slowly() for _ in range(runs)])
+
+    asyncio.run(record_all())
+
+
+def run_pool(runs: int, method: str) -> None:
+    """Every run in a worker of `multiprocessing`."""
+    with multiprocessing.get_context(method).Pool(PROCESSES, maxtasksperchild=20) as pool:
+        pool.map(record, [runs // BATCHES] * BATCHES, chunksize=1)
+        pool.close()
+        pool.join()
+
+
+def run_forks(runs: int, fork: Callable[[], int]) -> None:
+    """Every run in one of some children, which end without notice."""
+    record(1)
+    # A fork that Python does not see, while a thread of its own begins, is fatal to any program.
+    xray.flush(timeout_s=30)
+    children = []
+    for _ in range(PROCESSES):
+        child = fork()
+        if child == 0:
+            record(runs // PROCESSES)
+            # No hook told it that it is a child, so it does not expect such an end.
+            if fork is not os.fork:
+                xray.flush(timeout_s=30)
+            os._exit(0)
+        children.append(child)
+    for child in children:
+        os.waitpid(child, 0)
+
+
+def run_frozen(runs: int) -> None:
+    """A process that is stopped again and again, and goes on later."""
+    victim = os.getpid()
+    if os.fork() == 0:
+        for _ in range(20):
+            os.kill(victim, signal.SIGSTOP)
+            time.sleep(0.05)
+            os.kill(victim, signal.SIGCONT)
+            time.sleep(0.02)
+        os._exit(0)
+    for _ in range(20):
+        record(runs // 20)
+        time.sleep(0.05)
+    os.wait()
+
+
+class _Late:
+    """Records when nobody holds it any more."""
+
+    def __init__(self, runs: int) -> None:
+        self.runs = runs
+
+    def __del__(self) -> None:
+        record(self.runs)
+
+
+def run_ends(runs: int) -> None:
+    """Some runs when the process is over: in hooks, finalisers, handlers, late threads."""
+    share = runs // 10
+
+    def linger() -> None:
+        threading.main_thread().join()
+        record(share)
+
+    threading.Thread(target=linger).start()
+    atexit.register(record, share)
+    signal.signal(signal.SIGUSR1, lambda *_: record(share))
+    record(runs - 4 * share)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    cycle: list[object] = [_Late(share)]
+    cycle.append(cycle)
+
+
+def run_last(runs: int) -> None:
+    """Nothing is recorded, and so nothing loaded, before the process ends."""
+    atexit.register(record, runs)
+
+
+PROCESSES = 4
+BATCHES = 40
+HOSTS: dict[str, Callable[[int], None]] = {
+    "greenlets": run_greenlets,
+    "threads": run_threads,
+    "tasks": run_tasks,
+    "pool-fork": lambda runs: run_pool(runs, "fork"),
+    "pool-spawn": lambda runs: run_pool(runs, "spawn"),
+    "pool-forkserver": lambda runs: run_pool(runs, "forkserver"),
+    "fork": lambda runs: run_forks(runs, os.fork),
+    "fork-in-c": lambda runs: run_forks(runs, ctypes.PyDLL(None).fork),
+    "frozen": run_frozen,
+    "ends": run_ends,
+    "last": run_last,
+}
+BEGUN = {"fork": 1, "fork-in-c": 1}
+"""How many runs a host records beside those it is asked for."""
+
+
 if __name__ == "__main__":
-    run_greenlets(int(sys.argv[1]))
+    HOSTS[sys.argv[1]](int(sys.argv[2]))
 elif "HOST_BEGINS" in os.environ:
     # Before the host forks, as an app that is preloaded does.
     record(1)

@@ -13,10 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 import urllib3
 
+from tests.fault.host_programs import BEGUN, HOSTS
 from xray.testing import FaultServer
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +27,7 @@ QUICK_RUNS = 200
 PROVEN_RUNS = 3_400
 RUNS_A_REQUEST = 10
 CLIENTS = 4
+CELL_RUNS = 50
 DEADLINE_S = 60.0
 PROGRAMS = "tests.fault.host_programs"
 
@@ -114,15 +117,20 @@ def request_runs(port: int, runs: int) -> set[str]:
     return pids
 
 
+def list_segments(folder: Path) -> list[Path]:
+    return list((folder / "spool").rglob("*.seg"))
+
+
 def check_all_arrived(server: FaultServer, folder: Path, runs: int) -> None:
     wanted = runs * RECORDS_OF_A_RUN
-    if len(server.facts) < wanted:
-        # What a process had no time for at its end is there for the next.
+    if len(server.facts) < wanted or list_segments(folder):
+        # What a process had no time for at its end is there for the next: to send it, or only to
+        # hear that the server has it, where the process ended before the answer came.
         sync = [sys.executable, "-m", "xray.cli.main", "sync", "--url", server.url]
         spool = {"XRAY_SPOOL_DIR": str(folder / "spool")}
         subprocess.run(sync, env={**os.environ, **spool}, capture_output=True, check=True)
     assert len(server.facts) == wanted, (folder / "log").read_text()[-3000:]
-    assert not list((folder / "spool").rglob("*.seg"))
+    assert not list_segments(folder)
 
 
 @needs("gunicorn")
@@ -185,6 +193,35 @@ def test_celery_with_processes_that_come_and_go_stores_everything(
     check_all_arrived(server, tmp_path, runs + 1)
 
 
+def run_program(
+    server: FaultServer, folder: Path, *program: str, cwd: Path = ROOT, **environ: str
+) -> None:
+    """A program that ends by itself."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", *program],
+        cwd=cwd,
+        env={
+            **os.environ,
+            "XRAY_URL": server.url,
+            "XRAY_SPOOL_DIR": str(folder / "spool"),
+            **environ,
+        },
+        capture_output=True, text=True, timeout=3 * DEADLINE_S, check=False,
+    )  # fmt: skip
+    (folder / "log").write_text(done.stdout + done.stderr)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not done.stderr
+
+
+@sizes
+@pytest.mark.parametrize("host", sorted(HOSTS.keys() - {"greenlets"}))
+def test_every_kind_of_program_stores_everything(
+    server: FaultServer, tmp_path: Path, runs: int, host: str
+) -> None:
+    run_program(server, tmp_path, "-m", PROGRAMS, host, str(runs))
+    check_all_arrived(server, tmp_path, runs + BEGUN.get(host, 0))
+
+
 @needs("gevent")
 @sizes
 @pytest.mark.parametrize("patches", ["before", "after"])
@@ -194,12 +231,78 @@ def test_greenlets_store_everything(
     program = f"from {PROGRAMS} import run_greenlets; run_greenlets({runs})"
     patch = "from gevent import monkey; monkey.patch_all()"
     first = patch if patches == "before" else f"import {PROGRAMS}; {patch}"
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", f"{first}\n{program}"],
-        cwd=ROOT,
-        env={**os.environ, "XRAY_URL": server.url, "XRAY_SPOOL_DIR": str(tmp_path / "spool")},
-        capture_output=True, text=True, timeout=DEADLINE_S, check=False,
-    )  # fmt: skip
-    (tmp_path / "log").write_text(done.stdout + done.stderr)
-    assert done.returncode == 0, done.stderr
+    run_program(server, tmp_path, "-W", "ignore", "-c", f"{first}\n{program}")
     check_all_arrived(server, tmp_path, runs)
+
+
+@sizes
+def test_tests_that_pytest_spreads_over_processes_store_everything(
+    server: FaultServer, tmp_path: Path, runs: int
+) -> None:
+    test = f"""
+import pytest
+from {PROGRAMS} import record
+
+@pytest.mark.parametrize("number", range({runs // RUNS_A_REQUEST}))
+def test_that_records(number):
+    record({RUNS_A_REQUEST})
+"""
+    (tmp_path / "test_recording.py").write_text(test, encoding="utf-8")
+    args = (
+        "-m",
+        "pytest",
+        "-q",
+        "-n",
+        "2",
+        "-p",
+        "no:asyncio",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        os.devnull,
+    )
+    run_program(
+        server, tmp_path, *args, "--rootdir", str(tmp_path), str(tmp_path), PYTHONPATH=str(ROOT)
+    )
+    check_all_arrived(server, tmp_path, runs)
+
+
+@needs("ipykernel")
+@sizes
+def test_a_notebook_whose_cell_is_run_again_and_again_stores_everything(
+    server: FaultServer, tmp_path: Path, runs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from jupyter_client.manager import KernelManager
+
+    # The configuration is said anew, and the client made anew, each time the cell is run.
+    cell = f"""
+import threading, xray
+xray.configure(url={server.url!r}, spool_dir={str(tmp_path / "spool")!r})
+x = xray.XRay("notebook")
+for _ in range({runs // CELL_RUNS}):
+    with x.run(input="q") as run, run.step("filter", step_type="filter") as step:
+        step.reject("a", "too_far")
+print(sum(thread.name.startswith("xray-") for thread in threading.enumerate()))
+"""
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    manager = KernelManager()
+    manager.start_kernel(cwd=str(tmp_path))
+    client = manager.client()
+    client.start_channels()
+    said: list[str] = []
+
+    def hear(message: dict[str, Any]) -> None:
+        if message["msg_type"] == "stream":
+            said.append(message["content"]["text"])
+
+    try:
+        client.wait_for_ready(timeout=DEADLINE_S)
+        for _ in range(CELL_RUNS):
+            reply = client.execute_interactive(cell, output_hook=hear, timeout=DEADLINE_S)
+            assert reply["content"]["status"] == "ok", reply
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel()
+    (tmp_path / "log").write_text("".join(said))
+    assert {line for text in said for line in text.split()} == {"2"}
+    check_all_arrived(server, tmp_path, runs // CELL_RUNS * CELL_RUNS)

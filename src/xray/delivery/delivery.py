@@ -93,7 +93,9 @@ class Delivery:
         road.put(encoded, decisions, may_wait=not _exit.has_begun)
         if _exit.has_begun:
             road.write_through(_LAST_WRITE_S)
-            road.wait_until_settled(_exit.deadline_s, _EXIT_ATTEMPTS)
+            # While modules are taken down nothing can be imported, so the next process sends it.
+            if not sys.is_finalizing():
+                road.wait_until_settled(_exit.deadline_s, _EXIT_ATTEMPTS)
         elif road.is_started:
             road.revive_if_suspicious()
         else:

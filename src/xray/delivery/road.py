@@ -80,7 +80,11 @@ class Road:
 
     def start(self) -> None:
         """Start the threads that do not run; where none can be started, waiting callers drain."""
-        if self._is_stopping or not self._start_turn.acquire(blocking=False):
+        # Once the interpreter is being taken down, a thread that is started never begins, and who
+        # started it waits for ever.
+        if self._is_stopping or sys.is_finalizing():
+            return
+        if not self._start_turn.acquire(blocking=False):
             return
         try:
             self.is_started = True
