@@ -33,6 +33,7 @@ from xray.model.differences import RunDiff
 from xray.model.ids import parse_uuid
 from xray.model.lineage import Lineage
 from xray.model.records import Decision, Page, Run, RunDetail, Scan, Step
+from xray.model.what_if import WhatIf
 from xray.wire.address import DEFAULT_URL, check_key, check_url
 
 if TYPE_CHECKING:
@@ -245,6 +246,14 @@ class Client:
         path, pairs = diff_request(self.resolve_run(a), self.resolve_run(b))
         return read_record(self.get(path, pairs), RunDiff)
 
+    def what_if(self, run: str, **limits: object) -> WhatIf:
+        """What *run* would have decided with other limits: `what_if("last", price=120)`."""
+        spelled = [
+            f"{name}={msgspec.json.encode(limit).decode()}" for name, limit in limits.items()
+        ]
+        path, pairs = what_if_request(self.resolve_run(run), spelled)
+        return read_record(self.get(path, pairs), WhatIf)
+
     def findings(self, run: str) -> list[Finding]:
         """What deserves a look in *run* (an id, a unique prefix, or `last`)."""
         return read_findings(self.get(run_path(self.resolve_run(run), "findings")))
@@ -380,6 +389,11 @@ def provenance_request(run_id: str, item: str) -> tuple[str, Pairs]:
 def diff_request(a: str, b: str) -> tuple[str, Pairs]:
     """Path and parameters that ask how run *b* differs from run *a*."""
     return "/v1/diff", [("a", a), ("b", b)]
+
+
+def what_if_request(run_id: str, limits: Sequence[str]) -> tuple[str, Pairs]:
+    """Path and parameters that ask what a run would have decided with other *limits*."""
+    return run_path(run_id, "what-if"), [("limit", limit) for limit in limits]
 
 
 def as_pairs(parameters: Mapping[str, Parameter]) -> Pairs:

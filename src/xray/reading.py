@@ -18,6 +18,7 @@ from xray.forensics.diff import compare_runs
 from xray.forensics.evidence import load_evidence
 from xray.forensics.findings import find
 from xray.forensics.lineage import trace_lineage
+from xray.forensics.what_if import try_limits as redecide
 from xray.forensics.why import explain
 from xray.model.aggregates import Aggregate
 from xray.model.answers import Finding, Why
@@ -25,6 +26,7 @@ from xray.model.differences import RunDiff
 from xray.model.ids import parse_uuid
 from xray.model.lineage import Lineage
 from xray.model.records import Decision, Page, Run, RunDetail, Scan, Step
+from xray.model.what_if import WhatIf
 from xray.query.aggregate_parameters import aggregate_from_parameters
 from xray.query.cursor import encode_cursor
 from xray.query.figures import answer_groups
@@ -252,6 +254,40 @@ def diff_runs(store: Store, parameters: Parameters) -> RunDiff:
     return compare_runs(a, b)
 
 
+def try_limits(store: Store, run_id: str, parameters: Parameters) -> WhatIf:
+    """What a run would have decided with the limits that *parameters* name.
+
+    Raises:
+        InvalidQueryError: it is not said which limits, or no step checked such a thing.
+    """
+    limits: dict[str, object] = {}
+    for name, value in parameters:
+        check, equals, limit = value.partition("=")
+        if name != "limit" or not equals or not check.strip():
+            raise InvalidQueryError(
+                f"There is no parameter {name[:100]!r} here."
+                if name != "limit"
+                else f"{value[:100]!r} names no limit.",
+                hint="Give the name of a check and its limit: limit=price_too_high=120.",
+                code="invalid_limit",
+            )
+        limits[check.strip()] = _read_limit(limit.strip())
+    if not limits:
+        raise InvalidQueryError(
+            "It is not said which limit to try.",
+            hint="Give the name of a check and its limit: limit=price_too_high=120.",
+            code="missing_parameter",
+        )
+    return redecide(load_evidence(store, run_id), limits)
+
+
+def _read_limit(text: str) -> object:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return text
+
+
 def list_findings(store: Store, run_id: str) -> FindingList:
     """What deserves a look in a run."""
     return FindingList(run_id=run_id, findings=find(load_evidence(store, run_id)))
@@ -292,6 +328,10 @@ _PATHS: Final[tuple[tuple[re.Pattern[str], _Reader], ...]] = tuple(
         (
             "/v1/runs/([^/]+)/provenance",
             lambda store, name, asked, _: trace_candidate(store, name, asked),
+        ),
+        (
+            "/v1/runs/([^/]+)/what-if",
+            lambda store, name, asked, _: try_limits(store, name, asked),
         ),
         ("/v1/runs/([^/]+)/findings", lambda store, name, *_: list_findings(store, name)),
     )

@@ -50,7 +50,7 @@ def test_help_names_every_command_and_the_exit_codes(capsys: pytest.CaptureFixtu
     assert main(["--help"]) == 0
     out = capsys.readouterr().out
     for command in COMMANDS:
-        assert f"  {command.name:<9}  {command.summary}" in out
+        assert f"  {command.name:<10}  {command.summary}" in out
     assert "exit codes:\n  0  answered" in out
 
 
@@ -96,7 +96,7 @@ def test_help_loads_nothing_it_does_not_need() -> None:
             (
                 "xray: There is no command 'frobnicate'; "
                 "it knows serve, demo, runs, show, steps, decisions, aggregate, why, provenance, "
-                "diff, spool, sync, doctor, estimate.\n"
+                "diff, what-if, spool, sync, doctor, estimate.\n"
             ),
         ),
         (["--frob", "runs"], "xray: Unrecognized arguments: --frob. See `xray --help`.\n"),

@@ -70,6 +70,7 @@ COMMANDS: Final = (
     Command("why", "why a candidate was chosen, rejected or never seen in a run"),
     Command("provenance", "what an item came from and what it brought in a run"),
     Command("diff", "how two runs differ, decision by decision, and where they first part"),
+    Command("what-if", "what a run would have decided with other limits"),
     Command("spool", "what waits on this machine to be delivered, and why"),
     Command("sync", "deliver what ended programs left behind"),
     Command("doctor", "check the road from this process to the server"),
@@ -173,12 +174,14 @@ def find_command(name: str) -> Command | None:
 
 def load_command(command: Command) -> CommandModule:
     """The module that does *command*."""
-    return cast("CommandModule", importlib.import_module(f"xray.cli.{command.name}"))
+    return cast(
+        "CommandModule", importlib.import_module(f"xray.cli.{command.name.replace('-', '_')}")
+    )
 
 
 def build_parser(width: int | None = None) -> argparse.ArgumentParser:
     """The parser of what stands before the command's name."""
-    listed = "\n".join(f"  {command.name:<9}  {command.summary}" for command in COMMANDS)
+    listed = "\n".join(f"  {command.name:<10}  {command.summary}" for command in COMMANDS)
     parser = _Parser(
         prog="xray",
         usage="xray [options] COMMAND ...",

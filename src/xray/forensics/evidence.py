@@ -12,6 +12,7 @@ from xray.model.decisions import DecisionTable
 from xray.model.hashing import hash64
 from xray.model.records import Decision, Run, Step
 from xray.model.roster import Roster
+from xray.model.sketch import CheckSketch
 from xray.model.vocabulary import ANONYMOUS_PREFIX, VERDICTS, Verdict
 from xray.store.protocol import Store
 
@@ -254,6 +255,7 @@ class RunEvidence:
         steps: its steps.
         load_table: gives the decisions with detail of a step by its id.
         load_roster: gives the roster of a step by its id.
+        load_sketches: gives what the checks of a step observed over all its rows, by its id.
     """
 
     def __init__(
@@ -262,11 +264,13 @@ class RunEvidence:
         steps: Iterable[Step],
         load_table: Callable[[str], DecisionTable],
         load_roster: Callable[[str], Roster | None] = lambda _: None,
+        load_sketches: Callable[[str], Sequence[CheckSketch]] = lambda _: (),
     ) -> None:
         self.run = run
         self.steps: list[Step] = sorted(steps, key=lambda step: (step.ordinal, step.started_at))
         self._load_table = load_table
         self._load_roster = load_roster
+        self._load_sketches = load_sketches
         self.examined: object | None = None
         self._ledgers: dict[str, Ledger] = {}
 
@@ -288,6 +292,10 @@ class RunEvidence:
             self._ledgers[step.step_id] = found
         return found
 
+    def sketches(self, step: Step) -> Sequence[CheckSketch]:
+        """What the checks of *step* observed over all its rows, where some have no detail."""
+        return self._load_sketches(step.step_id)
+
     @cached_property
     def known_ids(self) -> dict[str, None]:
         """Every candidate that some step knows by id, as first recorded."""
@@ -307,4 +315,6 @@ def load_evidence(store: Store, run_id: str) -> RunEvidence:
             f"No run has the id {run_id}.", hint="`xray runs` lists the runs there are."
         )
     steps = store.steps_of_run(run_id)
-    return RunEvidence(run, steps, store.decisions_of_step, store.roster_of_step)
+    return RunEvidence(
+        run, steps, store.decisions_of_step, store.roster_of_step, store.sketches_of_step
+    )

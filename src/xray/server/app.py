@@ -36,6 +36,7 @@ from xray.server.routes import (
     provenance,
     runs,
     steps,
+    what_if,
     why,
 )
 from xray.server.settings import ServerSettings, read_settings
@@ -55,6 +56,7 @@ _OPERATIONS: Final = (
     *why.OPERATIONS,
     *provenance.OPERATIONS,
     *diff.OPERATIONS,
+    *what_if.OPERATIONS,
     *findings.OPERATIONS,
     *health.OPERATIONS,
 )

@@ -29,6 +29,7 @@ from xray.model.facts import (
 from xray.model.holdings import name_entries
 from xray.model.records import Decision, Page, Run, Step, displayed_status
 from xray.model.roster import Roster, decisions_about
+from xray.model.sketch import CheckSketch
 from xray.model.tallies import MinuteTally, Tallied, merge_minutes
 from xray.query.aggregate import AggregatePlan
 from xray.query.cursor import encode_cursor
@@ -185,6 +186,12 @@ class MemoryStore:
         with self._lock:
             self._require_open()
             return self._roster(step_id) if step_id in self._steps else None
+
+    def sketches_of_step(self, step_id: str) -> list[CheckSketch]:
+        """What the checks of a step observed over all its rows, where some have no detail."""
+        with self._lock:
+            self._require_open()
+            return self._steps[step_id].sketches if step_id in self._steps else []
 
     def runs(self, plan: Plan) -> Page[Run]:
         """Runs that meet *plan*, newest first."""

@@ -10,6 +10,7 @@ from xray.model.decisions import DecisionTable
 from xray.model.facts import Fact, Receipt
 from xray.model.records import Decision, Page, Run, Step
 from xray.model.roster import Roster
+from xray.model.sketch import CheckSketch
 from xray.model.tallies import MinuteTally
 from xray.query.aggregate import AggregatePlan
 from xray.query.plan import Plan
@@ -52,6 +53,10 @@ class Store(Protocol):
 
     def roster_of_step(self, step_id: str) -> Roster | None:
         """The candidates a step decided after its census, detail or not; None without any."""
+        ...
+
+    def sketches_of_step(self, step_id: str) -> list[CheckSketch]:
+        """What the checks of a step observed over all its rows, where some have no detail."""
         ...
 
     def runs(self, plan: Plan) -> Page[Run]:

@@ -111,6 +111,16 @@ def test_two_runs_are_compared_decision_by_decision(api: Api, run_id: str) -> No
     assert api.ask("GET", f"/v1/diff?a={run_id}&b={new_uuid7()}").status == 404
 
 
+def test_other_limits_are_tried_on_what_was_recorded(api: Api, run_id: str) -> None:
+    answer = api.ask("GET", f"/v1/runs/{run_id}/what-if?limit=price_too_high=150").json
+    assert answer["steps"][0]["newly_kept"]["examples"][0]["candidate_id"] == "p1"
+    assert answer["answer"].startswith("With price <= 150 instead of 100 filter would have kept")
+    same = api.ask("GET", f"/v1/runs/{run_id}/what-if?limit=price=100").json
+    assert (same["steps"][0]["least"], same["steps"][0]["most"]) == (1, 1)
+    for wrong in ("", "?limit=nonsense", "?limit==3", "?limit=colour=3", "?other=1"):
+        assert api.ask("GET", f"/v1/runs/{run_id}/what-if{wrong}").status == 400, wrong
+
+
 def test_findings_name_what_was_lost(api: Api, run_id: str) -> None:
     body = api.get(f"/v1/runs/{run_id}/findings").json
     assert body["run_id"] == run_id

@@ -12,6 +12,7 @@ from xray.model.decisions import DecisionTable
 from xray.model.facts import Fact, Receipt
 from xray.model.records import Decision, Page, Run, Step
 from xray.model.roster import Roster
+from xray.model.sketch import CheckSketch
 from xray.model.tallies import MinuteTally
 from xray.query.aggregate import AggregatePlan
 from xray.query.plan import Plan
@@ -91,6 +92,11 @@ class SqliteStore:
         """The candidates a step decided after its census, detail or not; None without any."""
         with self._open_reader().snapshot() as snapshot:
             return snapshot.roster_of_step(step_id)
+
+    def sketches_of_step(self, step_id: str) -> list[CheckSketch]:
+        """What the checks of a step observed over all its rows, where some have no detail."""
+        with self._open_reader().snapshot() as snapshot:
+            return snapshot.sketches_of_step(step_id)
 
     def runs(self, plan: Plan) -> Page[Run]:
         """Runs that meet *plan*, newest first; a long `output` is cut to 2 KB with a mark."""

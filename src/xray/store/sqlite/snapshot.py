@@ -16,6 +16,7 @@ from xray.model.decisions import DecisionTable, ListedDecisions
 from xray.model.hashing import hash64
 from xray.model.records import Decision, Page, Run, Step
 from xray.model.roster import Roster, decisions_about
+from xray.model.sketch import CheckSketch
 from xray.model.tallies import MinuteTally, merge_minutes
 from xray.query.aggregate import AggregatePlan
 from xray.query.evaluate import Record, meets, scopes_named
@@ -113,6 +114,16 @@ class Snapshot:
         """The candidates a step decided after its census; None without any."""
         found = self._step_keys("steps.step_id = ?", [raw_id(step_id)])
         return next((self._roster(seq, key, None) for seq, key in found.items()), None)
+
+    def sketches_of_step(self, step_id: str) -> list[CheckSketch]:
+        """What the checks of a step observed over all its rows, where some have no detail."""
+        found = self._driver.execute(
+            "select data from step_bodies join steps using (seq) where step_id = ?",
+            (raw_id(step_id),),
+        ).fetchone()
+        if found is None:
+            return []
+        return decode_step(unpack(found[0], self._decompressor)).fact.sketches
 
     def runs(self, plan: Plan) -> Page[Run]:
         """Runs that meet *plan*, newest first."""
