@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from xray.client import Client, Pairs, Reply
+from xray.client import Client, Pairs
 from xray.delivery.exchange.transport import Answer, TransportError
 from xray.delivery.forks import hold_forks
 from xray.delivery.settings import DeliverySettings
@@ -35,6 +35,7 @@ from xray.errors import (
 )
 from xray.model.clock import SystemClock
 from xray.model.facts import Receipt
+from xray.replies import Reply
 from xray.wire.address import check_file, find_file
 from xray.wire.codec import DecodedBatch, decode_batch
 from xray.wire.limits import inflate

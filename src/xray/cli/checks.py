@@ -25,8 +25,9 @@ from xray.cli.round_trip import check_round_trip
 from xray.cli.spool_check import examine_spool
 from xray.cli.version import read_version
 from xray.cli.wording import say_duration
-from xray.client import Client, Reply, problem_of
+from xray.client import Client
 from xray.errors import ConfigurationError, XRayError
+from xray.replies import Reply, problem_of
 from xray.settings import CONFIG_VARIABLE, VARIABLES, check_setting
 from xray.wire.address import check_destination, check_file, names_file
 

@@ -9,10 +9,10 @@ from xray.cli.console import Console
 from xray.cli.listing import Listing, add_listing
 from xray.cli.terminal import Cell, Column, Style, draw_table, printable
 from xray.cli.wording import NOT_THERE, shorten_ids
-from xray.client import read_decisions
 from xray.model.counts import score_value
 from xray.model.records import Decision
 from xray.model.vocabulary import Verdict
+from xray.replies import read_decisions
 
 _COLUMNS: Final = (
     Column("CANDIDATE", min_width=10, max_width=40),

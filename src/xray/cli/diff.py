@@ -9,8 +9,9 @@ from xray.cli.console import open_console
 from xray.cli.show import CERTAINTY_STYLES, RUN_HELP
 from xray.cli.terminal import Style, Terminal, printable, wrap
 from xray.cli.wording import say_certainty, say_number, say_value
-from xray.client import diff_request, read_record
+from xray.client import diff_request
 from xray.model.differences import Change, Move, MoveKind, Moves, RunDiff, Standing, StepDiff
+from xray.replies import read_record
 
 _MAX_CHANGES = 8
 _MAX_MOVES = 5

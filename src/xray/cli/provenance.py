@@ -10,8 +10,9 @@ from xray.cli.show import CERTAINTY_STYLES, RUN_HELP
 from xray.cli.terminal import Terminal, printable, wrap
 from xray.cli.why import draw_link
 from xray.cli.wording import say_certainty
-from xray.client import provenance_request, read_record
+from xray.client import provenance_request
 from xray.model.lineage import Generation, Lineage, Yield
+from xray.replies import read_record
 
 _MAX_REASONS = 5
 

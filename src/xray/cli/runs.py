@@ -10,9 +10,9 @@ from xray.cli.console import Console
 from xray.cli.listing import Listing, add_listing
 from xray.cli.terminal import Cell, Column, Style, Terminal, draw_table, printable
 from xray.cli.wording import say_duration, say_value, say_when, shorten_ids
-from xray.client import read_runs
 from xray.model.records import Run
 from xray.model.vocabulary import RunStatus
+from xray.replies import read_runs
 
 _COLUMNS: Final = (
     Column("RUN"),

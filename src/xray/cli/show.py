@@ -32,10 +32,11 @@ from xray.cli.wording import (
     say_value,
     say_when,
 )
-from xray.client import read_findings, read_record, run_path
+from xray.client import run_path
 from xray.model.answers import Finding
 from xray.model.records import RunDetail, Step, StepDecision
 from xray.model.vocabulary import Certainty
+from xray.replies import read_findings, read_record
 
 RUN_HELP: Final = "a run's id, a unique beginning of it, or `last`"
 CERTAINTY_STYLES: Final[dict[Certainty, tuple[Style, ...]]] = {

@@ -10,8 +10,8 @@ from xray.cli.console import Console
 from xray.cli.listing import Listing, add_listing
 from xray.cli.terminal import Cell, Column, draw_table, printable
 from xray.cli.wording import NOT_THERE, say_count, say_duration, say_rate, shorten_ids
-from xray.client import read_steps
 from xray.model.records import Step
+from xray.replies import read_steps
 
 _COLUMNS: Final = (
     Column("PIPELINE", min_width=10, max_width=40, drop_order=1),

@@ -9,8 +9,9 @@ from xray.cli.console import open_console
 from xray.cli.show import CERTAINTY_STYLES, RUN_HELP
 from xray.cli.terminal import Style, Terminal, printable, wrap
 from xray.cli.wording import say_certainty, say_number, say_value
-from xray.client import read_record, what_if_request
+from xray.client import what_if_request
 from xray.model.what_if import Flips, StepWhatIf, WhatIf
+from xray.replies import read_record
 
 _MAX_FLIPS = 8
 

@@ -10,9 +10,10 @@ from xray.cli.console import open_console
 from xray.cli.show import CERTAINTY_STYLES, RUN_HELP, draw_findings
 from xray.cli.terminal import Glyph, Style, Terminal, printable, wrap
 from xray.cli.wording import say_certainty, say_measured, say_number, say_value
-from xray.client import read_record, why_request
+from xray.client import why_request
 from xray.model.answers import Cut, Provenance, Stop, StopKind, Why
 from xray.model.records import Check
+from xray.replies import read_record
 
 _GLYPHS: Final[dict[StopKind, tuple[Glyph, Style]]] = {
     "selected": ("selected", "green"),
