@@ -23,6 +23,7 @@ from xray.model.facts import NIL, DecisionRow, Fact, RunFinished, RunStarted, St
 from xray.store.sqlite.frames import BODY, HEAD, STEP, Compressor, load_dictionaries
 
 _PART_ENTRIES = 256
+_GROUP_ROWS = 512
 _STATUS = {"running": 1, "completed": 2, "failed": 3, "cancelled": 4}
 _RUN = (
     "insert into runs (seq, run_id, known, pipeline, status, started_at, version, environment,"
@@ -64,16 +65,16 @@ class BareScript:
         parts: list[tuple[int, bytes]] = []
         steps: list[tuple[Any, ...]] = []
         bodies: list[tuple[int, bytes]] = []
-        blocks: list[tuple[int, int, bytes]] = []
+        blocks: list[tuple[int, int, int, bytes]] = []
         postings: list[int] = []
         for fact in facts:
             if isinstance(fact, StepFinished):
                 seq = self._step(fact.step_id)
                 steps.append(self._step_row(seq, fact))
                 bodies.append((seq, self._compress(STEP, _msgpack(replace(fact, rows=[])))))
-                self._add_rows(seq, 0, fact.rows, blocks, postings)
+                self._add_chunk(seq, 0, fact.rows, blocks, postings)
             elif isinstance(fact, StepRows):
-                self._add_rows(self._step(fact.step_id), fact.chunk, fact.rows, blocks, postings)
+                self._add_chunk(self._step(fact.step_id), fact.chunk, fact.rows, blocks, postings)
             elif isinstance(fact, RunStarted):
                 runs.append(self._run_row(fact))
                 parts.append((runs[-1][0] << 2, self._compress(STEP, _msgpack(fact))))
@@ -89,7 +90,7 @@ class BareScript:
         execute_many("insert into run_facts values (?, ?)", parts)
         execute_many(_STEP, steps)
         execute_many("insert into step_bodies values (?, ?)", bodies)
-        execute_many("insert into blocks values (?, ?, 0, ?)", blocks)
+        execute_many("insert into blocks values (?, ?, ?, ?)", blocks)
         self._write_segment(array("Q", postings))
         self._connection.execute("commit")
 
@@ -134,12 +135,25 @@ class BareScript:
             _json(_open(fact.stats)).decode(),
         )
 
-    def _add_rows(
+    def _add_chunk(
         self,
         seq: int,
         chunk: int,
         rows: Sequence[DecisionRow],
-        blocks: list[tuple[int, int, bytes]],
+        blocks: list[tuple[int, int, int, bytes]],
+        postings: list[int],
+    ) -> None:
+        for part, start in enumerate(range(0, len(rows), _GROUP_ROWS)):
+            group = rows[start : start + _GROUP_ROWS]
+            self._add_rows(seq, chunk, part, group, blocks, postings)
+
+    def _add_rows(
+        self,
+        seq: int,
+        chunk: int,
+        part: int,
+        rows: Sequence[DecisionRow],
+        blocks: list[tuple[int, int, int, bytes]],
         postings: list[int],
     ) -> None:
         low = seq & 65535
@@ -157,7 +171,8 @@ class BareScript:
         )
         frames = self._compress(HEAD, _msgpack(head)), self._compress(BODY, _msgpack(body))
         sizes = _msgpack((len(rows), len(frames[0])))
-        blocks.append((seq << 12 | chunk, chunk, b"".join((sizes, *frames))))
+        block_id = seq << 16 | chunk << 4 | part
+        blocks.append((block_id, chunk, part, b"".join((sizes, *frames))))
         postings += [
             int.from_bytes(blake2b(name.encode(), digest_size=6).digest(), "big") << 16 | low
             for name in ids

@@ -175,6 +175,23 @@ def test_more_rows_than_a_block_holds_are_read_as_one_table(store: SqliteStore) 
     assert page.next_cursor is not None
 
 
+def test_the_row_groups_of_an_earlier_schema_are_found_after_its_upgrade(path: Path) -> None:
+    step_ids = [new_uuid7(NOW_US) for _ in range(20)]
+    rows = [DecisionRow(ACCEPTED, f"c{number}") for number in range(1_000)]
+    store = SqliteStore(path)
+    put(store, started(), *(finished_step(*rows, step_id=step_id) for step_id in step_ids))
+    store.close()
+    raw = sqlite3.connect(path, isolation_level=None)
+    raw.execute("update blocks set id = (id >> 16 << 12) | (id & 65535)")
+    raw.execute("pragma user_version = 3")
+    raw.close()
+    upgraded = SqliteStore(path)
+    tables = [upgraded.decisions_of_step(step_id) for step_id in step_ids]
+    upgraded.close()
+    names = [row.candidate_id for row in rows]
+    assert [list(table.candidate_ids) for table in tables] == [names] * len(step_ids)
+
+
 def test_dictionaries_are_trained_once_there_is_enough_and_older_blocks_stay_readable(
     path: Path,
 ) -> None:
