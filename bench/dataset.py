@@ -2,20 +2,21 @@
 
 200,000 runs of 5 steps, mostly 2 to 8 decisions a step, plus 200 runs with steps of 1,000 to 5,000
 decisions and one with a step of 100,000. Products are picked with a skew, so that a few are met
-everywhere.
+everywhere, and none twice in a step.
 """
 
 from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 from msgspec import Raw
 
-from xray.model.counts import resolve_rows, tally_rows
+from xray.model.counts import tally_rows
 from xray.model.facts import (
     ACCEPTED,
     REJECTED,
@@ -30,9 +31,11 @@ from xray.model.facts import (
     StepFinished,
     StepRoster,
     StepRows,
-    Tally,
 )
 from xray.model.vocabulary import CaptureLevel, StepType
+
+EDITION: Final = 2
+"""Raised whenever other data come of the same shape, so that none is kept from before."""
 
 _START_US = 1_764_547_200_000_000
 _SPAN_US = 30 * 24 * 3600 * 1_000_000
@@ -161,10 +164,14 @@ class Dataset:
     ) -> tuple[StepFinished, list[Fact]]:
         dice = self._dice
         name, step_type = _STEPS[ordinal]
-        rows = [self._row(step_type, rank) for rank in range(1, size + 1)]
+        draw = self._keyword if step_type == "generate" else self._product
+        rows = [
+            self._row(step_type, candidate_id, rank)
+            for rank, candidate_id in enumerate(_draw_distinct(draw, size), start=1)
+        ]
         named: list[DecisionRow] = []
         if capture == "sample":
-            rows, named = _split_census(rows)
+            rows, named = rows[:_CENSUS_ROWS], rows[_CENSUS_ROWS:]
         chunks = [rows[at : at + _CHUNK_ROWS] for at in range(0, len(rows), _CHUNK_ROWS)]
         is_minimal = capture == "minimal"
         step_id = self._time_ordered_id(at_us)
@@ -181,7 +188,7 @@ class Dataset:
             capture=capture,
             rows=[] if is_minimal else chunks[0],
             chunks=0 if is_minimal else len(chunks) - 1,
-            tally=_tally([*rows, *named]) if is_minimal or named or len(chunks) > 1 else None,
+            tally=tally_rows([*rows, *named]) if is_minimal or named or len(chunks) > 1 else None,
             roster_chunks=int(bool(named)),
             omissions={"sampled_out": len(named)} if named else {},
         )
@@ -194,13 +201,12 @@ class Dataset:
             for chunk in range(1, len(chunks))
         ]
 
-    def _row(self, step_type: StepType, rank: int) -> DecisionRow:
+    def _row(self, step_type: StepType, product: str, rank: int) -> DecisionRow:
         dice = self._dice
-        product = self._product()
         if step_type == "generate":
-            return DecisionRow(ACCEPTED, f"{dice.choice(_TRAITS)} {dice.choice(_GOODS)}")
+            return DecisionRow(ACCEPTED, product)
         if step_type == "retrieve":
-            origin = [OriginRef(f"{dice.choice(_TRAITS)} {dice.choice(_GOODS)}", None, rank)]
+            origin = [OriginRef(self._keyword(), None, rank)]
             return DecisionRow(ACCEPTED, product, None, self._attributes(), origin=origin)
         if step_type == "filter":
             return self._filtered(product)
@@ -225,6 +231,10 @@ class Dataset:
     def _product(self) -> str:
         number = int(self.shape.products * self._dice.random() ** 2)
         return f"B0{number * 2_654_435_761 % (1 << 40):08X}"
+
+    def _keyword(self) -> str:
+        dice = self._dice
+        return f"{dice.choice(_TRAITS)} {dice.choice(_GOODS)} under {dice.randint(5, 500)}"
 
     def _title(self) -> str:
         dice = self._dice
@@ -267,12 +277,11 @@ def _small_steps(dice: random.Random) -> list[int]:
     return [dice.choice((2, 3, 4, 4, 5, 6, 7, 8)) for _ in _STEPS]
 
 
-def _split_census(rows: list[DecisionRow]) -> tuple[list[DecisionRow], list[DecisionRow]]:
-    """The first decisions, and one of each other candidate."""
-    census = rows[:_CENSUS_ROWS]
-    known = {row.candidate_id for row in census}
-    others = {row.candidate_id: row for row in rows[_CENSUS_ROWS:]}
-    return census, [row for name, row in others.items() if name not in known]
+def _draw_distinct(draw: Callable[[], str], count: int) -> list[str]:
+    drawn: dict[str, None] = {}
+    while len(drawn) < count:
+        drawn[draw()] = None
+    return list(drawn)
 
 
 def _roster(step: StepFinished, named: list[DecisionRow]) -> StepRoster:
@@ -289,10 +298,6 @@ def _roster(step: StepFinished, named: list[DecisionRow]) -> StepRoster:
             for (verdict, reason), ids in groups.items()
         ],
     )
-
-
-def _tally(rows: list[DecisionRow]) -> Tally:
-    return tally_rows(*resolve_rows(rows))
 
 
 def _pack(value: object) -> Raw:

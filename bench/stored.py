@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench.dataset import Dataset, Shape, batches, count_decisions
+from bench.dataset import EDITION, Dataset, Shape, batches, count_decisions
 from xray.model.facts import Fact, Receipt, StepFinished, StepRoster
 from xray.store.sqlite.engine import SqliteStore
 
@@ -63,7 +63,7 @@ def read_cache_folder(arguments: list[str]) -> tuple[Path, list[str]]:
 def find_stored(folder: Path, shape: Shape) -> Stored:
     """The database of *shape* in *folder*, built where it is not there yet."""
     folder.mkdir(parents=True, exist_ok=True)
-    mark = blake2b(repr(shape).encode(), digest_size=4).hexdigest()
+    mark = blake2b(repr((EDITION, shape)).encode(), digest_size=4).hexdigest()
     path = folder / f"{shape.small_runs}-runs-{mark}.db"
     told = path.with_suffix(".json")
     if not told.exists():
