@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -110,25 +110,46 @@ def name_items(value: tuple[Any, ...]) -> list[tuple[str, Any]] | None:
     return list(zip(names, items, strict=True)) if len(names) == len(items) else None
 
 
-def read_record(value: object) -> list[tuple[str, Any]] | None:
-    """The fields of a record (dataclass, attrs, pydantic, msgspec); None for all else.
+class Shape(NamedTuple):
+    """How the objects of one class hold their fields.
 
-    Fields are read from the object's own storage: no property, `__getattr__` or `__iter__` runs.
+    Args:
+        names: the fields.
+        has_extra: whether an object may have more of its own, as pydantic allows.
     """
-    kind = type(value)
-    extra: object = None
-    if is_a(value, msgspec.Struct):
+
+    names: tuple[str, ...]
+    has_extra: bool = False
+
+
+def find_shape(kind: type) -> Shape | None:
+    """The shape of records of *kind* (dataclass, attrs, pydantic, msgspec); None for all else."""
+    has_extra = False
+    if issubclass(kind, msgspec.Struct):
         names: Iterable[Any] = _read_struct_fields(kind)
     elif type(fields := read_class_field(kind, "__dataclass_fields__")) is dict:
         names = list(fields)
     elif is_a(attributes := read_class_field(kind, "__attrs_attrs__"), tuple):
         names = [read_field(one, "name") for one in tuple.__iter__(attributes)]
     elif type(fields := read_class_field(kind, "__pydantic_fields__")) is dict:
-        names = list(fields)
-        extra = read_member(value, "__pydantic_extra__")
+        names, has_extra = list(fields), True
     else:
         return None
-    held = [(name, read_field(value, name)) for name in names if type(name) is str]
-    if type(extra) is dict:
+    return Shape(tuple(name for name in names if type(name) is str), has_extra)
+
+
+def read_fields(value: object, shape: Shape) -> list[tuple[str, Any]]:
+    """The fields of a record of that *shape*.
+
+    They are read from the object's own storage: no property, `__getattr__` or `__iter__` runs.
+    """
+    held = [(name, read_field(value, name)) for name in shape.names]
+    if shape.has_extra and type(extra := read_member(value, "__pydantic_extra__")) is dict:
         held += [(name, extra[name]) for name in list(extra) if type(name) is str]
     return held
+
+
+def read_record(value: object) -> list[tuple[str, Any]] | None:
+    """The fields of a record; None for all else."""
+    shape = find_shape(type(value))
+    return None if shape is None else read_fields(value, shape)

@@ -17,11 +17,13 @@ from msgspec import Raw, Struct
 
 from xray.capture.containers import (
     CONTAINERS,
+    Shape,
+    find_shape,
     merge_fields,
     name_items,
     read_beginning,
+    read_fields,
     read_list,
-    read_record,
     scalar_attributes,
     size_of,
 )
@@ -65,7 +67,7 @@ _MARK_BYTES: Final = 80
 _HEADER_BYTES: Final = 5
 _SHORT: Final = 256
 _NUMBER_BYTES: Final = 9
-# What opening a container costs, in values walked.
+# What a container costs besides, in values walked; one that is cut takes as long as a small one.
 _CONTAINER_NODES: Final = 2
 _MIN_PACKED: Final = 3
 _NUMBERS: Final = frozenset(map(id, (int, float, bool, type(None))))
@@ -73,6 +75,7 @@ _TEXT: Final = {id(str)}
 _PATHS: Final = ("PurePosixPath", "PosixPath", "PureWindowsPath", "WindowsPath")
 _path_kinds: Final[list[tuple[type[Any], ...]]] = []
 _FULL: Final = object()  # stands for a value there is no room for
+_OTHER: Final = object()  # stands for a value that is none of a known kind
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
@@ -159,6 +162,7 @@ class _Walk:
         "_omissions",
         "_open",
         "_redactor",
+        "_shapes",
     )
 
     def __init__(
@@ -173,6 +177,8 @@ class _Walk:
         # What follows the first value without room has none either: what is kept is a beginning.
         self._is_full = False
         self._open: set[int] = set()
+        # By identity: a class may answer comparisons. It is held, so that none takes its place.
+        self._shapes: dict[int, tuple[type, Shape | None]] = {}
 
     def freeze_whole(self, value: Any, key: str) -> Any:
         frozen = self._freeze_asked(value, 0, key) if key else self._freeze(value, 0, key)
@@ -282,6 +288,7 @@ class _Walk:
         else:
             name = name_kind(value)
             size = size_of(value) if fields is None else len(fields)
+        self._nodes_left -= _CONTAINER_NODES
         if depth >= self._limits.max_depth or self._nodes_left <= 0:
             self._count("truncated")
             return self._mark("truncated", type=name, length=size)
@@ -301,7 +308,6 @@ class _Walk:
             if packed is not None:
                 self._bytes_left += reserve
                 return packed
-        self._nodes_left -= _CONTAINER_NODES
         self._open.add(id(value))
         try:
             if kind is dict or fields is not None or is_a(value, dict):
@@ -396,6 +402,21 @@ class _Walk:
         return unique
 
     def _object(self, value: Any, depth: int, key: str) -> Any:
+        kind = type(value)
+        known = self._shapes.get(id(kind))
+        if known is None:
+            plain = self._plain_object(value, depth, key)
+            if plain is not _OTHER:
+                return plain
+            known = self._shapes[id(kind)] = (kind, find_shape(kind))
+        shape = known[1]
+        if shape is None:
+            self._count("opaque")
+            return self._mark("object", type=name_kind(value))
+        return self._hold(value, depth, key, read_fields(value, shape))
+
+    def _plain_object(self, value: Any, depth: int, key: str) -> Any:
+        """What is kept of a value of a kind X-Ray knows; `_OTHER` for any other object."""
         if is_a(value, (bytes, bytearray)):
             kind: Any = bytes if is_a(value, bytes) else bytearray
             head = bytes(kind.__getitem__(value, _HEAD)).hex()
@@ -413,13 +434,7 @@ class _Walk:
         moment = spell_time(value)
         if moment is not None:
             return self._text(moment)
-        if is_array(value):
-            return self._array(value, depth, key)
-        fields = read_record(value)
-        if fields is None:
-            self._count("opaque")
-            return self._mark("object", type=name_kind(value))
-        return self._hold(value, depth, key, fields)
+        return self._array(value, depth, key) if is_array(value) else _OTHER
 
     def _array(self, value: Any, depth: int, key: str) -> Any:
         plain = read_array_scalar(value)
