@@ -164,7 +164,7 @@ class Dataset:
     ) -> tuple[StepFinished, list[Fact]]:
         dice = self._dice
         name, step_type = _STEPS[ordinal]
-        draw = self._keyword if step_type == "generate" else self._product
+        draw = self._search if step_type == "generate" else self._product
         rows = [
             self._row(step_type, candidate_id, rank)
             for rank, candidate_id in enumerate(_draw_distinct(draw, size), start=1)
@@ -232,9 +232,13 @@ class Dataset:
         number = int(self.shape.products * self._dice.random() ** 2)
         return f"B0{number * 2_654_435_761 % (1 << 40):08X}"
 
-    def _keyword(self) -> str:
+    def _search(self) -> str:
         dice = self._dice
-        return f"{dice.choice(_TRAITS)} {dice.choice(_GOODS)} under {dice.randint(5, 500)}"
+        keyword = self._keyword()
+        return keyword if dice.random() < 0.5 else f"{keyword} under {dice.randint(5, 500)}"
+
+    def _keyword(self) -> str:
+        return f"{self._dice.choice(_TRAITS)} {self._dice.choice(_GOODS)}"
 
     def _title(self) -> str:
         dice = self._dice
