@@ -13,7 +13,8 @@ from xray.cli.checkpoint import Checkpoint
 from xray.cli.round_trip import check_round_trip
 from xray.cli.wording import say_bytes, say_count
 from xray.errors import XRayError
-from xray.local import LocalClient, is_written
+from xray.local import LocalClient
+from xray.record_files import is_written
 from xray.wire.address import find_file
 
 _NEEDED: Final = ("sqlalchemy", "zstandard")
