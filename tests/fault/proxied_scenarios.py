@@ -21,7 +21,8 @@ from xray.model.facts import DecisionRow, Fact, RunFinished, RunStarted, StepFin
 from xray.model.ids import new_uuid7
 from xray.store.protocol import Store
 from xray.testing import Answer, Late, Repeat
-from xray.testing.proxy import AnswerTwice, Break, Delay, Drip, FaultProxy, Garbage, WireFault
+from xray.testing.proxy import FaultProxy
+from xray.testing.wire_faults import AnswerTwice, Break, Delay, Drip, Garbage, WireFault
 
 STEPS = 2
 MAX_ROWS = 30

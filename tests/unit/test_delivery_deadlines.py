@@ -14,7 +14,8 @@ from tests.fault.certificates import make_certificate
 from xray.delivery.exchange.transport import MAX_ANSWER_BYTES, HttpTransport, TransportError
 from xray.delivery.settings import DeliverySettings
 from xray.testing import Answer, FaultServer
-from xray.testing.proxy import Break, Drip, FaultProxy, Garbage
+from xray.testing.proxy import FaultProxy
+from xray.testing.wire_faults import Break, Drip, Garbage
 
 DEADLINE_S = 1.0
 # Whatever is not bounded takes minutes, a busy machine takes seconds.

@@ -26,17 +26,17 @@ from xray.testing.network import (
     Repeat,
     Unresolved,
 )
-from xray.testing.proxy import (
+from xray.testing.proxy import FaultProxy
+from xray.testing.server import FaultServer, SeenRequest
+from xray.testing.sink import MemorySink
+from xray.testing.wire_faults import (
     AnswerTwice,
     Break,
     Delay,
     Drip,
-    FaultProxy,
     Garbage,
     WireFault,
 )
-from xray.testing.server import FaultServer, SeenRequest
-from xray.testing.sink import MemorySink
 
 __all__ = [
     "Answer",

@@ -10,13 +10,13 @@ import time
 from collections import deque
 from collections.abc import Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from ssl import SSLContext
-from typing import Final, Literal, TypeVar
+from typing import Final, TypeVar
 
 from xray.testing.faults import Answer
 from xray.testing.network import Late, Repeat
+from xray.testing.wire_faults import AnswerTwice, Break, Delay, Drip, Garbage, WireFault
 
 _T = TypeVar("_T")
 
@@ -25,71 +25,6 @@ _POLL_S: Final = 0.01
 _PIECE_BYTES: Final = 64 << 10
 _RESET_AT_CLOSE: Final = struct.pack("ii", 1, 0)
 _FILLERS: Final = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Break:
-    """The connection breaks after so many bytes of one direction.
-
-    Args:
-        side: the bytes of which direction are counted.
-        after_bytes: so many arrive.
-        way: `reset` and `close` end the connection, with or without what TCP has for that;
-            `half_close` ends this direction alone; `hang` carries nothing more of it.
-    """
-
-    side: Literal["request", "answer"]
-    after_bytes: int = 0
-    way: Literal["reset", "close", "half_close", "hang"] = "reset"
-
-
-@dataclass(frozen=True, slots=True)
-class Drip:
-    """One direction passes a few bytes at a time.
-
-    Args:
-        side: which direction.
-        pause_s: how long before each piece.
-        piece_bytes: how many bytes pass at once.
-    """
-
-    side: Literal["request", "answer"]
-    pause_s: float = 0.2
-    piece_bytes: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Delay:
-    """Each piece of one direction comes that much later, or the connection itself is opened later.
-
-    Args:
-        side: which direction; `connection` for all of it.
-        seconds: how much later.
-    """
-
-    side: Literal["connection", "request", "answer"]
-    seconds: float = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Garbage:
-    """The client is told these bytes instead of an answer, and the connection is closed.
-
-    Args:
-        content: what it is told.
-        is_forwarded: whether the server got the request.
-    """
-
-    content: bytes
-    is_forwarded: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerTwice:
-    """The server's answer comes twice."""
-
-
-WireFault = Break | Drip | Delay | Garbage | AnswerTwice | Answer | Repeat | Late
 
 _Messages = Garbage | AnswerTwice | Answer | Repeat | Late
 
