@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Final
 
 from xray.errors import NotFoundError
 from xray.model.decisions import DecisionTable
-from xray.model.hashing import hash64
+from xray.model.hashing import hash64, hash_all
 from xray.model.records import Decision, Run, Step
 from xray.model.roster import Roster
 from xray.model.sketch import CheckSketch
@@ -33,7 +33,7 @@ class Ledger:
         step: the step.
         table: its decisions with detail.
         load_roster: gives the step's roster, where it has one.
-        list_known: gives every candidate that some step of the run knows by id.
+        list_known: gives every candidate that some step of the run knows by id, with its hash.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Ledger:
         step: Step,
         table: DecisionTable,
         load_roster: Callable[[], Roster | None] = lambda: None,
-        list_known: Callable[[], Iterable[str]] = tuple,
+        list_known: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         self.step = step
         self._table = table
@@ -81,13 +81,16 @@ class Ledger:
 
     @cached_property
     def _keys(self) -> dict[Verdict, frozenset[Key]]:
-        if not self.is_named:
+        roster = self.roster
+        if not self.is_named or roster is None:
             return self.detailed
         found = {verdict: set(keys) for verdict, keys in self.detailed.items()}
         rows = {candidate_id for keys in found.values() for _, candidate_id in keys}
-        for candidate_id in self._list_known():
-            if candidate_id not in rows:
-                for decision in self._ask_roster(candidate_id):
+        known = self._list_known()
+        held = roster.among(frozenset(known.values()))
+        for candidate_id, hashed in known.items():
+            if hashed in held and candidate_id not in rows:
+                for decision in roster.find(candidate_id):
                     if decision.decision is not None:
                         found[decision.decision].add((decision.by, candidate_id))
         return {verdict: frozenset(keys) for verdict, keys in found.items()}
@@ -297,10 +300,11 @@ class RunEvidence:
         return self._load_sketches(step.step_id)
 
     @cached_property
-    def known_ids(self) -> dict[str, None]:
-        """Every candidate that some step knows by id, as first recorded."""
+    def known_ids(self) -> dict[str, int]:
+        """Every candidate that some step knows by id, as first recorded, with its hash."""
         ids = (one for step in self.steps for one in self.ledger(step).candidate_ids)
-        return dict.fromkeys(ids)
+        distinct = tuple(dict.fromkeys(ids))
+        return dict(zip(distinct, hash_all(distinct), strict=True))
 
 
 def load_evidence(store: Store, run_id: str) -> RunEvidence:

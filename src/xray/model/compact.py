@@ -22,7 +22,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, chain, repeat
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -216,22 +216,22 @@ class Part:
     def spans(self) -> Iterator[tuple[int, int, int]]:
         """For every entry, in order, the first and last hash it can stand for, and its code."""
         size, half = self._universe.size, self._universe.size - 1
-        base = self._part * PART_BUCKETS
+        lookalikes, codes = self._lookalikes, self._all_codes()
+        for index, number in enumerate(self.numbers()):
+            if index in lookalikes:
+                yield lookalikes[index], lookalikes[index], codes[index]
+            else:
+                first = ((number << HASH_BITS) + half) // size
+                last = ((number + 1 << HASH_BITS) + half) // size - 1
+                yield first, last, codes[index]
+
+    def numbers(self) -> list[int]:
+        """The number of every entry in the universe, in order."""
         runs = bin(int.from_bytes(self._bitmap, "little"))[:1:-1].split("0")
         lows = from_bytes("H", self._data[self._lows_at : self._lows_end])
-        lookalikes, codes = self._lookalikes, self._all_codes()
-        ends = accumulate(map(len, runs))
-        index = 0
-        for bucket, end in enumerate(ends, start=base):
-            while index < end:
-                if index in lookalikes:
-                    yield lookalikes[index], lookalikes[index], codes[index]
-                else:
-                    number = bucket << _LOW_BITS | lows[index]
-                    first = ((number << HASH_BITS) + half) // size
-                    last = ((number + 1 << HASH_BITS) + half) // size - 1
-                    yield first, last, codes[index]
-                index += 1
+        buckets = enumerate(map(len, runs), start=self._part * PART_BUCKETS)
+        repeated = chain.from_iterable(repeat(bucket, count) for bucket, count in buckets)
+        return [bucket << _LOW_BITS | low for bucket, low in zip(repeated, lows, strict=True)]
 
     def span(self, number: int, index: int) -> tuple[int, int]:
         """The first and last hash that the entry at place *index*, found at *number*, can be."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import cached_property
-from itertools import repeat
+from itertools import chain, repeat
 from typing import Final, Protocol
 
 import msgspec
@@ -35,6 +36,9 @@ _COUNT_BYTES: Final = 4
 
 _MAX_LOOKUPS: Final = 200
 """From here on it is quicker to walk the entries than to look each number up."""
+
+_ENTRIES_PER_LOOKUP: Final = 32
+"""So many entries are listed in the time in which one number is looked up."""
 
 Span = tuple[int, int, int]
 """The first and the last hash an entry can stand for (one and the same where the hash is known),
@@ -89,6 +93,10 @@ class Holding(Protocol):
         """The codes of *candidate_id*, each with its place."""
         ...
 
+    def among(self, hashes: AbstractSet[int]) -> AbstractSet[int]:
+        """Those of *hashes* that an entry may stand for; some of the others may be among them."""
+        ...
+
     def places(self) -> Iterator[Placed]:
         """The code and the place of every entry that has one."""
         ...
@@ -139,6 +147,10 @@ class NamedEntries:
     def find_placed(self, candidate_id: str) -> Sequence[Placed]:
         """The codes of *candidate_id*, each with its place."""
         return self._placed.get(candidate_id, ())
+
+    def among(self, hashes: AbstractSet[int]) -> AbstractSet[int]:
+        """Those of *hashes* that are a candidate's."""
+        return hashes & {hashed for hashed, _ in self._hashed}
 
     def places(self) -> Iterator[Placed]:
         """The code and the place of every entry that has one."""
@@ -205,6 +217,10 @@ class HashedEntries:
         found = self._range_of(candidate_id)
         placings = self.placings[found] or repeat(0)
         return list(zip(self.codes[found], placings, strict=False))
+
+    def among(self, hashes: AbstractSet[int]) -> AbstractSet[int]:
+        """Those of *hashes* that it holds."""
+        return hashes & set(self.hashes)
 
     def places(self) -> Iterator[Placed]:
         """The code and the place of every entry that has one."""
@@ -336,6 +352,20 @@ class CompactEntries:
             return []
         found = opened.find(number, hashed, hashed)
         return [(opened.code(index), opened.place(index)) for index in found]
+
+    def among(self, hashes: AbstractSet[int]) -> AbstractSet[int]:
+        """Those of *hashes* that an entry may stand for."""
+        if len(hashes) * _ENTRIES_PER_LOOKUP < self._count:
+            places = ((hashed, *self._universe.place(hashed)) for hashed in hashes)
+            return {
+                hashed
+                for hashed, part, number in places
+                if self._spans_at(part, number, hashed, hashed)
+            }
+        opened = filter(None, map(self._part, self._parts))
+        numbers = set(chain.from_iterable(part.numbers() for part in opened))
+        size = self._universe.size
+        return {hashed for hashed in hashes if hashed * size >> HASH_BITS in numbers}
 
     def places(self) -> Iterator[Placed]:
         """The code and the place of every entry that has one."""

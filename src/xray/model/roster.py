@@ -8,6 +8,7 @@ candidates, but two rosters can be compared (`model.missing`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from heapq import merge
 from operator import itemgetter
 
@@ -70,6 +71,10 @@ class Roster:
             for code, place in holding.find_placed(candidate_id)
             if self._keep is None or self._keep(holding.fates[code])
         ]
+
+    def among(self, hashes: AbstractSet[int]) -> frozenset[int]:
+        """Those of *hashes* whose candidates it may hold: all that are worth asking it for."""
+        return frozenset().union(*(holding.among(hashes) for holding in self._holdings))
 
     def find_last(self, verdict: Verdict, by: str | None) -> Placing | None:
         """The last in rank among the candidates with *verdict* that were decided for *by*.
