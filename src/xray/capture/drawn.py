@@ -17,6 +17,7 @@ from xray.capture.observations import Observations
 from xray.capture.rows import IMPLIED_CHECK
 from xray.capture.sets.decisions import Decisions
 from xray.capture.settlement import SealedRows, seal
+from xray.capture.spelling import count_omission
 from xray.capture.standings import RANKING_STEP_TYPES, read_standing
 from xray.capture.step import Step
 from xray.model.facts import ACCEPTED, REJECTED, SELECTED, DecisionRow, OriginRef
@@ -364,5 +365,5 @@ class DrawnStep(Step):
         for plain in (self._rejected, self._failed, self._accepted, self._selected):
             plain.clear()
         if sealed.sampled_out:
-            self._omit("sampled_out", sealed.sampled_out)
+            count_omission(self._omissions, "sampled_out", sealed.sampled_out)
         return sealed

@@ -23,11 +23,11 @@ from xray.capture.naming import (
     read_tags,
 )
 from xray.capture.noop import NoopStep
-from xray.capture.sequence import StepSequence
+from xray.capture.sequence import Place, StepSequence
 from xray.capture.settings import FULL_BYTES_PER_RUN, CaptureSettings
 from xray.capture.sink import AnsweringSink, SelectiveSink, Sink
 from xray.capture.snapshot import merge_fields, pack_frozen, read_list, snapshot
-from xray.capture.step import VALUE_LIMITS, Place, Step, current_step
+from xray.capture.step import VALUE_LIMITS, Step, current_step
 from xray.capture.wrapping import record_calls
 from xray.errors import InvalidQueryError, NotFoundError, XRayDeliveryError
 from xray.model.facts import NIL, RunFinished, RunStarted

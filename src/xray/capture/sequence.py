@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from typing import Final
 
-from xray.capture.step import Place
 from xray.model.clock import Clock
 from xray.model.forking import call_at_fork
+
+Place = tuple[str | None, str]
+"""Where a step is tried again: its parent's id and its name."""
 
 _LENT_ORDINALS: Final = 1_000
 _SHARE_OF_LENT: Final = 10

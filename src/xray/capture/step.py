@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextvars import ContextVar
 from itertools import islice
 from types import TracebackType
@@ -12,49 +11,27 @@ import msgspec
 from msgspec import Raw
 
 from xray.capture.chunks import split_roster, split_rows
-from xray.capture.comparison import meets
-from xray.capture.evidence import (
-    read_number,
-    read_rank,
-)
+from xray.capture.evidence import read_number, read_rank
 from xray.capture.failures import describe_error, status_after
-from xray.capture.guard import caught, guarded, warn
-from xray.capture.rows import MAX_LOGGED_ROWS, RowMaker
+from xray.capture.guard import caught, guarded
+from xray.capture.rows import RowMaker
+from xray.capture.sequence import Place
 from xray.capture.sets.acting import ActingVerbs
 from xray.capture.sets.recording import RecordingVerbs
 from xray.capture.settings import CaptureSettings
 from xray.capture.settlement import NamedColumn, NamedGroup, SealedRows
 from xray.capture.sink import Sink
-from xray.capture.snapshot import (
-    SnapshotLimits,
-    merge_fields,
-    read_list,
-    snapshot,
-)
-from xray.capture.spelling import spell_key
-from xray.model.facts import (
-    ACCEPTED,
-    NIL,
-    REJECTED,
-    SELECTED,
-    DecisionRow,
-    StepFinished,
-    StepRoster,
-    StepRows,
-)
+from xray.capture.snapshot import SnapshotLimits, merge_fields, snapshot
+from xray.capture.spelling import count_omission, spell_key
+from xray.capture.verbs import CandidateVerbs
+from xray.model.facts import NIL, DecisionRow, StepFinished, StepRoster, StepRows
 from xray.model.ids import new_uuid7
-from xray.model.kinds import is_a
 from xray.model.values import pack_value
 from xray.model.vocabulary import CaptureLevel, StepType
 
 Self = TypeVar("Self", bound="Step")
 
-Place = tuple[str | None, str]
-"""Where a step is tried again: its parent's id and its name."""
-
 VALUE_LIMITS: Final = SnapshotLimits()
-
-_encode: Final = msgspec.msgpack.Encoder().encode
 
 current_step: Final[ContextVar[Step | None]] = ContextVar("xray_step", default=None)
 """The step the running code is in, per thread and per task."""
@@ -86,7 +63,7 @@ class Owner(Protocol):
         ...
 
 
-class Step(ActingVerbs, RecordingVerbs):
+class Step(CandidateVerbs, ActingVerbs, RecordingVerbs):
     """A step of a run; `run.step(...)` makes one.
 
     Use it as a context manager, plain or async. What it records is decided by its capture level;
@@ -347,162 +324,12 @@ class Step(ActingVerbs, RecordingVerbs):
         with guarded("Step.log_stats"):
             fields = merge_fields(stats, named)
             if dict.__len__(fields) > VALUE_LIMITS.max_items:
-                self._omit("truncated")
+                count_omission(self._omissions, "truncated")
             numbers = {
                 spell_key(name): value if (number := read_number(value)) is None else number
                 for name, value in islice(dict.items(fields), VALUE_LIMITS.max_items)
             }
             self._stats.update(msgspec.msgpack.decode(self._freeze(numbers)))
 
-    # Verdicts
-
-    def reject(
-        self,
-        candidate_id: object,
-        reason: str | None = None,
-        attributes: object = None,
-        reasoning: str | None = None,
-        score: object = None,
-        observed: object = None,
-        limit: object = None,
-        op: str | None = None,
-        origin: object = None,
-        rank: int | None = None,
-        by: object = None,
-        part_of: object = None,
-    ) -> None:
-        """Record that a candidate goes no further.
-
-        Args:
-            candidate_id: its id, or an object or mapping that holds one.
-            reason: a short code to group by; without one the first failed check names it.
-            attributes: what to keep about the candidate.
-            reasoning: free text.
-            score: a number, or named numbers.
-            observed: the value that broke the rule.
-            limit: what it was compared with.
-            op: the comparison that should have held, e.g. `<=`.
-            origin: what brought the candidate: an id, `(step, id)`, or a list of them.
-            rank: its position, from 1.
-            by: the query or left record it belongs to.
-            part_of: the whole it is a part of.
-        """
-        raise NotImplementedError
-
-    def accept(
-        self,
-        candidate_id: object,
-        score: object = None,
-        attributes: object = None,
-        reasoning: str | None = None,
-        observed: object = None,
-        limit: object = None,
-        op: str | None = None,
-        origin: object = None,
-        rank: int | None = None,
-        by: object = None,
-        part_of: object = None,
-        reason: str | None = None,
-    ) -> None:
-        """Record that a candidate survives this step; arguments as for `reject`."""
-        raise NotImplementedError
-
-    def select(
-        self,
-        candidate_id: object,
-        score: object = None,
-        attributes: object = None,
-        reasoning: str | None = None,
-        observed: object = None,
-        limit: object = None,
-        op: str | None = None,
-        origin: object = None,
-        rank: int | None = None,
-        by: object = None,
-        part_of: object = None,
-        reason: str | None = None,
-    ) -> None:
-        """Record that a candidate is in the answer; arguments as for `reject`."""
-        raise NotImplementedError
-
-    def reason(self, reason: str) -> Callable[..., None]:
-        """`reject` with its *reason* bound, for a loop that rejects many for the same one.
-
-            too_dear = step.reason("too_dear")
-            too_dear("prod_1", {"price": 150})
-
-        Args:
-            reason: the code to group by.
-
-        Returns:
-            a callable with the arguments of `reject`, without the reason.
-        """
-
-        def reject_for_reason(
-            candidate_id: object, attributes: object = None, **details: Any
-        ) -> None:
-            self.reject(candidate_id, reason, attributes, **details)
-
-        return reject_for_reason
-
-    def check(
-        self,
-        candidate_id: object,
-        name: str,
-        observed: Any,
-        op: str,
-        limit: Any,
-        field: str | None = None,
-    ) -> bool:
-        """Compare, record the evidence, and decide nothing.
-
-        Args:
-            candidate_id: the candidate.
-            name: the check's name; the reason of a rejection that gives none.
-            observed: the candidate's value.
-            op: one of `<`, `<=`, `>`, `>=`, `==`, `!=`, `in`, `not in`.
-            limit: what it is compared with.
-            field: what was observed; the name when absent.
-
-        Returns:
-            Whether `observed op limit` holds; False when the value is missing.
-        """
-        passed = meets(observed, op, limit)
-        try:
-            self._rows.add_check(candidate_id, name, field, observed, op, limit, passed=passed)
-        except Exception as error:  # noqa: BLE001
-            caught("Step.check", error)
-        return passed
-
-    def log_sampled_candidates(
-        self, accepted: object = None, rejected: object = None, selected: object = None
-    ) -> None:
-        """Keep some candidates for illustration; counts and rates stay as they are.
-
-        Each candidate stands alone or in a tuple: `(candidate, reasoning)`, `(candidate, score)`
-        or `(candidate, score, reasoning)`.
-        """
-        with guarded("Step.log_sampled_candidates"):
-            for verdict, given in (
-                (ACCEPTED, accepted),
-                (REJECTED, rejected),
-                (SELECTED, selected),
-            ):
-                if given is None:
-                    continue
-                items = read_list(given, MAX_LOGGED_ROWS + 1)
-                if items is None or is_a(given, (set, frozenset)):
-                    self._omit("unread_iterable")
-                    warn(
-                        "unread",
-                        "log_sampled_candidates wants lists; other iterables are not read.",
-                    )
-                    continue
-                for item in items:
-                    self._rows.log(verdict, item)
-
     def _freeze(self, value: object, key: str = "") -> Raw:
         return snapshot(value, self._redactor, self._omissions, VALUE_LIMITS, key)
-
-    def _omit(self, kind: str, by: int = 1) -> None:
-        self._omissions[kind] = self._omissions.get(kind, 0) + by
