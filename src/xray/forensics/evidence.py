@@ -61,9 +61,14 @@ class Ledger:
         return self.step.coverage == "named" and not self.anonymous_count
 
     @cached_property
-    def _positions(self) -> dict[str, list[int]]:
+    def _positions(self) -> Mapping[str, Sequence[int]]:
+        ids = self._table.candidate_ids
+        # The garbage collector passes tuples of numbers over, and here are as many as rows.
+        single = {candidate_id: (index,) for index, candidate_id in enumerate(ids)}
+        if len(single) == len(ids):
+            return single
         positions: dict[str, list[int]] = {}
-        for index, candidate_id in enumerate(self._table.candidate_ids):
+        for index, candidate_id in enumerate(ids):
             positions.setdefault(candidate_id, []).append(index)
         return positions
 
@@ -318,7 +323,7 @@ def load_evidence(store: Store, run_id: str) -> RunEvidence:
         raise NotFoundError(
             f"No run has the id {run_id}.", hint="`xray runs` lists the runs there are."
         )
-    steps = store.steps_of_run(run_id)
+    steps = store.steps_of_run(run_id, is_sampled=False)
     return RunEvidence(
         run, steps, store.decisions_of_step, store.roster_of_step, store.sketches_of_step
     )

@@ -167,11 +167,13 @@ class MemoryStore:
                 return None
             return sample_rejections(self._open_step(step_id), self._decisions(step_id))
 
-    def steps_of_run(self, run_id: str) -> list[Step]:
-        """The steps of a run by ordinal, each with up to 50 samples a rejection reason."""
+    def steps_of_run(self, run_id: str, *, is_sampled: bool = True) -> list[Step]:
+        """The steps of a run by ordinal, if wanted with up to 50 samples a rejection reason."""
         with self._lock:
             self._require_open()
             keys = sorted(map(self._key, self._step_ids.get(run_id, ())), key=StepKey.in_run)
+            if not is_sampled:
+                return [self._open_step(key.step_id) for key in keys]
             found = (self.step(key.step_id) for key in keys)
             return [step for step in found if step is not None]
 

@@ -43,8 +43,8 @@ class Store(Protocol):
         """One step with up to 50 samples a rejection reason, or None."""
         ...
 
-    def steps_of_run(self, run_id: str) -> list[Step]:
-        """The steps of a run by ordinal, each with up to 50 samples a rejection reason."""
+    def steps_of_run(self, run_id: str, *, is_sampled: bool = True) -> list[Step]:
+        """The steps of a run by ordinal, if wanted with up to 50 samples a rejection reason."""
         ...
 
     def decisions_of_step(self, step_id: str) -> DecisionTable:

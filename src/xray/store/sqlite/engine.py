@@ -78,10 +78,10 @@ class SqliteStore:
         with self._open_reader().snapshot() as snapshot:
             return snapshot.step(step_id)
 
-    def steps_of_run(self, run_id: str) -> list[Step]:
-        """The steps of a run by ordinal, each with up to 50 samples a rejection reason."""
+    def steps_of_run(self, run_id: str, *, is_sampled: bool = True) -> list[Step]:
+        """The steps of a run by ordinal, if wanted with up to 50 samples a rejection reason."""
         with self._open_reader().snapshot() as snapshot:
-            return snapshot.steps_of_run(run_id)
+            return snapshot.steps_of_run(run_id, is_sampled=is_sampled)
 
     def decisions_of_step(self, step_id: str) -> DecisionTable:
         """Every stored decision of a step; empty for an unknown one."""
