@@ -130,6 +130,11 @@ def share_keys(keys: AbstractSet[Key], others: AbstractSet[Key]) -> bool:
     return not {key[1] for key in keys}.isdisjoint(key[1] for key in others)
 
 
+def has_candidate(keys: Iterable[Key], candidate_id: str) -> bool:
+    """Whether some of *keys* are about the candidate."""
+    return any(key[1] == candidate_id for key in keys)
+
+
 def has_partitions(keys: Iterable[Key]) -> bool:
     """Whether some of *keys* belong to a `by`."""
     return any(by is not None for by, _ in keys)
