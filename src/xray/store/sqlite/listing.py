@@ -187,11 +187,19 @@ class Listing:
         return self._count(plan, compiled)
 
     def _count(self, plan: Plan, compiled: Compiled) -> int:
-        query = select_newest(plan, compiled, None).order_by(None)
+        query = select_newest(plan, compiled, None)
         if compiled.filters is not None:
             query = query.where(compiled.filters)
-        counted = select(func.count()).select_from(query.limit(MAX_TOTAL + 1).subquery())
-        return int(self._connection.execute(counted).scalar_one())
+        return self._count_found(query.limit(MAX_TOTAL + 1))
+
+    def _count_found(self, query: Select[Any]) -> int:
+        # Without the columns that only a page shows, an index may do without the table.
+        found = (
+            query.order_by(None)
+            .with_only_columns(literal(1), maintain_column_froms=True)
+            .subquery()
+        )
+        return int(self._connection.execute(select(func.count()).select_from(found)).scalar_one())
 
     def _count_small(self, plan: Plan, compiled: Compiled) -> int | None:
         """How many rows match, where the table is so small that counting costs nothing."""
@@ -343,18 +351,15 @@ class Listing:
     def _count_by_stat(self, plan: Plan, compiled: Compiled, asked: StatRange) -> int:
         hours = find_hours(self._driver, asked, asked.last_us // HOUR_US)
         if compiled.is_bounded:
-            query = select_newest(plan, compiled, None).order_by(None)
-            query = query.where(_is_in_range(asked, hours)).limit(MAX_TOTAL + 1)
-            counted = select(func.count()).select_from(query.subquery())
-            return int(self._connection.execute(counted).scalar_one())
+            query = select_newest(plan, compiled, None).where(_is_in_range(asked, hours))
+            return self._count_found(query.limit(MAX_TOTAL + 1))
         return count_numbers(self._driver, asked, hours, MAX_TOTAL + 1)
 
     def _count_rest(
         self, plan: Plan, compiled: Compiled, after: Position | None, window: int
     ) -> int:
         """How many rows lie in the last window."""
-        rest = select_newest(plan, compiled, after).order_by(None).limit(window).subquery()
-        return int(self._connection.execute(select(func.count()).select_from(rest)).scalar_one())
+        return self._count_found(select_newest(plan, compiled, after).limit(window))
 
     def _window_end(
         self, plan: Plan, compiled: Compiled, after: Position | None, window: int

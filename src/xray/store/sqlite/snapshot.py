@@ -81,6 +81,7 @@ class Snapshot:
         self._clock = clock
         self._budget = budget
         self._runs: dict[str, Run | None] = {}
+        self._deciding: dict[str, frozenset[int]] = {}
         self._listing = Listing(connection, budget, clock, self._meets)
 
     def run(self, run_id: str) -> Run | None:
@@ -94,14 +95,15 @@ class Snapshot:
         seq = self._step_seq(step_id)
         return None if seq is None else self._sampled(seq)
 
-    def steps_of_run(self, run_id: str) -> list[Step]:
-        """The steps of a run by ordinal, with samples of their rejections."""
+    def steps_of_run(self, run_id: str, *, is_sampled: bool) -> list[Step]:
+        """The steps of a run by ordinal, if wanted with samples of their rejections."""
         found = self._driver.execute(
             "select seq from steps where run = (select seq from runs where run_id = ?)"
             " order by ordinal, started_at, step_id",
             (raw_id(run_id),),
         )
-        return [self._sampled(seq) for (seq,) in found.fetchall()]
+        seqs = [seq for (seq,) in found]
+        return list(map(self._sampled, seqs)) if is_sampled else self._open_steps(seqs)
 
     def decisions_of_step(self, step_id: str) -> DecisionTable:
         """Every stored decision of a step; empty for an unknown one."""
@@ -203,7 +205,7 @@ class Snapshot:
         if anchor.is_scan:
             portions = ((number(keys), end) for keys, end in self._steps_from(plan, meter))
         elif anchor.is_history:
-            deciding = self._deciding_steps(anchor.candidate_id or "")
+            deciding = sorted(self._deciding_steps(anchor.candidate_id or ""))
             is_counted = len(deciding) <= _MAX_COUNTED_STEPS and are_few(
                 self._driver, _MAX_COUNTED_STEPS
             )
@@ -233,9 +235,13 @@ class Snapshot:
             return self._step_keys("steps.step_id = ?", [raw_id(anchor.step_id)])
         return self._step_keys("runs.run_id = ?", [raw_id(anchor.run_id or "")])
 
-    def _deciding_steps(self, candidate_id: str) -> list[int]:
-        """The steps that may hold a decision about the candidate; all that do are among them."""
-        return find_steps(self._driver, hash64(candidate_id))
+    def _deciding_steps(self, candidate_id: str) -> frozenset[int]:
+        """The steps that may hold a row about the candidate; all that do are among them."""
+        found = self._deciding.get(candidate_id)
+        if found is None:
+            found = frozenset(find_steps(self._driver, hash64(candidate_id)))
+            self._deciding[candidate_id] = found
+        return found
 
     def _history(
         self, candidate_id: str, deciding: Sequence[int], after: Position | None, meter: Meter
@@ -410,7 +416,7 @@ class Snapshot:
 
     def _rows_about(self, step: Step, candidate_id: str) -> Iterable[Decision]:
         seq = self._step_seq(step.step_id)
-        if seq is None:
+        if seq is None or seq not in self._deciding_steps(candidate_id):
             return ()
         return self._table_about(candidate_id, seq, step.step_id, step.run_id)
 
