@@ -51,7 +51,7 @@ from xray.store.sqlite.tallies import are_at_most, load_tallies, number_tallied
 
 _IDS_PER_LOOKUP: Final = 500
 _MAX_KEPT_RUNS: Final = 1_000
-_MAX_COUNTED_STEPS: Final = 200
+_MAX_COUNTED_STEPS: Final = 100
 _HISTORY_PORTION: Final = 100
 _LAST_US: Final = (1 << 63) - 1
 
