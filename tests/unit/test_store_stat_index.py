@@ -191,4 +191,4 @@ def test_a_fact_sent_again_is_indexed_once(tmp_path: Path) -> None:
     with closing(open_sqlite(path, ["y"])) as store:
         for batch in ("b", "c"):
             store.submit(batch, world()).result()
-    assert list_rows(path) == {"y": STEPS}
+    assert list_rows(path)["y"] == STEPS  # those of filter_rate are cleared away in idle time
