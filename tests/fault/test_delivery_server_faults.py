@@ -3,10 +3,12 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
 from xray.delivery.delivery import Delivery
+from xray.delivery.exchange.transport import HttpTransport
 from xray.delivery.losses import Volume
 from xray.delivery.settings import DeliverySettings
 from xray.errors import XRayDeliveryError
@@ -357,6 +359,30 @@ def test_a_record_from_deliverys_own_threads_is_dropped_and_counted(server: Faul
     assert poll(lambda: deliveries[0].stats().lost == {"reentrant": Volume(1, 3)})
     check_books(deliveries[0])
     deliveries[0].close(0)
+
+
+def test_what_a_finaliser_records_in_deliverys_own_thread_is_delivered(
+    server: FaultServer,
+) -> None:
+    deliveries: list[Delivery] = []
+
+    class Last:
+        def __del__(self) -> None:
+            deliveries[0].put(rows_fact())
+
+    class Collecting(HttpTransport):
+        held: ClassVar[list[Last]] = [Last()]
+
+        def post(self, *arguments: Any, **named: Any) -> Any:
+            self.held.clear()
+            return super().post(*arguments, **named)
+
+    settings = DeliverySettings(url=server.url)
+    deliveries.append(Delivery(settings, make_transport=Collecting))
+    deliveries[0].put(run_fact())
+    assert poll(lambda: deliveries[0].stats().acknowledged == Volume(2, 3))
+    check_books(deliveries[0])
+    deliveries[0].close()
 
 
 def test_two_clients_never_share_a_record(server: FaultServer) -> None:

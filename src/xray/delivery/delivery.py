@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import cache
+from types import FrameType
 from typing import Final
 
 from xray.delivery.backlog import Backlog, MemoryBacklog
@@ -48,6 +49,16 @@ def make_backlog(settings: DeliverySettings, ledger: Ledger) -> Backlog:
     return MemoryBacklog()
 
 
+def _is_in_finaliser() -> bool:
+    """Whether the collector, which runs in any thread, lets an object of the pipeline's go."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_name == "__del__":
+            return True
+        frame = frame.f_back
+    return False
+
+
 class Delivery:
     """Sends facts to a server from two threads of its own.
 
@@ -80,7 +91,9 @@ class Delivery:
         """Take *fact* to be sent; what cannot be taken is counted as a loss."""
         road = self._road()
         decisions = count_decisions(fact)
-        if road.is_own_thread:
+        is_own_thread = road.is_own_thread
+        if is_own_thread and not _is_in_finaliser():
+            # What records each request would have to be sent by a request that is recorded.
             road.ledger.turn_away("reentrant", Volume(1, decisions))
             return
         try:
@@ -90,7 +103,9 @@ class Delivery:
                 raise
             road.ledger.turn_away("unencodable", Volume(1, decisions))
             return
-        road.put(encoded, decisions, may_wait=not _exit.has_begun)
+        road.put(encoded, decisions, may_wait=not (_exit.has_begun or is_own_thread))
+        if is_own_thread:
+            return  # it is what would write and send
         if _exit.has_begun:
             road.write_through(_LAST_WRITE_S)
             # While modules are taken down nothing can be imported, so the next process sends it.
