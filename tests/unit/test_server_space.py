@@ -106,8 +106,9 @@ async def test_large_bodies_are_opened_one_after_another() -> None:
 
 @pytest.fixture
 def switch_interval_s() -> Iterator[float]:
-    before_s = sys.getswitchinterval()
-    yield before_s
+    before_s, own_s = sys.getswitchinterval(), 0.005
+    sys.setswitchinterval(own_s)
+    yield sys.getswitchinterval()
     sys.setswitchinterval(before_s)
 
 
