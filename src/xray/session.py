@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
@@ -23,7 +22,7 @@ from xray.capture.step import Step, current_step
 from xray.capture.wrapping import drive, drive_async, record_calls
 from xray.delivery.forks import hold_forks
 from xray.destinations import find_destination
-from xray.model.forking import call_at_fork
+from xray.model.forking import Turn
 from xray.wire.address import names_file
 
 if TYPE_CHECKING:
@@ -44,15 +43,10 @@ class _Configuration:
 
     def __init__(self) -> None:
         self.given: dict[str, object] = {}
-        self.turn = threading.RLock()
-
-    def renew(self) -> None:
-        # Another thread may hold the lock while the process forks, and is not there afterwards.
-        self.turn = threading.RLock()
+        self.turn = Turn()
 
 
 _configuration: Final = _Configuration()
-call_at_fork(after_in_child=_configuration.renew)
 
 
 class XRay:
@@ -207,7 +201,7 @@ class XRay:
         # Loaded when a client first records, so that `import xray` stays cheap.
         with hold_forks():
             from xray.settings import apply_settings, read_settings
-        with _configuration.turn:
+        with _configuration.turn.lock:
             configured = dict(_configuration.given)
         given = apply_settings(read_settings(configured), self._given, "XRay(...)")
         if given.log is not None:
@@ -295,7 +289,7 @@ def configure(**settings: object) -> None:
         settings: any setting of `xray.settings.ClientSettings`, e.g. `url=` or `capture=`; it
             counts more than the environment and less than an argument of `XRay(...)`.
     """
-    with guarded("configure"), _configuration.turn:
+    with guarded("configure"), _configuration.turn.lock:
         _configuration.given.update(settings)
 
 

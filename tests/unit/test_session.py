@@ -259,7 +259,7 @@ def test_a_child_forked_while_another_thread_held_every_lock_records_on(
     assert xray.flush(timeout_s=10).is_complete
     before = len(server.facts)
     locks = [
-        session._configuration.turn,
+        session._configuration.turn.lock,
         _destinations._turn,
         *[destination._turn for destination in _destinations.all()],
         sequence._turn.lock,

@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, Final, TypeGuard
+from typing import Any, TypeGuard
 
 from xray.model.arrays import read_array_scalar, spell_array_time
 from xray.model.interruptions import is_interruption
 from xray.model.kinds import is_a, is_one_of, read_loaded
-from xray.model.vocabulary import Operator, parse_operator
-
-_COMPARE: Final[dict[Operator, Callable[[Any, Any], Any]]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-    "in": lambda observed, limit: observed in limit,
-    "not in": lambda observed, limit: observed not in limit,
-}
+from xray.model.operators import COMPARE
+from xray.model.vocabulary import parse_operator
 
 
 def is_missing(value: object) -> bool:
@@ -52,7 +40,7 @@ def meets(observed: Any, op: str, limit: Any) -> bool:
     if known is None or is_missing(observed) or is_missing(limit):
         return False
     try:
-        return bool(_COMPARE[known](observed, limit))
+        return bool(COMPARE[known](observed, limit))
     except Exception as error:
         # Types that do not compare are no failure of the pipeline's.
         if is_interruption(error):

@@ -18,10 +18,10 @@ from xray.capture.rows import IMPLIED_CHECK
 from xray.capture.sets.decisions import Decisions
 from xray.capture.settlement import SealedRows, seal
 from xray.capture.spelling import count_omission
-from xray.capture.standings import RANKING_STEP_TYPES, read_standing
+from xray.capture.standings import read_standing
 from xray.capture.step import Step
 from xray.model.facts import ACCEPTED, REJECTED, SELECTED, DecisionRow, OriginRef
-from xray.model.vocabulary import CaptureLevel
+from xray.model.vocabulary import RANKING_STEP_TYPES, CaptureLevel
 
 _PORTION: Final = 256
 

@@ -25,7 +25,7 @@ from xray.capture.naming import (
 from xray.capture.noop import NoopStep
 from xray.capture.sequence import Place, StepSequence
 from xray.capture.settings import FULL_BYTES_PER_RUN, CaptureSettings
-from xray.capture.sink import AnsweringSink, SelectiveSink, Sink
+from xray.capture.sink import AnsweringSink, SelectiveSink, Sink, require_answers
 from xray.capture.snapshot import merge_fields, pack_frozen, read_list, snapshot
 from xray.capture.step import VALUE_LIMITS, Step, current_step
 from xray.capture.wrapping import record_calls
@@ -330,12 +330,7 @@ class Run:
                 hint="Ask after its `with` block, or after `finish()`.",
                 code="run_not_ended",
             )
-        sink: object = self.sink
-        if not isinstance(sink, AnsweringSink):
-            raise NotFoundError(
-                "The run was put into a sink that answers no questions.", code="run_not_recorded"
-            )
-        return sink
+        return require_answers(self.sink)
 
     # Steps
 

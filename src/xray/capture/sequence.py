@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Final
 
 from xray.model.clock import Clock
-from xray.model.forking import call_at_fork
+from xray.model.forking import Turn
 
 Place = tuple[str | None, str]
 """Where a step is tried again: its parent's id and its name."""
@@ -15,19 +14,7 @@ _LENT_ORDINALS: Final = 1_000
 _SHARE_OF_LENT: Final = 10
 
 
-class _Turn:
-    """Held for the few lines that change a sequence; a signal handler may take it again."""
-
-    def __init__(self) -> None:
-        self.lock = threading.RLock()
-
-    def renew(self) -> None:
-        self.lock = threading.RLock()
-
-
-# One for all runs, so that a child process can renew it: the thread that held it is not forked.
-_turn: Final = _Turn()
-call_at_fork(after_in_child=_turn.renew)
+_turn: Final = Turn()  # one for all runs
 
 
 class StepSequence:

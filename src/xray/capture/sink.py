@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from xray.errors import NotFoundError
 from xray.model.facts import Fact
 
 if TYPE_CHECKING:
@@ -64,3 +65,16 @@ class AnsweringSink(Protocol):
             XRayError: there is no answer, and why.
         """
         ...
+
+
+def require_answers(sink: object) -> AnsweringSink:
+    """*sink*, if it can be asked.
+
+    Raises:
+        NotFoundError: it answers no questions.
+    """
+    if not isinstance(sink, AnsweringSink):
+        raise NotFoundError(
+            "The run was put into a sink that answers no questions.", code="run_not_recorded"
+        )
+    return sink

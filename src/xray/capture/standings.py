@@ -12,10 +12,6 @@ from xray.model.counts import score_value
 from xray.model.ids import canonical_id
 from xray.model.packed_arrays import to_bytes
 from xray.model.ranking import NO_RANK, Ranking
-from xray.model.vocabulary import StepType
-
-RANKING_STEP_TYPES: Final[frozenset[StepType]] = frozenset({"rank", "select"})
-"""Steps whose rosters tell ranks and scores: what they drop was outranked."""
 
 Standing = tuple[int | None, float | None]
 """A rank and a score."""

@@ -6,9 +6,9 @@ from argparse import ArgumentParser, Namespace
 
 from xray.cli.connection import open_client
 from xray.cli.console import open_console
-from xray.cli.show import CERTAINTY_STYLES, RUN_HELP
+from xray.cli.show import RUN_HELP, draw_headline
 from xray.cli.terminal import Style, Terminal, printable, wrap
-from xray.cli.wording import say_certainty, say_number, say_value
+from xray.cli.wording import say_number, say_value
 from xray.client import diff_request
 from xray.model.differences import Change, Move, MoveKind, Moves, RunDiff, Standing, StepDiff
 from xray.replies import read_record
@@ -56,10 +56,7 @@ def run(args: Namespace) -> int:
 
 def draw_diff(diff: RunDiff, terminal: Terminal) -> list[str]:
     """The sentence, what the runs were given, and the steps that differ."""
-    lines = terminal.paint_all(wrap(printable(diff.answer), terminal.width), "bold")
-    if diff.because:
-        ground = say_certainty(diff.certainty, diff.because, diff.answer)
-        lines += terminal.paint_all(wrap(ground, terminal.width), *CERTAINTY_STYLES[diff.certainty])
+    lines = draw_headline(diff.answer, diff.certainty, diff.because, terminal)
     for name, side in (("A", diff.a), ("B", diff.b)):
         lines.append(terminal.paint(f"{name} {printable(side.pipeline)}, run {side.run_id}", "dim"))
     if diff.changes:

@@ -6,10 +6,9 @@ from argparse import ArgumentParser, Namespace
 
 from xray.cli.connection import open_client
 from xray.cli.console import open_console
-from xray.cli.show import CERTAINTY_STYLES, RUN_HELP
+from xray.cli.show import RUN_HELP, draw_headline
 from xray.cli.terminal import Terminal, printable, wrap
 from xray.cli.why import draw_link
-from xray.cli.wording import say_certainty
 from xray.client import provenance_request
 from xray.model.lineage import Generation, Lineage, Yield
 from xray.replies import read_record
@@ -51,11 +50,7 @@ def run(args: Namespace) -> int:
 
 def draw_lineage(lineage: Lineage, terminal: Terminal) -> list[str]:
     """The sentence, what the item came from, and what it brought step by step."""
-    lines = terminal.paint_all(wrap(printable(lineage.answer), terminal.width), "bold")
-    if lineage.because:
-        ground = say_certainty(lineage.certainty, lineage.because, lineage.answer)
-        styles = CERTAINTY_STYLES[lineage.certainty]
-        lines += terminal.paint_all(wrap(ground, terminal.width), *styles)
+    lines = draw_headline(lineage.answer, lineage.certainty, lineage.because, terminal)
     lines.append(terminal.paint(f"{printable(lineage.pipeline)}, run {lineage.run_id}", "dim"))
     if lineage.came_from:
         lines += ["", terminal.paint("Where it came from", "bold")]

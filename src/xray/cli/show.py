@@ -262,6 +262,18 @@ def draw_findings(findings: list[Finding], terminal: Terminal) -> list[str]:
     return lines
 
 
+def draw_headline(answer: str, certainty: Certainty, because: str, terminal: Terminal) -> list[str]:
+    """The sentence of an answer, and below it how sure it is and what it rests on."""
+    lines = terminal.paint_all(wrap(printable(answer), terminal.width), "bold")
+    if certainty != "known":
+        ground = say_certainty(certainty, because, answer)
+        lines += terminal.paint_all(wrap(ground, terminal.width), *CERTAINTY_STYLES[certainty])
+    elif because:
+        ground = f"(known: {printable(because)})"
+        lines += terminal.paint_all(wrap(ground, terminal.width), "dim")
+    return lines
+
+
 def _say_examples(finding: Finding) -> str:
     named = ", ".join(printable(example) for example in finding.examples)
     more = (finding.count or 0) - len(finding.examples)

@@ -6,9 +6,9 @@ from argparse import ArgumentParser, Namespace
 
 from xray.cli.connection import open_client
 from xray.cli.console import open_console
-from xray.cli.show import CERTAINTY_STYLES, RUN_HELP
+from xray.cli.show import RUN_HELP, draw_headline
 from xray.cli.terminal import Style, Terminal, printable, wrap
-from xray.cli.wording import say_certainty, say_number, say_value
+from xray.cli.wording import say_number, say_value
 from xray.client import what_if_request
 from xray.model.what_if import Flips, StepWhatIf, WhatIf
 from xray.replies import read_record
@@ -51,11 +51,7 @@ def run(args: Namespace) -> int:
 
 def draw_what_if(answer: WhatIf, terminal: Terminal) -> list[str]:
     """The sentence, and for each step who would fare otherwise."""
-    lines = terminal.paint_all(wrap(printable(answer.answer), terminal.width), "bold")
-    if answer.because:
-        ground = say_certainty(answer.certainty, answer.because, answer.answer)
-        styles = CERTAINTY_STYLES[answer.certainty]
-        lines += terminal.paint_all(wrap(ground, terminal.width), *styles)
+    lines = draw_headline(answer.answer, answer.certainty, answer.because, terminal)
     lines.append(terminal.paint(f"{printable(answer.pipeline)}, run {answer.run_id}", "dim"))
     for step in answer.steps:
         lines += ["", *_draw_step(step, terminal)]

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from xray.cli.connection import open_client
 from xray.cli.console import open_console
-from xray.cli.show import CERTAINTY_STYLES, RUN_HELP, draw_findings
+from xray.cli.show import CERTAINTY_STYLES, RUN_HELP, draw_findings, draw_headline
 from xray.cli.terminal import Glyph, Style, Terminal, printable, wrap
 from xray.cli.wording import say_certainty, say_measured, say_number, say_value
 from xray.client import why_request
@@ -61,14 +61,7 @@ def run(args: Namespace) -> int:
 
 def draw_why(why: Why, terminal: Terminal) -> list[str]:
     """The sentence, the journey, where it came from and what deserves a look."""
-    lines = [terminal.paint(line, "bold") for line in wrap(printable(why.answer), terminal.width)]
-    if why.certainty != "known":
-        ground = say_certainty(why.certainty, why.because, why.answer)
-        styles = CERTAINTY_STYLES[why.certainty]
-        lines += terminal.paint_all(wrap(ground, terminal.width), *styles)
-    elif why.because:
-        ground = f"(known: {printable(why.because)})"
-        lines += terminal.paint_all(wrap(ground, terminal.width), "dim")
+    lines = draw_headline(why.answer, why.certainty, why.because, terminal)
     place = f"{printable(why.pipeline)}, run {why.run_id}"
     lines.append(terminal.paint(place, "dim"))
     if why.journey:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterable
-from typing import Final
 
 from msgspec import Struct
 
@@ -14,9 +13,7 @@ from xray.model.differences import Standing
 from xray.model.hashing import hash64
 from xray.model.holdings import Fate
 from xray.model.records import Decision
-from xray.model.vocabulary import UNNAMED_REASON, VERDICTS
-
-_ORDERING: Final = frozenset({"rank", "select"})
+from xray.model.vocabulary import RANKING_STEP_TYPES, UNNAMED_REASON, VERDICTS
 
 
 class Outcomes(Struct, frozen=True):
@@ -47,7 +44,7 @@ def read_outcomes(ledger: Ledger, ids: Collection[str]) -> Outcomes:
     hashed: list[tuple[int, int, Fate]] = []
     if ledger.roster is not None:
         names = _Names(ids)
-        is_ordering = ledger.step.step_type in _ORDERING
+        is_ordering = ledger.step.step_type in RANKING_STEP_TYPES
         for first, last, fate in ledger.roster.entries():
             found = names.between(first, last)
             if not found:

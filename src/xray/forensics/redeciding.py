@@ -9,43 +9,33 @@ roster's verdicts and reasons, and by the sketches of what each check observed.
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final
 
 from msgspec import Struct
 
 from xray.forensics.evidence import Ledger
+from xray.model.operators import COMPARE, ORDERINGS
 from xray.model.records import Check, Decision
 from xray.model.sketch import CheckSketch, Sketch
-from xray.model.vocabulary import MISSING_PREFIX, VERDICTS
+from xray.model.vocabulary import MISSING_PREFIX, VERDICTS, parse_operator
 from xray.model.what_if import Flip, Flips
 
 _MAX_EXAMPLES: Final = 50
-_COMPARE: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-    "in": lambda observed, limit: observed in limit,
-    "not in": lambda observed, limit: observed not in limit,
-}
-
 Limits = Mapping[str, Any]
 """Other limits, by the name of the check."""
 
 
 def meets(observed: Any, op: str | None, limit: Any) -> bool:
     """Whether a recorded value meets *limit*; what cannot be compared does not."""
-    if observed is None or limit is None or op is None or op not in _COMPARE:
+    known = None if op is None else parse_operator(op)
+    if observed is None or limit is None or known is None:
         return False
     if isinstance(observed, float) and math.isnan(observed):
         return False
     try:
-        return bool(_COMPARE[op](observed, limit))
+        return bool(COMPARE[known](observed, limit))
     except TypeError:
         return False
 
@@ -197,7 +187,7 @@ class StepEvidence:
         check, sketch = self.checks.get(name), self._sketches.get((name, was_met))
         if not default or check is None:
             return 0, default
-        if sketch is None or check.op not in ("<", "<=", ">", ">=") or not _is_number(limit):
+        if sketch is None or check.op not in ORDERINGS or not is_number(limit):
             return 0, default
         least, most = _bound_meeting(sketch, check.op, limit)
         if was_met:
@@ -217,7 +207,8 @@ def _bound_meeting(sketch: Sketch, op: str, limit: float) -> tuple[int, int]:
     return (least, most) if op in ("<", "<=") else (sketch.count - most, sketch.count - least)
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Whether a recorded value is a number, and no truth value."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
@@ -225,7 +216,7 @@ def _flip(
     row: Decision, check: Check, limits: Limits, *, is_sure: bool = True
 ) -> tuple[float, Flip]:
     limit = limits.get(check.name, check.limit)
-    has_distance = _is_number(check.observed) and _is_number(limit)
+    has_distance = is_number(check.observed) and is_number(limit)
     distance = abs(check.observed - limit) if has_distance else 0.0
     return distance, Flip(
         candidate_id=row.candidate_id,

@@ -9,13 +9,13 @@ from xray.errors import InvalidQueryError
 from xray.forensics.case import Case
 from xray.forensics.evidence import RunEvidence
 from xray.forensics.gaps import explain_blindness
-from xray.forensics.redeciding import Limits, Redecided, StepEvidence
+from xray.forensics.redeciding import Limits, Redecided, StepEvidence, is_number
 from xray.forensics.wording import count_things, list_items, list_names, show_candidate, show_value
+from xray.model.operators import ORDERINGS
 from xray.model.records import Step
 from xray.model.what_if import CurvePoint, LimitChange, StepWhatIf, WhatIf
 
 _MAX_POINTS: Final = 11
-_ORDERED: Final = ("<", "<=", ">", ">=")
 
 
 def try_limits(evidence: RunEvidence, limits: Mapping[str, Any]) -> WhatIf:
@@ -147,15 +147,15 @@ def _draw_curve(known: StepEvidence, kept: int, limits: Limits) -> list[CurvePoi
     if len(limits) != 1:
         return []
     ((name, limit),) = limits.items()
-    if known.checks[name].op not in _ORDERED:
+    if known.checks[name].op not in ORDERINGS:
         return []
     observed = [
         check.observed
         for row in known.rows
         for check in row.checks
-        if check.name == name and _is_number(check.observed)
+        if check.name == name and is_number(check.observed)
     ]
-    tried = sorted({*observed, *filter(_is_number, [limit, *known.limits_of(name)])})
+    tried = sorted({*observed, *filter(is_number, [limit, *known.limits_of(name)])})
     if len(tried) > _MAX_POINTS:
         last = len(tried) - 1
         tried = [tried[last * place // (_MAX_POINTS - 1)] for place in range(_MAX_POINTS)]
@@ -170,10 +170,6 @@ def _draw_curve(known: StepEvidence, kept: int, limits: Limits) -> list[CurvePoi
             )
         )
     return points
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _find_rescored(case: Case, steps: Iterable[StepWhatIf]) -> list[Step]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 
 Hook = Callable[[], None]
@@ -27,6 +28,20 @@ def call_at_fork(
         "after_in_child": after_in_child,
     }
     os.register_at_fork(**{when: _mute(hook) for when, hook in hooks.items() if hook is not None})
+
+
+class Turn:
+    """A lock for all of a process, which a child finds free: whoever held it is not forked.
+
+    Held for a few lines only; a finaliser or a signal handler may take it again.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        call_at_fork(after_in_child=self._renew)
+
+    def _renew(self) -> None:
+        self.lock = threading.RLock()
 
 
 def _mute(hook: Hook) -> Hook:

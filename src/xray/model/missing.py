@@ -9,16 +9,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Sequence
 from heapq import merge
-from itertools import chain
-from typing import Final
 
 from msgspec import Struct
 
-from xray.model.compact import HASH_BITS
 from xray.model.hashing import hash64
 from xray.model.roster import Roster
-
-_BEYOND: Final = 1 << HASH_BITS
+from xray.model.spans import BEYOND, SpanWalk
 
 
 class Candidates(Struct, frozen=True):
@@ -66,7 +62,7 @@ def find_missing(offered: Candidates, decided: Candidates) -> Missing:
         and not any(candidate_id in roster for roster in decided.rosters)
     ]
     hashes = sorted(map(hash64, offered_ids))
-    known = _Known(decided_ids, decided.rosters)
+    known = _walk(decided_ids, decided.rosters)
     compared, unmatched, widest = _Distinct(), _Distinct(), 0
     for first, last in merge(*(roster.spans() for roster in offered.rosters), key=_last):
         if _lies_between(hashes, first, last):
@@ -76,7 +72,7 @@ def find_missing(offered: Candidates, decided: Candidates) -> Missing:
         if not known.overlaps(first, last):
             unmatched.add(first, last)
     lookalikes = len(offered_ids) + len(decided_ids) + sum(one.held for one in decided.rosters)
-    chance = sum(roster.mistaken for roster in decided.rosters) + lookalikes * widest / _BEYOND
+    chance = sum(roster.mistaken for roster in decided.rosters) + lookalikes * widest / BEYOND
     return Missing(
         count=len(gone) + unmatched.count,
         ids=gone,
@@ -94,22 +90,9 @@ def _lies_between(hashes: Sequence[int], first: int, last: int) -> bool:
     return at < len(hashes) and hashes[at] <= last
 
 
-class _Known:
-    """Spans that are asked about by ascending last hash, read only as far as they are needed."""
-
-    def __init__(self, ids: Iterable[str], rosters: Iterable[Roster]) -> None:
-        exact = ((hashed, hashed) for hashed in sorted(map(hash64, ids)))
-        spans = merge(exact, *(roster.spans() for roster in rosters))
-        self._spans = chain(spans, [(_BEYOND, _BEYOND)])
-        self._next = next(self._spans)
-        self._furthest = -1
-
-    def overlaps(self, first: int, last: int) -> bool:
-        """Whether some span has a hash in common with this one."""
-        while self._next[0] <= last:
-            self._furthest = max(self._furthest, self._next[1])
-            self._next = next(self._spans)
-        return self._furthest >= first
+def _walk(ids: Iterable[str], rosters: Iterable[Roster]) -> SpanWalk:
+    exact = ((hashed, hashed) for hashed in sorted(map(hash64, ids)))
+    return SpanWalk(merge(exact, *(roster.spans() for roster in rosters)))
 
 
 class _Distinct:

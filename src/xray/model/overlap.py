@@ -8,9 +8,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from xray.model.hashing import hash64
-
-Span = tuple[int, int]
-"""The first and the last hash that an entry of a roster can stand for."""
+from xray.model.spans import Span, SpanWalk
 
 Rest = TypeVar("Rest")
 
@@ -31,7 +29,7 @@ class Crowd(Struct, frozen=True):
 
     def without(self, other: Crowd) -> Crowd:
         """Those of its candidates that *other* lacks."""
-        taken = _Spans(other._sorted())
+        taken = SpanWalk(other._sorted())
         left = tuple(span for span in self.spans if not taken.overlaps(*span))
         return Crowd(self.ids - other.ids, left)
 
@@ -39,7 +37,7 @@ class Crowd(Struct, frozen=True):
         """The same candidates, with the ids of those that *known* has."""
         by_hash = {hash64(candidate_id): candidate_id for candidate_id in known}
         hashes = sorted(by_hash)
-        own, others = _Spans(self.spans), _Spans([(hashed, hashed) for hashed in hashes])
+        own, others = SpanWalk(self.spans), SpanWalk([(hashed, hashed) for hashed in hashes])
         named = frozenset(by_hash[hashed] for hashed in hashes if own.overlaps(hashed, hashed))
         return Crowd(
             self.ids | named, tuple(span for span in self.spans if not others.overlaps(*span))
@@ -50,12 +48,12 @@ class Crowd(Struct, frozen=True):
         if not self.spans:
             return self.ids.intersection(ids)
         hashed = sorted((hash64(candidate_id), candidate_id) for candidate_id in ids)
-        own = _Spans(self._sorted())
+        own = SpanWalk(self._sorted())
         return frozenset(one for number, one in hashed if own.overlaps(number, number))
 
     def meet(self, entries: Iterable[tuple[int, int, Rest]]) -> Iterator[tuple[int, int, Rest]]:
         """Those *entries* of a roster, which come ascending, that stand for one of the crowd."""
-        own = _Spans(self._sorted())
+        own = SpanWalk(self._sorted())
         return (entry for entry in entries if own.overlaps(entry[0], entry[1]))
 
     def _sorted(self) -> list[Span]:
@@ -67,19 +65,3 @@ def join_crowds(crowds: Sequence[Crowd]) -> Crowd:
     """Everybody in any of *crowds*, which know the same candidates by id."""
     ids = frozenset[str]().union(*(crowd.ids for crowd in crowds))
     return Crowd(ids, tuple(sorted({span for crowd in crowds for span in crowd.spans})))
-
-
-class _Spans:
-    """Ascending spans that are asked about in ascending order."""
-
-    def __init__(self, spans: Sequence[Span]) -> None:
-        self._spans = spans
-        self._next = 0
-        self._furthest = -1
-
-    def overlaps(self, first: int, last: int) -> bool:
-        """Whether some span has a hash in common with this one."""
-        while self._next < len(self._spans) and self._spans[self._next][0] <= last:
-            self._furthest = max(self._furthest, self._spans[self._next][1])
-            self._next += 1
-        return self._furthest >= first

@@ -29,6 +29,9 @@ OPERATORS: Final[tuple[Operator, ...]] = get_args(Operator)
 DECLARABLE_STEP_TYPES: Final = tuple(word for word in STEP_TYPES if word != "custom")
 CREATING_STEP_TYPES: Final[frozenset[StepType]] = frozenset({"generate", "retrieve"})
 KEEPING_STEP_TYPES: Final[frozenset[StepType]] = frozenset({"filter", "rank", "select"})
+RANKING_STEP_TYPES: Final[frozenset[StepType]] = frozenset({"rank", "select"})
+"""Steps whose rosters tell ranks and scores: what they drop was outranked."""
+
 RATELESS_STEP_TYPES: Final[frozenset[StepType]] = frozenset({"generate", "retrieve", "group"})
 
 RUN_STATUS_ALIASES: Final[dict[str, RunStatus]] = {"success": "completed", "failure": "failed"}

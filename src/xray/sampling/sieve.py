@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,10 +11,10 @@ from typing import TYPE_CHECKING, Final, Literal
 from msgspec.structs import replace
 
 from xray.capture.guard import caught, guarded, warn
-from xray.capture.sink import AnsweringSink, Sink
+from xray.capture.sink import AnsweringSink, Sink, require_answers
 from xray.errors import NotFoundError
 from xray.model.facts import Fact, RunFinished, RunStarted, StepFinished, StepRows
-from xray.model.forking import call_at_fork
+from xray.model.forking import Turn
 from xray.sampling.books import Books, Place, books
 from xray.sampling.drawing import choose_ticket, is_drawn
 from xray.sampling.holding import Held, Room, hold, room
@@ -33,19 +32,7 @@ RULE_FAILED: Final = "a keep rule failed"
 _ATTACHED: Final = "attached_sampled_out"
 
 
-class _Turn:
-    """Held for the few lines that change what a run holds; a signal handler may take it again."""
-
-    def __init__(self) -> None:
-        self.lock = threading.RLock()
-
-    def renew(self) -> None:
-        self.lock = threading.RLock()
-
-
-# One for all runs, so that a child process can renew it: the thread that held it is not forked.
-_turn: Final = _Turn()
-call_at_fork(after_in_child=_turn.renew)
+_turn: Final = Turn()  # one for all runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -319,9 +306,4 @@ class Sieve:
                 hint="Runs are sampled here; keep=, watch= and run.keep() keep those that matter.",
                 code="run_sampled_out",
             )
-        sink: object = self._sink
-        if not isinstance(sink, AnsweringSink):
-            raise NotFoundError(
-                "The run was put into a sink that answers no questions.", code="run_not_recorded"
-            )
-        return sink
+        return require_answers(self._sink)

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 from xray.capture.comparison import is_missing, margin_of, meets
 from xray.capture.evidence import read_number
 from xray.capture.sets.libraries import find_library, find_numpy
+from xray.model.operators import COMPARE, MEMBERSHIP
 from xray.model.vocabulary import parse_operator
 
 MET: Final = 0
@@ -20,13 +21,8 @@ MISSING: Final = 2
 
 _WIDEST_BYTES: Final = 8
 _EXACT_FLOATS: Final = 1 << 53
-_ORDER: Final[dict[str, Callable[[Any, Any], Any]]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
+_ELEMENTWISE: Final[dict[str, Callable[[Any, Any], Any]]] = {
+    sign: compare for sign, compare in COMPARE.items() if sign not in MEMBERSHIP
 }
 
 
@@ -82,7 +78,7 @@ class ListColumn:
 
     def compare(self, op: str, limit: object) -> bytes:
         """For each value whether it meets *limit*."""
-        compared = _ORDER.get(parse_operator(op) or "")
+        compared = _ELEMENTWISE.get(parse_operator(op) or "")
         if self._are_numbers and compared is not None and _is_plain_number(limit):
             return bytes(
                 [MISSING if value != value else not compared(value, limit) for value in self._held]
@@ -157,7 +153,7 @@ class ArrayColumn:
 
     def compare(self, op: str, limit: object) -> bytes:
         """For each value whether it meets *limit*."""
-        compared = _ORDER.get(parse_operator(op) or "")
+        compared = _ELEMENTWISE.get(parse_operator(op) or "")
         array, kind = self._array, self._array.dtype.kind
         is_exact = type(limit) is int and -_EXACT_FLOATS < limit < _EXACT_FLOATS
         if kind in "iu" and type(limit) is float and limit.is_integer():

@@ -11,9 +11,9 @@ from xray.capture.sets.columns import Column
 from xray.capture.sets.decisions import Decisions, Detail, Kind
 from xray.capture.sets.each import Cut, choose_score, describe_scores, read_each
 from xray.capture.sets.items import Items, describe_items
-from xray.capture.standings import RANKING_STEP_TYPES, Standings
+from xray.capture.standings import Standings
 from xray.model.facts import ACCEPTED, REJECTED, SELECTED
-from xray.model.vocabulary import StepType
+from xray.model.vocabulary import RANKING_STEP_TYPES, StepType
 
 if TYPE_CHECKING:
     from xray.capture.rows import RowMaker

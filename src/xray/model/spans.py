@@ -1,0 +1,35 @@
+"""Spans of hashes: what an entry of a roster may stand for, compared in one walk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import chain
+from typing import Final
+
+from xray.model.compact import HASH_BITS
+
+Span = tuple[int, int]
+"""The first and the last hash that an entry can stand for; one and the same for a known id."""
+
+BEYOND: Final = 1 << HASH_BITS
+"""The first number that is no hash."""
+
+
+class SpanWalk:
+    """Spans that are asked about by ascending last hash, read only as far as they are needed.
+
+    Args:
+        spans: by ascending first hash.
+    """
+
+    def __init__(self, spans: Iterable[Span]) -> None:
+        self._spans = chain(spans, [(BEYOND, BEYOND)])
+        self._next = next(self._spans)
+        self._furthest = -1
+
+    def overlaps(self, first: int, last: int) -> bool:
+        """Whether some span has a hash in common with this one."""
+        while self._next[0] <= last:
+            self._furthest = max(self._furthest, self._next[1])
+            self._next = next(self._spans)
+        return self._furthest >= first
