@@ -107,7 +107,14 @@ def test_an_item_that_nobody_recorded_is_not_made_up() -> None:
     assert lineage.answer == (
         "No step of this run recorded stands, and no candidate names it as its origin."
     )
-    assert (lineage.certainty, lineage.similar) == ("unknown", ["stand"])
+    assert (lineage.certainty, lineage.similar) == ("known", ["stand"])
+
+
+def test_whether_a_step_that_only_counted_had_an_item_is_unknown() -> None:
+    counted = step("filter_candidates", "filter", capture="minimal", tally=Tally(rejected=20))
+    lineage = trace_lineage(evidence_of(KEYWORDS, FOUND, counted), "nobody")
+    assert (lineage.is_recorded, lineage.certainty) == (False, "unknown")
+    assert lineage.because == "filter_candidates kept counts only (capture level minimal)"
 
 
 def test_an_origin_that_no_step_recorded_is_followed_all_the_same() -> None:

@@ -59,6 +59,10 @@ def trace_lineage(evidence: RunEvidence, item: str) -> Lineage:
     brought = list(_list_generations(case, candidate_id))
     is_recorded = bool(brought) or case.has_candidate(candidate_id)
     doubts = [one.because for one in brought] + [f.because for one in brought for f in one.fared]
+    if not is_recorded:
+        steps = case.flow.deciding_steps
+        blind = [step for step in steps if not case.flow.is_accounted_for(step)]
+        doubts = [explain_blindness(case.flow, step) for step in blind]
     because = "; ".join(dict.fromkeys(filter(None, doubts)))
     descend = {answer for one in brought for answer in one.answers} | {candidate_id}
     return Lineage(
@@ -67,7 +71,7 @@ def trace_lineage(evidence: RunEvidence, item: str) -> Lineage:
         candidate_id=candidate_id,
         answer=_word_answer(case, candidate_id, brought, is_recorded=is_recorded),
         is_recorded=is_recorded,
-        certainty="known" if is_recorded and not because else "unknown",
+        certainty="unknown" if because else "known",
         because=because,
         came_from=case.origins.provenance(candidate_id),
         brought=brought,
