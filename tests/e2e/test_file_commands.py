@@ -191,7 +191,7 @@ while time.monotonic() < end:
 print(xray.flush(20).is_complete)
 """
     process = start_program(path, program)
-    seen = 0
+    seen = whole = 0
     try:
         with wait_for_client(path) as client:
             deadline_s = time.monotonic() + 60
@@ -201,22 +201,23 @@ print(xray.flush(20).is_complete)
                 seen = max(seen, page.total or 0)
                 for run in page.items:
                     shown = client.run(run.run_id)
-                    if any(key.startswith("lost:") for key in shown.omissions):
-                        continue
-                    (step,) = shown.steps
-                    assert step.counts.rejected == 300
-                    assert client.why(run.run_id, "c7").outcome == "rejected"
+                    # On a slow machine the queue overflows; what was lost may be told later.
+                    for step in shown.steps:
+                        assert step.counts.rejected == 300
+                        assert client.why(run.run_id, "c7").outcome == "rejected"
+                        whole += 1
             out, err = process.communicate()
             assert (out, err) == ("ready\nTrue\n", "")
             # Its dictionaries came after the client had opened the file.
             for run in client.iter_runs(limit=200):
                 shown = client.run(run.run_id)
-                # On a slow machine the queue may overflow; a run that lost its step says so.
+                # By the end every run that lost its step says so.
                 assert shown.steps or any(key.startswith("lost:") for key in shown.omissions)
     finally:
         process.kill()
         process.communicate()
     assert seen > 3
+    assert whole > 0
 
 
 def wait_for_client(path: Path) -> LocalClient:

@@ -119,10 +119,11 @@ def run_pool(runs: int, method: str) -> None:
 def run_forks(runs: int, fork: Callable[[], int]) -> None:
     """Every run in one of some children, which end without notice."""
     record(1)
-    # A fork that Python does not see, while a thread of its own begins, is fatal to any program.
     xray.flush(timeout_s=30)
     children = []
     for _ in range(PROCESSES):
+        if fork is not os.fork:
+            wait_until_only_this_thread_runs()
         child = fork()
         if child == 0:
             record(runs // PROCESSES)
@@ -133,6 +134,36 @@ def run_forks(runs: int, fork: Callable[[], int]) -> None:
         children.append(child)
     for child in children:
         os.waitpid(child, 0)
+
+
+def wait_until_only_this_thread_runs() -> None:
+    """Returns while every other thread sleeps, and none of them waits for the interpreter.
+
+    A child forked in C inherits who waited for the interpreter's lock; those waiters are not there
+    to be woken, and the C library lets whoever wants to wake them wait for ever. That is fatal to
+    any Python program, so the host of such a fork chooses its moment. Who waits for the lock is up
+    every 5 ms: it is seen to run, or ready to.
+    """
+    for _ in range(2_000):
+        before = read_other_threads()
+        end_s = time.perf_counter() + 0.011
+        while time.perf_counter() < end_s:
+            pass
+        if before == read_other_threads() and all(state == "S" for state, _ in before.values()):
+            return
+    raise TimeoutError("the other threads do not come to rest")
+
+
+def read_other_threads() -> dict[str, tuple[str, str]]:
+    """What every other thread of this process does, and how often it went to sleep so far."""
+    threads = {}
+    for folder in Path("/proc/self/task").iterdir():
+        if folder.name != str(threading.get_native_id()):
+            status = dict(
+                line.split(":\t", 1) for line in (folder / "status").read_text().splitlines()
+            )
+            threads[folder.name] = (status["State"][0], status["voluntary_ctxt_switches"])
+    return threads
 
 
 def run_frozen(runs: int) -> None:

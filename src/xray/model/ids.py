@@ -6,14 +6,12 @@ UUIDv7: RFC 9562 section 5.7. Deterministic run ids: UUIDv5, RFC 9562 section 5.
 from __future__ import annotations
 
 import os
-import random
 import time
 import uuid
 from itertools import islice
 from typing import Final
 
 from xray.model.arrays import read_array_scalar as read_array_scalar
-from xray.model.forking import call_at_fork
 from xray.model.kinds import is_a, read_member, read_own_fields
 
 _RUN_KEY_NAMESPACE: Final = uuid.UUID("6f0b35a2-7c53-5d0e-9a8e-1d6ad1f0a9c4")
@@ -23,15 +21,6 @@ _MAX_ID_DEPTH: Final = 8
 _MAX_SCANNED_FIELDS: Final = 1_024
 _read_uuid_number: Final = uuid.UUID.__dict__["int"].__get__
 
-_random = random.Random(os.urandom(32))  # noqa: S311  (ids need to be distinct, not secret)
-
-
-def _reseed() -> None:
-    _random.seed(os.urandom(32))
-
-
-call_at_fork(after_in_child=_reseed)
-
 
 def new_uuid7(wall_us: int | None = None) -> str:
     """A new UUIDv7 as canonical text; later ids sort after earlier ones to the millisecond.
@@ -40,7 +29,8 @@ def new_uuid7(wall_us: int | None = None) -> str:
         wall_us: microseconds since 1970 to stamp it with; now when absent.
     """
     millis = (time.time_ns() // 1_000_000) if wall_us is None else wall_us // 1000
-    bits = _random.getrandbits(74)
+    # From the system each time: a child forked in C would go on with its parent's random numbers.
+    bits = int.from_bytes(os.urandom(10), "big") >> 6
     return (
         f"{millis >> 16 & 0xFFFFFFFF:08x}-{millis & 0xFFFF:04x}-"
         f"7{bits >> 62:03x}-{0x8000 | bits >> 48 & 0x3FFF:04x}-{bits & 0xFFFFFFFFFFFF:012x}"
