@@ -122,9 +122,7 @@ def run_forks(runs: int, fork: Callable[[], int]) -> None:
     xray.flush(timeout_s=30)
     children = []
     for _ in range(PROCESSES):
-        if fork is not os.fork:
-            wait_until_only_this_thread_runs()
-        child = fork()
+        child = fork() if fork is os.fork else fork_at_rest(fork)
         if child == 0:
             record(runs // PROCESSES)
             # No hook told it that it is a child, so it does not expect such an end.
@@ -136,21 +134,30 @@ def run_forks(runs: int, fork: Callable[[], int]) -> None:
         os.waitpid(child, 0)
 
 
-def wait_until_only_this_thread_runs() -> None:
-    """Returns while every other thread sleeps, and none of them waits for the interpreter.
+def fork_at_rest(fork: Callable[[], int]) -> int:
+    """A child forked in C while every other thread slept, before and after.
 
-    A child forked in C inherits who waited for the interpreter's lock; those waiters are not there
-    to be woken, and the C library lets whoever wants to wake them wait for ever. That is fatal to
-    any Python program, so the host of such a fork chooses its moment. Who waits for the lock is up
-    every 5 ms: it is seen to run, or ready to.
+    Such a child inherits who waited for the interpreter's lock; those waiters are not there to be
+    woken, and the C library lets whoever wants to wake them wait for ever. That is fatal to any
+    Python program, so a child of another moment is ended before it does anything.
     """
+    read = ctypes.PyDLL(None).read  # Keeps the interpreter's lock, unlike `os.read`.
     for _ in range(2_000):
+        reading, writing = os.pipe()
         before = read_other_threads()
-        end_s = time.perf_counter() + 0.011
-        while time.perf_counter() < end_s:
-            pass
-        if before == read_other_threads() and all(state == "S" for state, _ in before.values()):
-            return
+        child = fork()
+        if child == 0:
+            read(reading, ctypes.create_string_buffer(1), 1)
+            return 0
+        is_at_rest = before == read_other_threads() and all(it[0] == "S" for it in before.values())
+        if not is_at_rest:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        os.write(writing, b"!")
+        os.close(reading)
+        os.close(writing)
+        if is_at_rest:
+            return child
     raise TimeoutError("the other threads do not come to rest")
 
 
