@@ -168,6 +168,10 @@ class Finding(Struct, frozen=True, kw_only=True):
         count: how many candidates it concerns.
         examples: up to 10 of their ids.
         because: what it was inferred from, or why it is unknown.
+        surprise: the evidence that it is not chance, from 0 to 1: one minus the probability that
+            anything as unusual is found in a usual run; 0 where nothing was computed.
+        observed: the number in question, as the run has it; None where no number was compared.
+        expected: the same number as it usually is.
     """
 
     code: str
@@ -178,6 +182,9 @@ class Finding(Struct, frozen=True, kw_only=True):
     count: int | None = None
     examples: list[str] = []
     because: str = ""
+    surprise: float = 0.0
+    observed: float | None = None
+    expected: float | None = None
 
 
 class Why(Struct, frozen=True, kw_only=True):
