@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Final
 
 from xray.errors import NotFoundError
-from xray.model.decisions import DecisionTable
+from xray.model.decisions import DecisionTable, Outline
 from xray.model.hashing import hash64, hash_all
 from xray.model.records import Decision, Run, Step
 from xray.model.roster import Roster
@@ -230,6 +230,12 @@ class Ledger:
         for index, verdict in enumerate(self._table.verdicts):
             if verdict in verdicts:
                 yield self._row(index)
+
+    @cached_property
+    def outlines(self) -> list[Outline]:
+        """Its rows in outline: those that count, or where none do, those that illustrate."""
+        found = self._table.outlines()
+        return [one for one in found if not one.is_logged] or found
 
     def _row(self, index: int) -> Decision:
         row = self._opened.get(index)

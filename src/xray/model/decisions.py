@@ -7,12 +7,42 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Protocol
 
+from msgspec import Struct
+
 from xray.model.counts import is_reason_inferred, reason_of
-from xray.model.facts import REJECTED, DecisionRow, StepFinished
+from xray.model.facts import REJECTED, DecisionRow, Score, StepFinished
 from xray.model.facts import Check as CheckRow
 from xray.model.records import Check, Decision, Origin
 from xray.model.values import open_map, plain_value
 from xray.model.vocabulary import VERDICTS, Verdict
+
+
+class Outline(Struct, frozen=True, gc=False):
+    """One decision without its free-form values: what is cheap to have of every row of a step.
+
+    Args:
+        candidate_id: the candidate.
+        verdict: the verdict; None where only checks were recorded.
+        reason: why it was rejected.
+        score: a number, or named numbers, as they were sent: some may not be finite.
+        rank: its rank.
+        by: the query or left record it belongs to.
+        origins: the ids of what brought it.
+        checks: evidence.
+        weight: how many candidates of its step the row stands for.
+        is_logged: the row only illustrates.
+    """
+
+    candidate_id: str
+    verdict: Verdict | None
+    reason: str | None
+    score: Score | None
+    rank: int | None
+    by: str | None
+    origins: tuple[str, ...]
+    checks: Sequence[Check | CheckRow]
+    weight: float
+    is_logged: bool
 
 
 class DecisionTable(Protocol):
@@ -53,6 +83,10 @@ class DecisionTable(Protocol):
 
     def find(self, candidate_id: str) -> list[Decision]:
         """Every decision about *candidate_id*: one for each `by`."""
+        ...
+
+    def outlines(self) -> list[Outline]:
+        """Every decision without its free-form values, in recorded order."""
         ...
 
     def __iter__(self) -> Iterator[Decision]: ...
@@ -101,6 +135,24 @@ class ListedDecisions:
         """Every decision about *candidate_id*: one for each `by`."""
         return [found for found in self._decisions if found.candidate_id == candidate_id]
 
+    def outlines(self) -> list[Outline]:
+        """Every decision without its free-form values, in recorded order."""
+        return [
+            Outline(
+                one.candidate_id,
+                one.decision,
+                one.reason,
+                one.score,
+                one.rank,
+                one.by,
+                tuple(origin.candidate_id for origin in one.origin),
+                one.checks,
+                one.weight,
+                one.is_logged,
+            )
+            for one in self._decisions
+        ]
+
     def __iter__(self) -> Iterator[Decision]:
         return iter(self._decisions)
 
@@ -143,6 +195,23 @@ def open_decision(
         weight=weight,
         is_logged=is_logged,
         is_anonymous=row.is_anonymous,
+    )
+
+
+def outline_row(row: DecisionRow, weight: float = 1.0, is_logged: bool = False) -> Outline:
+    """The outline of the decision that *row* records; arguments as of `open_decision`."""
+    is_decided = row.verdict < len(VERDICTS)
+    return Outline(
+        row.candidate_id,
+        VERDICTS[row.verdict] if is_decided else None,
+        reason_of(row) if row.verdict == REJECTED else row.reason,
+        row.score,
+        row.rank,
+        row.by,
+        tuple([ref.candidate_id for ref in row.origin]) if row.origin else (),
+        row.checks or (),
+        weight,
+        is_logged,
     )
 
 

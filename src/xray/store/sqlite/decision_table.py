@@ -7,7 +7,13 @@ from functools import cached_property
 from itertools import chain
 
 from xray.model.counts import resolve_rows
-from xray.model.decisions import DecisionTable, open_decision, weigh_rows
+from xray.model.decisions import (
+    DecisionTable,
+    Outline,
+    open_decision,
+    outline_row,
+    weigh_rows,
+)
 from xray.model.facts import DecisionRow, StepFinished
 from xray.model.records import Decision
 from xray.model.vocabulary import VERDICTS, Verdict
@@ -143,6 +149,14 @@ class BlockTable:
         """Every decision about *candidate_id*: one for each `by`."""
         return [self.row(i) for i, name in enumerate(self.candidate_ids) if name == candidate_id]
 
+    def outlines(self) -> list[Outline]:
+        """Every decision without its free-form values, in recorded order."""
+        rows = chain.from_iterable(block.rows() for block in self._blocks)
+        return [
+            outline_row(row, weight, is_logged)
+            for row, (weight, is_logged) in zip(rows, self._standing, strict=True)
+        ]
+
     def __iter__(self) -> Iterator[Decision]:
         rows = chain.from_iterable(block.rows() for block in self._blocks)
         for row, (weight, is_logged) in zip(rows, self._standing, strict=True):
@@ -205,6 +219,10 @@ class RowTable:
     def find(self, candidate_id: str) -> list[Decision]:
         """Every decision about *candidate_id*: one for each `by`."""
         return [self.row(i) for i, name in enumerate(self.candidate_ids) if name == candidate_id]
+
+    def outlines(self) -> list[Outline]:
+        """Every decision without its free-form values, in recorded order."""
+        return [outline_row(row, weight, is_logged) for row, weight, is_logged in self._rows]
 
     def __iter__(self) -> Iterator[Decision]:
         return map(self.row, range(len(self._rows)))
