@@ -347,14 +347,15 @@ def seeded_ids(seed: int, clock: FakeClock) -> Iterator[None]:
         def time_ns() -> int:
             return clock.wall_us() * 1000
 
-    state, time_module = ids._random.getstate(), ids.time
-    ids._random.seed(seed)
-    ids.time = _Time  # type: ignore[assignment]
+    class _System:
+        urandom = Random(seed).randbytes
+
+    system, time_module = ids.os, ids.time
+    ids.os, ids.time = _System, _Time  # type: ignore[assignment]
     try:
         yield
     finally:
-        ids.time = time_module
-        ids._random.setstate(state)
+        ids.os, ids.time = system, time_module
 
 
 def simulate(seed: int) -> World:
