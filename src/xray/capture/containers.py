@@ -145,7 +145,7 @@ def read_fields(value: object, shape: Shape) -> list[tuple[str, Any]]:
     """
     held = [(name, read_field(value, name)) for name in shape.names]
     if shape.has_extra and type(extra := read_member(value, "__pydantic_extra__")) is dict:
-        held += [(name, extra[name]) for name in list(extra) if type(name) is str]
+        held += [(name, one) for name, one in list(extra.items()) if type(name) is str]
     return held
 
 

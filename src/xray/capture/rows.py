@@ -22,6 +22,7 @@ from xray.capture.sets.decisions import BARE, Decisions
 from xray.capture.snapshot import ATTRIBUTE_LIMITS, bounded_text, scalar_attributes, snapshot
 from xray.model.facts import EVIDENCE, NIL, REJECTED, Check, DecisionRow
 from xray.model.ids import MAX_CANDIDATE_ID_LENGTH, identify
+from xray.model.interruptions import is_interruption
 from xray.model.kinds import is_a
 from xray.model.vocabulary import MISSING_PREFIX
 
@@ -35,6 +36,9 @@ MAX_LOGGED_ROWS: Final = 1_024
 MAX_PENDING_CANDIDATES: Final = 4_096
 MAX_CHECKS_PER_CANDIDATE: Final = 64
 MAX_UNNAMED_CANDIDATES: Final = 1_024
+UNFIT: Final = (UnicodeEncodeError, OverflowError, TypeError, RuntimeError, KeyError)
+"""What the quick ways meet in values they are not made for, or that another thread changes."""
+
 _MAX_PLAIN_FIELDS: Final = 16
 _MAX_PLAIN_TEXT_LENGTH: Final = 1_024
 
@@ -149,16 +153,22 @@ class RowMaker:
         if type(attributes) is not dict or len(attributes) > _MAX_PLAIN_FIELDS:
             return False
         harmless = self._redactor.harmless
-        for name, value in attributes.items():
-            # By identity: a set would ask keys and classes of the pipeline's for their hash.
-            if type(name) is not str or name not in harmless:
-                return False
-            kind = type(value)
-            if kind is str:
-                if len(value) > _MAX_PLAIN_TEXT_LENGTH:
+        try:
+            for name, value in attributes.items():
+                # By identity: a set would ask keys and classes of the pipeline's for their hash.
+                if type(name) is not str or name not in harmless:
                     return False
-            elif not (kind is int or kind is float or kind is bool or value is None):
-                return False
+                kind = type(value)
+                if kind is str:
+                    if len(value) > _MAX_PLAIN_TEXT_LENGTH:
+                        return False
+                elif not (kind is int or kind is float or kind is bool or value is None):
+                    return False
+        except RuntimeError as error:
+            # Another thread changes them: the walk reads them in one call.
+            if is_interruption(error):
+                raise
+            return False
         return True
 
     def encode(
@@ -189,7 +199,9 @@ class RowMaker:
         ):
             try:
                 row = _encode((verdict, candidate, reason, attributes))
-            except (UnicodeEncodeError, OverflowError):
+            except UNFIT as error:
+                if is_interruption(error):
+                    raise
                 row = b""
             if 0 < len(row) <= MAX_QUICK_ROW_BYTES:
                 return row

@@ -9,10 +9,11 @@ from typing import Any
 from xray.capture.drawn import DrawnStep
 from xray.capture.guard import caught
 from xray.capture.ledger import encode_row
-from xray.capture.rows import MAX_QUICK_ROW_BYTES
+from xray.capture.rows import MAX_QUICK_ROW_BYTES, UNFIT
 from xray.capture.settings import CENSUS_BYTES, CENSUS_ROWS
 from xray.capture.settlement import SealedRows
 from xray.model.facts import ACCEPTED, REJECTED, SELECTED, DecisionRow
+from xray.model.interruptions import is_interruption
 from xray.model.vocabulary import CaptureLevel
 
 
@@ -61,32 +62,34 @@ class SampledStep(DrawnStep):
                 and self._ledger is None
                 and not self._pending_checks
             ):
-                is_plain = attributes is None
-                if type(attributes) is dict:
-                    harmless = self._harmless_keys
-                    for name in attributes:
-                        if type(name) is not str or name not in harmless:
-                            break
-                        value = attributes[name]
-                        kind = type(value)
-                        if not (
-                            kind is int or kind is float or value is None or kind is bool
-                            or (kind is str and len(value) <= MAX_QUICK_ROW_BYTES)
-                        ):  # fmt: skip
-                            break
-                    else:
-                        is_plain = True
-                if is_plain:
-                    try:
-                        row = encode_row((REJECTED, candidate_id, reason, attributes))
-                        if len(row) <= MAX_QUICK_ROW_BYTES:
-                            rows = self._encoded
-                            rows.append(row)
-                            if len(rows) >= self._next_look:
-                                self._look()
-                            return
-                    except (UnicodeEncodeError, OverflowError):
-                        pass  # The walk over what was given mends it.
+                try:
+                    is_plain = attributes is None
+                    if type(attributes) is dict:
+                        harmless = self._harmless_keys
+                        for name in attributes:
+                            if type(name) is not str or name not in harmless:
+                                break
+                            value = attributes[name]
+                            kind = type(value)
+                            if not (
+                                kind is int or kind is float or value is None or kind is bool
+                                or (kind is str and len(value) <= MAX_QUICK_ROW_BYTES)
+                            ):  # fmt: skip
+                                break
+                        else:
+                            is_plain = True
+                    row = is_plain and encode_row((REJECTED, candidate_id, reason, attributes))
+                except UNFIT as error:
+                    # The walk over what was given mends it.
+                    if is_interruption(error):
+                        raise
+                    row = b""
+                if row and len(row) <= MAX_QUICK_ROW_BYTES:
+                    rows = self._encoded
+                    rows.append(row)
+                    if len(rows) >= self._next_look:
+                        self._look()
+                    return
             if self._ledger is not None:
                 # Bound to a name before the census ended, or on its way in another thread.
                 super().reject(
@@ -196,7 +199,9 @@ class SampledStep(DrawnStep):
     def _keep_plain(self, parts: tuple[object, ...]) -> bool:
         try:
             row = encode_row(parts)
-        except (UnicodeEncodeError, OverflowError):
+        except UNFIT as error:
+            if is_interruption(error):
+                raise
             return False
         if len(row) > MAX_QUICK_ROW_BYTES:
             return False
