@@ -40,11 +40,13 @@ SEAMS = {
     "capture/attaching.py": {"AttachedRun.add_tags"},
     "capture/noop.py": {"NoopStep.__init__"},
     "capture/noop_run.py": {"NoopRun.__init__"},
+    "capture/sets/rules.py": {"rule"},
     "model/interruptions.py": None,
+    "model/operators.py": None,
     "capture/run.py": {"Run.__enter__", "Run.__aenter__", "Run.__aexit__", "Run.__call__",
                        "Run.begin", "Run.end"},
     "capture/step.py": {"Step.__enter__", "Step.__aenter__", "Step.__aexit__"},
-    "capture/verbs.py": {"CandidateVerbs.reason", "CandidateVerbs.check"},
+    "capture/verbs.py": {"CandidateVerbs.reason", "reject_for_reason", "CandidateVerbs.check"},
     "delivery/delivery.py": {"_deliver_at_exit"},
     "delivery/notices.py": {"attempt"},
     "sampling/books.py": {"Books._live"},
@@ -57,6 +59,7 @@ SEAMS = {
     "capture/wrapping.py": {
         "record_function", "record_coroutine", "in_context", "open_plain", "open_async",
         "driven", "drive", "drive_async", "_advance", "_advance_async", "_ask", "_Active.__init__",
+        "_Stage.__init__",
     },
 }  # fmt: skip
 

@@ -221,3 +221,15 @@ def test_an_error_of_ours_is_swallowed_beside_a_handler(limit: Callable[[], None
 def test_a_delivery_that_was_to_raise_passes() -> None:
     with pytest.raises(XRayDeliveryError), guard.guarded("Run.finish"):
         raise XRayDeliveryError("not delivered")
+
+
+def test_what_cannot_even_be_told_stays_swallowed(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def name_nothing(_: object) -> str:
+        raise RuntimeError
+
+    monkeypatch.setattr(guard, "name_kind", name_nothing)
+    fail("Step.accept", ValueError())
+    assert guard.swallowed() == {"Step.accept": 1}
+    assert caplog.messages == []

@@ -43,7 +43,7 @@ def caught(where: str, error: Exception) -> None:
         is_passed_on = False
     if is_passed_on:
         raise error
-    warn(where, "X-Ray failed inside %s (%s); the pipeline goes on.", where, name_kind(error))
+    warn(where, "X-Ray failed inside %s (%s); the pipeline goes on.", where, error)
 
 
 def _is_asked_for(error: Exception) -> bool:
@@ -51,7 +51,10 @@ def _is_asked_for(error: Exception) -> bool:
 
 
 def warn(kind: str, message: str, *arguments: object) -> None:
-    """Log a warning, at most once a minute for each *kind*; never a value of the pipeline's."""
+    """Log a warning, at most once a minute for each *kind*; never a value of the pipeline's.
+
+    An exception among *arguments* is named by its kind.
+    """
     try:
         now_s = time.monotonic()
         # Of threads that come at once, the one whose own entry stands speaks.
@@ -61,7 +64,9 @@ def warn(kind: str, message: str, *arguments: object) -> None:
             if now_s - last[0] < _QUIET_S:
                 return
             _last_said_s[kind] = mine
-        logger.warning(message, *arguments)
+        logger.warning(
+            message, *(name_kind(one) if isinstance(one, Exception) else one for one in arguments)
+        )
     except Exception as error:
         # A broken log handler of the host is not ours to report.
         if is_interruption(error):

@@ -23,14 +23,19 @@ class Notices:
         self._last_s: dict[str, float] = {}
 
     def warn(self, kind: str, text: str, *args: object) -> None:
-        """Log *text* unless one of its *kind* was logged within the last minute."""
+        """Log *text* unless one of its *kind* was logged within the last minute.
+
+        An exception among *args* is named by its kind.
+        """
         try:
             now_s = self._clock.monotonic_s()
             last_s = self._last_s.get(kind)
             if last_s is not None and now_s - last_s < _INTERVAL_S:
                 return
             self._last_s[kind] = now_s
-            logger.warning(text, *args)
+            logger.warning(
+                text, *(name_kind(one) if isinstance(one, Exception) else one for one in args)
+            )
         except Exception as error:
             # A broken log handler of the host is not ours to report.
             if is_interruption(error):
@@ -44,7 +49,8 @@ def attempt(what: str, work: Callable[[], object]) -> None:
     except Exception as error:
         if is_interruption(error):
             raise
-        _notices.warn(what, "X-Ray failed inside %s (%s).", what, name_kind(error))
+        of_process.warn(what, "X-Ray failed inside %s (%s).", what, error)
 
 
-_notices: Final = Notices(SystemClock())
+of_process: Final = Notices(SystemClock())
+"""What concerns the process and not one server: all its clients tell it but once."""

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from xray.delivery.backlog import Backlog
 from xray.delivery.exchange.transport import Transport
 from xray.delivery.losses import DeliveryStats, Ledger, Volume
-from xray.delivery.notices import Notices, attempt, logger
+from xray.delivery.notices import attempt, logger, of_process
 from xray.delivery.queue import FactQueue, measure_parcels
 from xray.delivery.reports import Reporter, note_loss
 from xray.delivery.sender import NOTHING_TO_DO_S, Sender
@@ -64,7 +64,6 @@ class Road:
         self.transport = transport
         self._writer = Writer(settings, self.queue, backlog)
         self._reporter = Reporter(ledger)
-        self._notices = Notices(settings.clock)
         self._writer_turn = threading.Lock()
         self._sender_turn = threading.Lock()
         self._start_turn = threading.Lock()
@@ -95,7 +94,7 @@ class Road:
         except RuntimeError:
             # At the end of the interpreter nobody can, and whoever records does the work himself.
             if not is_interpreter_ending():
-                self._notices.warn("threads", "X-Ray: no thread could be started.")
+                of_process.warn("threads", "X-Ray: no thread could be started.")
         finally:
             self._start_turn.release()
 
@@ -122,7 +121,7 @@ class Road:
         """
         if self._is_stopping or is_interpreter_ending():
             return
-        self._notices.warn(name, "X-Ray: %s ended and is replaced.", name)
+        of_process.warn(name, "X-Ray: %s ended and is replaced.", name)
         if lived_s >= _SHORT_LIFE_S:
             # Where none can be started, callers that wait do the work.
             with suppress(RuntimeError):
@@ -193,7 +192,7 @@ class Road:
             # A thread must outlive what it meets; a caller that drains may be interrupted.
             if is_interruption(error):
                 raise
-            self._notices.warn("writer", "X-Ray: the writer met %s.", type(error).__name__)
+            of_process.warn("writer", "X-Ray: the writer met %s.", error)
         finally:
             self._writer_turn.release()
 
@@ -217,7 +216,7 @@ class Road:
         except Exception as error:
             if is_interruption(error):
                 raise
-            self._notices.warn("sender", "X-Ray: the sender met %s.", type(error).__name__)
+            of_process.warn("sender", "X-Ray: the sender met %s.", error)
             return self.settings.first_backoff_s
         finally:
             self._sender_turn.release()
@@ -327,7 +326,7 @@ class Road:
         return self.settings.max_queue_bytes - self.backlog.held_bytes
 
     def _wait_for_room(self) -> None:
-        self._notices.warn("wait", "X-Ray: the pipeline waits until there is room for its records.")
+        of_process.warn("wait", "X-Ray: the pipeline waits until there is room for its records.")
         self._advance(_LOOK_S)
 
     def write_through(self, budget_s: float) -> None:
