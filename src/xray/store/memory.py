@@ -29,6 +29,7 @@ from xray.model.facts import (
 from xray.model.holdings import name_entries
 from xray.model.records import Decision, Page, Run, Step, displayed_status
 from xray.model.roster import Roster, decisions_about
+from xray.model.run_figures import RunFigures, figures_of
 from xray.model.sketch import CheckSketch
 from xray.model.tallies import MinuteTally, Tallied, merge_minutes
 from xray.query.aggregate import AggregatePlan
@@ -222,6 +223,21 @@ class MemoryStore:
                 return step if is_met else None
 
             return self._search(plan, self._step_ends(), find)
+
+    def figures(self, plan: Plan) -> Page[RunFigures]:
+        """The figures of the runs that meet *plan* and of their steps, newest run first."""
+        page = self.runs(plan)
+        return Page(
+            items=[
+                figures_of(run, self.steps_of_run(run.run_id, is_sampled=False))
+                for run in page.items
+            ],
+            next_cursor=page.next_cursor,
+            total=page.total,
+            total_is_exact=page.total_is_exact,
+            complete=page.complete,
+            scan=page.scan,
+        )
 
     def _run_ends(self) -> list[Position]:
         return [Position(fold.started_at_us(run_id), run_id) for run_id, fold in self._runs.items()]

@@ -10,6 +10,7 @@ from xray.model.decisions import DecisionTable
 from xray.model.facts import Fact, Receipt
 from xray.model.records import Decision, Page, Run, Step
 from xray.model.roster import Roster
+from xray.model.run_figures import RunFigures
 from xray.model.sketch import CheckSketch
 from xray.model.tallies import MinuteTally
 from xray.query.aggregate import AggregatePlan
@@ -73,6 +74,10 @@ class Store(Protocol):
 
     def aggregate(self, plan: AggregatePlan) -> Counted:
         """Figures of groups of the records that meet *plan*, of the newest first."""
+        ...
+
+    def figures(self, plan: Plan) -> Page[RunFigures]:
+        """The figures of the runs that meet *plan* and of their steps, newest run first."""
         ...
 
     def run_ids(self, prefix: str, limit: int = 10) -> list[str]:

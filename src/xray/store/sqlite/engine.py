@@ -12,6 +12,7 @@ from xray.model.decisions import DecisionTable
 from xray.model.facts import Fact, Receipt
 from xray.model.records import Decision, Page, Run, Step
 from xray.model.roster import Roster
+from xray.model.run_figures import RunFigures
 from xray.model.sketch import CheckSketch
 from xray.model.tallies import MinuteTally
 from xray.query.aggregate import AggregatePlan
@@ -117,6 +118,11 @@ class SqliteStore:
         """Figures of groups of the records that meet *plan*, of the newest first."""
         with self._open_reader().snapshot() as snapshot:
             return snapshot.aggregate(plan)
+
+    def figures(self, plan: Plan) -> Page[RunFigures]:
+        """The figures of the runs that meet *plan* and of their steps, newest run first."""
+        with self._open_reader().snapshot() as snapshot:
+            return snapshot.figures(plan)
 
     def run_ids(self, prefix: str, limit: int = 10) -> list[str]:
         """Ids of runs that begin with *prefix*, newest first; all runs for the empty prefix."""

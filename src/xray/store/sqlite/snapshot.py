@@ -11,11 +11,12 @@ from sqlalchemy import (
     Connection,
 )
 
-from xray.model.clock import Clock
+from xray.model.clock import Clock, from_wall_us
 from xray.model.decisions import DecisionTable, ListedDecisions
 from xray.model.hashing import hash64
 from xray.model.records import Decision, Page, Run, Step
 from xray.model.roster import Roster, decisions_about
+from xray.model.run_figures import RunFigures
 from xray.model.sketch import CheckSketch
 from xray.model.tallies import MinuteTally, merge_minutes
 from xray.query.aggregate import AggregatePlan
@@ -47,6 +48,7 @@ from xray.store.sqlite.order import raw_id
 from xray.store.sqlite.postings import find_steps
 from xray.store.sqlite.rosters import are_few, count_named, is_named, load_roster
 from xray.store.sqlite.rows import id_text
+from xray.store.sqlite.run_figures import load_figures
 from xray.store.sqlite.tallies import are_at_most, load_tallies, number_tallied
 
 _IDS_PER_LOOKUP: Final = 500
@@ -167,6 +169,40 @@ class Snapshot:
             facts = load_tallies(self._driver, self._decompressor, pipeline, *span_us)
             count_tallies(plan, now_us, counted.groups, facts)
         return counted
+
+    def figures(self, plan: Plan) -> Page[RunFigures]:
+        """The figures of the runs that meet *plan* and of their steps, newest run first."""
+        now_us = plan.now_us or self._now_us()
+        is_opened = self._listing.compile("run", plan.where, now_us).rest is not None
+        found: dict[str, int] = {}
+
+        def open_runs(seqs: Sequence[int]) -> list[Run]:
+            runs = self._open_runs(seqs, now_us) if is_opened else self._name_runs(seqs)
+            found.update((run.run_id, seq) for run, seq in zip(runs, seqs, strict=True))
+            return runs
+
+        page = self._listing.page(plan, now_us, open_runs)
+        seqs = [found[run.run_id] for run in page.items]
+        return Page(
+            items=load_figures(self._driver, seqs, self._decompressor, now_us),
+            next_cursor=page.next_cursor,
+            total=page.total,
+            total_is_exact=page.total_is_exact,
+            complete=page.complete,
+            scan=page.scan,
+        )
+
+    def _name_runs(self, seqs: Sequence[int]) -> list[Run]:
+        """Runs of which no more than their ids will be asked."""
+        ids: dict[int, str] = {}
+        for some in _portions(seqs):
+            marks = ", ".join("?" * len(some))
+            query = f"select seq, xray_uuid(run_id) from runs where seq in ({marks})"  # noqa: S608
+            ids.update(self._driver.execute(query, some).fetchall())
+        start = from_wall_us(0)
+        return [
+            Run(run_id=ids[seq], pipeline="", status="completed", started_at=start) for seq in seqs
+        ]
 
     def _tallied_pipelines(self, plan: AggregatePlan) -> dict[int, str]:
         """The pipelines whose runs are counted from tallies where they were not kept."""
