@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
+from msgspec.structs import replace
 
 from tests.unit.small_runs import accept, evidence_of, row, select, several, step
 from xray.errors import InvalidQueryError
@@ -117,7 +120,7 @@ def test_what_has_no_detail_is_bounded_by_its_reasons() -> None:
         tally=Tally(accepted=4, rejected=9, reasons={"price_too_high": 6, "sold_out": 3}),
     )  # fmt: skip
     (tried,) = try_limits(run_of(FOUND, sampled), {"price_too_high": 120}).steps
-    assert (tried.kept, tried.least, tried.most) == (4, 2, 10)
+    assert (tried.kept, tried.least, tried.most) == (4, 5, 10)
     assert tried.certainty == "unknown"
 
 
@@ -132,7 +135,9 @@ def test_a_check_that_nobody_recorded_is_named_with_those_there_are() -> None:
     with pytest.raises(InvalidQueryError) as caught:
         try_limits(run_of(FOUND, WHOLE), {"prise": 3})
     assert str(caught.value.detail) == "No step of this run recorded a check 'prise'."
-    assert caught.value.hint == "The checks it recorded: price_too_high and sold_out."
+    assert caught.value.hint == (
+        "Did you mean 'price'? The checks it recorded: price_too_high and sold_out."
+    )
 
 
 def test_a_field_that_several_checks_read_must_be_told_apart() -> None:
@@ -143,3 +148,134 @@ def test_a_field_that_several_checks_read_must_be_told_apart() -> None:
         try_limits(run_of(FOUND, both), {"price": 3})
     (tried,) = try_limits(run_of(FOUND, both), {"price_too_low": 61}).steps
     assert (tried.least, tried.most) == (0, 0)
+
+
+def test_evidence_of_rejections_alone_leaves_open_what_the_kept_would_meet() -> None:
+    bare = filtered(row(ACCEPTED, "p_1"), row(ACCEPTED, "p_2"), decided("p_3", 110, stock=None))
+    looser = try_limits(run_of(FOUND, bare), {"price": 120})
+    assert (looser.steps[0].least, looser.steps[0].most) == (2, 3)
+    tighter = try_limits(run_of(FOUND, bare), {"price": 80})
+    assert (tighter.steps[0].least, tighter.steps[0].most) == (0, 2)
+    assert (
+        looser.because
+        == tighter.because
+        == ("filter_price recorded checks only of candidates that it rejected")
+    )
+    same = try_limits(run_of(FOUND, bare), {"price": 100})
+    assert (same.steps[0].least, same.steps[0].most, same.certainty) == (2, 2, "known")
+
+
+def test_another_reason_of_the_step_may_be_what_comes_next() -> None:
+    blocked = filtered(
+        decided("p_1", 60), decided("p_2", 110), row(REJECTED, "p_3", reason="blocked")
+    )
+    (tried,) = try_limits(run_of(FOUND, blocked), {"price": 120}).steps
+    assert (tried.least, tried.most) == (1, 2)
+
+
+def checked(
+    candidate_id: str, op: str, observed: object, limit: object, passed: bool
+) -> DecisionRow:
+    check = Check("rule", "field", op, observed, limit, passed=passed)
+    verdict = ACCEPTED if passed else REJECTED
+    return row(verdict, candidate_id, reason=None if passed else "rule", checks=[check])
+
+
+@pytest.mark.parametrize(
+    ("op", "kept", "rejected", "before", "now", "expected"),
+    [
+        ("<=", 5, 7, 6, 7, 2),
+        ("<", 5, 7, 6, 7, 1),
+        (">=", 7, 5, 6, 5, 2),
+        (">", 7, 5, 6, 5, 1),
+        ("==", "new", "used", "new", "used", 1),
+        ("!=", "new", "used", "used", "new", 1),
+        ("in", "new", "used", ["new"], ["new", "used"], 2),
+        ("in", "new", "used", ["new"], "used", 1),
+        ("not in", "new", "used", ["used"], [], 2),
+        ("≤", 5, 7, 6, 8, 2),
+        ("<=", "2024-01-01", "2024-03-01", "2024-02-01", "2024-04-01", 2),
+    ],
+)
+def test_every_comparison_is_made_again(
+    op: str, kept: object, rejected: object, before: object, now: object, expected: int
+) -> None:
+    both = filtered(
+        checked("p_1", op, kept, before, passed=True),
+        checked("p_2", op, rejected, before, passed=False),
+    )
+    (tried,) = try_limits(run_of(FOUND, both), {"rule": now}).steps
+    assert (tried.least, tried.most, tried.certainty) == (expected, expected, "known")
+
+
+@pytest.mark.parametrize("observed", [None, math.nan, "N/A"])
+def test_what_cannot_be_compared_meets_no_limit(observed: object) -> None:
+    odd = filtered(
+        checked("p_1", "<=", 5, 6, passed=True), checked("p_2", "<=", observed, 6, passed=False)
+    )
+    (tried,) = try_limits(run_of(FOUND, odd), {"rule": 10_000}).steps
+    assert (tried.least, tried.most, tried.certainty) == (1, 1, "known")
+
+
+def test_an_infinite_value_stays_beyond_every_limit() -> None:
+    endless = filtered(
+        checked("p_1", "<=", 5, 6, passed=True), checked("p_2", "<=", math.inf, 6, passed=False)
+    )
+    (tried,) = try_limits(run_of(FOUND, endless), {"rule": 1e308}).steps
+    assert (tried.least, tried.most) == (1, 1)
+
+
+def test_a_value_that_was_not_kept_may_meet_any_limit() -> None:
+    redacted = filtered(
+        checked("p_1", "<=", {"$xray": "redacted"}, 6, passed=True),
+        checked("p_2", "<=", {"$xray": "redacted"}, 6, passed=False),
+    )
+    (tried,) = try_limits(run_of(FOUND, redacted), {"rule": 8}).steps
+    assert (tried.least, tried.most, tried.certainty) == (0, 2, "unknown")
+
+
+def test_a_missing_operand_stays_its_own_reason() -> None:
+    missing = Check("missing:price", "price", None, None, None, passed=False)
+    gone = filtered(
+        decided("p_1", 60), row(REJECTED, "p_2", reason="missing:price", checks=[missing])
+    )
+    (tried,) = try_limits(run_of(FOUND, gone), {"price_too_high": 500}).steps
+    assert (tried.least, tried.most, tried.certainty) == (1, 1, "known")
+
+
+@pytest.mark.parametrize(
+    ("op", "before", "now", "said"),
+    [
+        ("<=", 100, "cheap", '"cheap" is no limit for rule: rule compares with a number, as 100.'),
+        ("<=", 100, True, "true is no limit for rule: rule compares with a number, as 100."),
+        ("<=", "a", 3, '3 is no limit for rule: rule compares with a text, as "a".'),
+        (None, None, 3, "3 is no limit for rule: rule compares nothing with a limit."),
+    ],
+)
+def test_a_limit_that_cannot_be_compared_is_refused(
+    op: str, before: object, now: object, said: str
+) -> None:
+    step_of_one = filtered(checked("p_1", op, 5, before, passed=True))
+    with pytest.raises(InvalidQueryError) as caught:
+        try_limits(run_of(FOUND, step_of_one), {"rule": now})
+    assert (caught.value.detail, caught.value.code) == (said, "invalid_limit")
+
+
+def test_each_query_a_candidate_is_decided_for_counts_and_the_last_one_keeps_it() -> None:
+    def for_query(by: str, price: float) -> DecisionRow:
+        return replace(decided("p_1", price), by=by)
+
+    by_query = filtered(for_query("a", 60), for_query("b", 90), for_query("c", 110))
+    answer = try_limits(run_of(FOUND, by_query, PICKED), {"price": 80})
+    (tried,) = answer.steps
+    assert (tried.kept, tried.least, tried.most, answer.lost_answers) == (2, 1, 1, [])
+    assert [(flip.candidate_id, flip.by) for flip in tried.newly_dropped.examples] == [("p_1", "b")]
+    assert try_limits(run_of(FOUND, by_query, PICKED), {"price": 50}).lost_answers == ["p_1"]
+
+
+def test_an_answer_that_came_on_another_way_is_not_lost() -> None:
+    dense = step("dense", "filter", [decided("p_1", 60)], takes=[FOUND.step_id])
+    sparse = step("sparse", "filter", accept("p_1"), takes=[FOUND.step_id])
+    picked = step("pick", "select", select("p_1"), takes=[dense.step_id, sparse.step_id])
+    answer = try_limits(run_of(FOUND, dense, sparse, picked), {"price": 50})
+    assert (answer.steps[0].most, answer.lost_answers) == (0, [])

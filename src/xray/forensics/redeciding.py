@@ -8,36 +8,58 @@ roster's verdicts and reasons, and by the sketches of what each check observed.
 
 from __future__ import annotations
 
+import heapq
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final
 
 from msgspec import Struct
 
-from xray.forensics.evidence import Ledger
-from xray.model.operators import COMPARE, ORDERINGS
-from xray.model.records import Check, Decision
+from xray.forensics.limits import (
+    Evidence,
+    Limits,
+    Move,
+    bound_meeting,
+    find_move,
+    is_number,
+    meets,
+    meets_all,
+    operator_of,
+)
+from xray.model.decisions import Outline
+from xray.model.operators import ORDERINGS
+from xray.model.records import Step
 from xray.model.sketch import CheckSketch, Sketch
-from xray.model.vocabulary import MISSING_PREFIX, VERDICTS, parse_operator
+from xray.model.values import plain_value
+from xray.model.vocabulary import ERROR, MISSING_PREFIX
 from xray.model.what_if import Flip, Flips
 
 _MAX_EXAMPLES: Final = 50
-Limits = Mapping[str, Any]
-"""Other limits, by the name of the check."""
 
 
-def meets(observed: Any, op: str | None, limit: Any) -> bool:
-    """Whether a recorded value meets *limit*; what cannot be compared does not."""
-    known = None if op is None else parse_operator(op)
-    if observed is None or limit is None or known is None:
-        return False
-    if isinstance(observed, float) and math.isnan(observed):
-        return False
-    try:
-        return bool(COMPARE[known](observed, limit))
-    except TypeError:
-        return False
+class StepCounts(Struct, frozen=True):
+    """How many candidates a step decided.
+
+    Args:
+        kept: how many it kept.
+        reasons: how many it rejected, by reason.
+        has_repeated: whether it decided about some candidate more than once.
+    """
+
+    kept: int
+    reasons: Mapping[str, int]
+    has_repeated: bool = False
+
+
+def count_step(step: Step) -> StepCounts:
+    """How many candidates *step* decided, sampled out or not."""
+    counts = step.counts
+    return StepCounts(
+        kept=counts.accepted + counts.selected,
+        reasons={reason: one.count for reason, one in step.rejections.items() if one.count},
+        has_repeated=counts.redecided > 0,
+    )
 
 
 class Redecided(Struct, frozen=True):
@@ -46,66 +68,157 @@ class Redecided(Struct, frozen=True):
     Args:
         newly_kept: the candidates it would keep besides.
         newly_dropped: the candidates it would drop besides.
-        dropped_ids: those of them whose ids are known.
+        dropped_ids: those whose ids are known and that it would keep for nobody.
+        doubtful_ids: those that it may drop.
         has_skipped: some candidates were not put to every check.
         has_hidden: some candidates have no detail, and may fare otherwise.
+        has_silent: the step recorded a check only of candidates that did not meet it.
         is_overruled: the step kept candidates that failed one of the checks.
     """
 
     newly_kept: Flips
     newly_dropped: Flips
     dropped_ids: frozenset[str]
+    doubtful_ids: frozenset[str]
     has_skipped: bool
     has_hidden: bool
+    has_silent: bool
     is_overruled: bool
+
+
+class _Tried(Struct, frozen=True, gc=False):
+    """A row whose verdict may change.
+
+    Args:
+        row: the row.
+        checks: its checks whose limits are changed.
+        is_sure: whether those checks alone decide.
+    """
+
+    row: Outline
+    checks: list[Evidence]
+    is_sure: bool
+
+
+class _Bench(Struct, frozen=True):
+    """The rows of a step as far as the limits of some checks matter to them.
+
+    Args:
+        kept: kept candidates that met all of the checks they were put to.
+        silent: how many kept candidates say nothing of a check, by the checks' names.
+        freed: candidates that were rejected by one of the checks.
+        unproven: how many were rejected by one of the checks without evidence, by its name.
+        is_overruled: some were kept although they failed one.
+    """
+
+    kept: list[_Tried]
+    silent: dict[tuple[str, ...], int]
+    freed: list[_Tried]
+    unproven: dict[str, int]
+    is_overruled: bool
+
+
+class _Bounds(Struct, frozen=True):
+    least: int
+    most: int
+
+
+class _Outcome(Struct, frozen=True):
+    kept: list[_Tried]
+    maybe_kept: list[_Tried]
+    dropped: list[_Tried]
+    maybe_dropped: list[_Tried]
 
 
 class StepEvidence:
     """What is known of the checks of one step.
 
     Args:
-        ledger: the step's decisions.
+        counts: how many candidates it decided.
+        rows: its decisions.
         sketches: what its checks observed over all rows, where rows were sampled.
     """
 
-    def __init__(self, ledger: Ledger, sketches: Sequence[CheckSketch] = ()) -> None:
-        self.step = ledger.step
+    def __init__(
+        self, counts: StepCounts, rows: Iterable[Outline], sketches: Iterable[CheckSketch] = ()
+    ) -> None:
+        self.counts = counts
+        self.rows = [row for row in rows if row.verdict is not None and not row.is_logged]
         self._sketches = {(one.name, one.passed): one.sketch for one in sketches}
-        self.rows: list[Decision] = [row for row in ledger.rows(VERDICTS) if not row.is_logged]
+        self._benches: dict[frozenset[str], _Bench] = {}
+        self._limits: dict[str, list[Any]] = {}
 
     @cached_property
-    def checks(self) -> dict[str, Check]:
-        """One check of each name that has a limit."""
-        found: dict[str, Check] = {}
+    def checks(self) -> dict[str, Evidence]:
+        """One check of each name that is more than a note of what was missing."""
+        found: dict[str, Evidence] = {}
         for row in self.rows:
             for check in row.checks:
-                if not check.name.startswith(MISSING_PREFIX):
-                    found.setdefault(check.name, check)
+                if check.name not in found and not check.name.startswith(MISSING_PREFIX):
+                    found[check.name] = check
         return found
 
-    @cached_property
-    def rule_names(self) -> frozenset[str]:
-        """The checks that a candidate has to meet: those that the kept ones were put to."""
-        kept = [row for row in self.rows if row.decision != "rejected"]
-        return frozenset(check.name for row in kept or self.rows for check in row.checks)
+    @property
+    def detailed_count(self) -> int:
+        """How many of the decisions have a row."""
+        return len(self.rows)
 
     def limits_of(self, name: str) -> list[Any]:
         """The different limits that candidates were held to by the check *name*."""
-        limits: list[Any] = []
+        limits = self._limits.get(name)
+        if limits is not None:
+            return limits
+        limits = self._limits[name] = []
+        last: object = self
         for row in self.rows:
             for check in row.checks:
-                if check.name == name and check.limit not in limits:
-                    limits.append(check.limit)
+                if check.name == name and check.limit is not last:
+                    last = check.limit
+                    if (limit := plain_value(last)) not in limits:
+                        limits.append(limit)
         return limits
 
+    def observed_by(self, name: str) -> list[float]:
+        """The numbers that the check *name* observed, each once, ascending."""
+        observed = {
+            check.observed
+            for row in self.rows
+            for check in row.checks
+            if check.name == name and is_number(check.observed) and math.isfinite(check.observed)
+        }
+        return sorted(observed)
+
+    def sketch(self, name: str, *, passed: bool) -> Sketch | None:
+        """What a check observed of all candidates that met it, or of all that did not."""
+        return self._sketches.get((name, passed))
+
     @cached_property
-    def _hidden(self) -> tuple[int, dict[str, int]]:
+    def _rules(self) -> frozenset[str] | None:
+        """The checks that a candidate has to meet; None where nothing tells all of them.
+
+        Those that kept candidates were put to, and whatever else candidates were rejected for: it
+        may be what a candidate meets next.
+        """
+        kept = [row for row in self.rows if row.verdict != "rejected"]
+        names = frozenset(check.name for row in kept or self.rows for check in row.checks)
+        if kept and not names:
+            return None
+        others = (one for one in self.counts.reasons if not one.startswith(MISSING_PREFIX))
+        return names.union(one for one in others if one != ERROR)
+
+    @cached_property
+    def _told_when_met(self) -> frozenset[str]:
+        """The checks that were also recorded of candidates that met them."""
+        names = {check.name for row in self.rows for check in row.checks if check.passed}
+        return frozenset(names.union(name for name, passed in self._sketches if passed))
+
+    @cached_property
+    def hidden(self) -> tuple[int, dict[str, int]]:
         """How many candidates without detail were kept, and how many were rejected, by reason."""
-        counts = self.step.counts
-        kept = counts.accepted + counts.selected
-        reasons = {reason: one.count for reason, one in self.step.rejections.items()}
+        kept = self.counts.kept
+        reasons = dict(self.counts.reasons)
         for row in self.rows:
-            if row.decision == "rejected":
+            if row.verdict == "rejected":
                 reason = row.reason or ""
                 reasons[reason] = reasons.get(reason, 0) - 1
             else:
@@ -114,119 +227,218 @@ class StepEvidence:
 
     def redecide(self, limits: Limits) -> Redecided:
         """Make the step's decisions again with other *limits*."""
-        kept: list[tuple[float, Flip]] = []
-        dropped: list[tuple[float, Flip]] = []
-        is_overruled = has_skipped = False
-        unproven = 0
-        for row in self.rows:
-            failed = [check for check in row.checks if not self._holds(check, limits)]
-            if row.decision != "rejected":
-                is_overruled |= any(not one.passed and one.name in limits for one in row.checks)
-                if failed and all(check.passed for check in row.checks):
-                    dropped.append(_flip(row, failed[0], limits))
-                continue
-            freed = [one for one in row.checks if not one.passed and self._holds(one, limits)]
-            if not freed:
-                # Without evidence nobody knows how near the limit it was.
-                unproven += bool(row.reason in limits and not self._has_failed(row))
-            elif not failed and row.reason in {one.name for one in freed}:
-                is_whole = self.rule_names <= {check.name for check in row.checks}
-                has_skipped |= not is_whole
-                kept.append(_flip(row, freed[0], limits, is_sure=is_whole))
-        least_kept = sum(flip.certainty == "known" for _, flip in kept)
+        bench, outcome = self._find_bench(frozenset(limits)), self._decide(limits)
+        silent, unproven = self._bound_unrecorded(bench, limits)
         hidden_kept, hidden_dropped = self._bound_hidden(limits)
+        surely, maybe = outcome.dropped, outcome.maybe_dropped
+        is_silent = silent > 0 or (self._rules is None and bool(outcome.maybe_kept))
         return Redecided(
             newly_kept=Flips(
                 kind="newly_kept",
-                least=least_kept + hidden_kept[0],
-                most=len(kept) + unproven + hidden_kept[1],
-                examples=_nearest(kept),
+                least=len(outcome.kept) + hidden_kept.least,
+                most=len(outcome.kept) + len(outcome.maybe_kept) + unproven + hidden_kept.most,
+                examples=_describe_nearest(outcome.kept, outcome.maybe_kept, limits),
             ),
             newly_dropped=Flips(
                 kind="newly_dropped",
-                least=len(dropped) + hidden_dropped[0],
-                most=len(dropped) + hidden_dropped[1],
-                examples=_nearest(dropped),
+                least=len(surely) + hidden_dropped.least,
+                most=len(surely) + len(maybe) + silent + hidden_dropped.most,
+                examples=_describe_nearest(surely, maybe, limits),
             ),
-            dropped_ids=frozenset(flip.candidate_id for _, flip in dropped),
-            has_skipped=has_skipped or bool(unproven),
-            has_hidden=hidden_kept[0] < hidden_kept[1] or hidden_dropped[0] < hidden_dropped[1],
-            is_overruled=is_overruled,
+            dropped_ids=self._find_gone(outcome),
+            doubtful_ids=frozenset(one.row.candidate_id for one in maybe),
+            has_skipped=bool(outcome.maybe_kept or maybe or unproven) and not is_silent,
+            has_hidden=hidden_kept.least < hidden_kept.most
+            or hidden_dropped.least < hidden_dropped.most,
+            has_silent=is_silent,
+            is_overruled=bench.is_overruled,
         )
 
-    @staticmethod
-    def _holds(check: Check, limits: Limits) -> bool:
-        if check.name not in limits:
-            return check.passed
-        return meets(check.observed, check.op, limits[check.name])
+    def _find_gone(self, outcome: _Outcome) -> frozenset[str]:
+        """The candidates that are kept no more, for whatever they were decided by."""
+        if not outcome.dropped:
+            return frozenset()
+        rows = {id(one.row) for one in outcome.dropped}
+        stay = {
+            row.candidate_id
+            for row in self.rows
+            if row.verdict != "rejected" and id(row) not in rows
+        }
+        stay.update(one.row.candidate_id for one in outcome.kept)
+        return frozenset(one.row.candidate_id for one in outcome.dropped) - stay
 
-    @staticmethod
-    def _has_failed(row: Decision) -> bool:
-        return any(check.name == row.reason and not check.passed for check in row.checks)
+    def count_kept(self, limits: Limits) -> tuple[int, int]:
+        """How many candidates are kept with other *limits*, at least and at most."""
+        bench, outcome = self._find_bench(frozenset(limits)), self._decide(limits)
+        silent, unproven = self._bound_unrecorded(bench, limits)
+        gained, lost = self._bound_hidden(limits)
+        kept = self.counts.kept + len(outcome.kept) - len(outcome.dropped)
+        least = kept + gained.least - len(outcome.maybe_dropped) - silent - lost.most
+        return least, kept + len(outcome.maybe_kept) + unproven + gained.most - lost.least
 
-    def _bound_hidden(self, limits: Limits) -> tuple[tuple[int, int], tuple[int, int]]:
-        """How many candidates without detail are kept, and dropped, besides: least and most."""
-        kept, reasons = self._hidden
+    def tried_rows(self, name: str) -> Iterator[tuple[Any, bool]]:
+        """What the check *name* observed of each row it decides about, and whether it alone does.
+
+        Such a row is kept where that meets the limit, or if other checks count too, may be.
+        """
+        bench = self._find_bench(frozenset((name,)))
+        for one in (*bench.kept, *bench.freed):
+            yield one.checks[0].observed, one.is_sure
+
+    def count_undecided(self, name: str) -> tuple[int, int]:
+        """How many rows the check *name* may decide about, and does not tell: kept, rejected."""
+        bench = self._find_bench(frozenset((name,)))
+        return sum(bench.silent.values()), sum(bench.unproven.values())
+
+    def _find_bench(self, names: frozenset[str]) -> _Bench:
+        bench = self._benches.get(names)
+        if bench is None:
+            bench = self._benches[names] = self._set_up(names)
+        return bench
+
+    def _set_up(self, names: frozenset[str]) -> _Bench:
+        bench = _Bench([], {}, [], {}, is_overruled=False)
+        is_overruled = False
+        unheard = names - self._told_when_met
+        rules = self._rules
+        for row in self.rows:
+            changed = [check for check in row.checks if check.name in names]
+            failed = [check.name for check in row.checks if not check.passed]
+            if row.verdict == "rejected":
+                reason = row.reason or ""
+                if reason not in names:
+                    continue
+                if reason not in failed:
+                    bench.unproven[reason] = bench.unproven.get(reason, 0) + 1
+                elif names.issuperset(failed):
+                    put_to = {check.name for check in row.checks}
+                    is_whole = rules is not None and rules <= put_to
+                    bench.freed.append(_Tried(row, changed, is_whole))
+                continue
+            if not names.isdisjoint(failed):
+                is_overruled = True
+                continue
+            if changed:
+                bench.kept.append(_Tried(row, changed, not failed))
+            if unheard:
+                untold = tuple(sorted(unheard.difference(check.name for check in changed)))
+                bench.silent[untold] = bench.silent.get(untold, 0) + 1
+        return _Bench(bench.kept, bench.silent, bench.freed, bench.unproven, is_overruled)
+
+    def _decide(self, limits: Limits) -> _Outcome:
+        bench = self._find_bench(frozenset(limits))
+        outcome = _Outcome([], [], [], [])
+        for one in bench.kept:
+            met = meets_all(one.checks, limits)
+            if met is not True:
+                is_sure = met is False and one.is_sure
+                (outcome.dropped if is_sure else outcome.maybe_dropped).append(one)
+        for one in bench.freed:
+            met = meets_all(one.checks, limits)
+            if met is not False:
+                is_sure = met is True and one.is_sure
+                (outcome.kept if is_sure else outcome.maybe_kept).append(one)
+        return outcome
+
+    def _find_move(self, name: str, limit: Any) -> Move | None:
+        """Which way a limit is moved that was one and the same for all; None where it is not."""
+        op, before = operator_of(self.checks.get(name)), self.limits_of(name)
+        return find_move(op, before[0], limit) if op is not None and len(before) == 1 else None
+
+    def _bound_unrecorded(self, bench: _Bench, limits: Limits) -> tuple[int, int]:
+        """How many rows without evidence may be dropped besides, and how many kept."""
+        if not bench.silent and not bench.unproven:
+            return 0, 0
+        moves = {name: self._find_move(name, limit) for name, limit in limits.items()}
+        silent = sum(
+            count
+            for names, count in bench.silent.items()
+            if any(moves[name] not in ("looser", "same") for name in names)
+        )
+        unproven = sum(
+            count
+            for name, count in bench.unproven.items()
+            if moves[name] not in ("tighter", "same")
+        )
+        return silent, unproven
+
+    def _bound_hidden(self, limits: Limits) -> tuple[_Bounds, _Bounds]:
+        """How many candidates without detail are kept, and dropped, besides."""
+        kept, reasons = self.hidden
+        if not kept and not reasons:
+            return _Bounds(0, 0), _Bounds(0, 0)
         most_kept = most_dropped = least_kept = least_dropped = 0
         for name, limit in limits.items():
             waiting = reasons.get(name, 0)
             others = sum(reasons.values()) - waiting
             freed = self._bound_flips(name, limit, was_met=False, default=waiting)
-            most_kept += min(waiting, freed[1])
-            if self.rule_names == {name}:
-                least_kept += max(0, min(waiting, freed[0] - others))
+            most_kept += min(waiting, freed.most)
+            if self._rules == frozenset((name,)):
+                least_kept += max(0, min(waiting, freed.least - others))
             failing = self._bound_flips(name, limit, was_met=True, default=kept)
-            most_dropped += min(kept, failing[1])
-            least_dropped = max(least_dropped, min(kept, failing[0] - others), 0)
-        return (least_kept, most_kept), (least_dropped, min(kept, most_dropped))
+            most_dropped += min(kept, failing.most)
+            least_dropped = max(least_dropped, min(kept, failing.least - others), 0)
+        return _Bounds(least_kept, most_kept), _Bounds(least_dropped, min(kept, most_dropped))
 
-    def _bound_flips(
-        self, name: str, limit: Any, *, was_met: bool, default: int
-    ) -> tuple[int, int]:
+    def _bound_flips(self, name: str, limit: Any, *, was_met: bool, default: int) -> _Bounds:
         """How many candidates without detail the other limit of a check tells otherwise."""
-        check, sketch = self.checks.get(name), self._sketches.get((name, was_met))
-        if not default or check is None:
-            return 0, default
-        if sketch is None or check.op not in ORDERINGS or not is_number(limit):
-            return 0, default
-        least, most = _bound_meeting(sketch, check.op, limit)
+        op, sketch = operator_of(self.checks.get(name)), self.sketch(name, passed=was_met)
+        if not default or op is None:
+            return _Bounds(0, default)
+        if sketch is None or op not in ORDERINGS or not is_number(limit):
+            unmoved = "looser" if was_met else "tighter"
+            is_unmoved = self._find_move(name, limit) in (unmoved, "same")
+            return _Bounds(0, 0 if is_unmoved else default)
+        least, most = bound_meeting(sketch, op, limit)
         if was_met:
             least, most = sketch.count - most, sketch.count - least
         known = sum(
             one.passed == was_met and meets(one.observed, one.op, limit) != was_met
             for row in self.rows
             for one in row.checks
-            if one.name == name
+            if one.name == name and is_number(one.observed) and math.isfinite(one.observed)
         )
-        return max(0, least - known), max(0, most - known)
+        # Of a candidate that was decided twice, the sketch may have both values.
+        return _Bounds(
+            0 if self.counts.has_repeated else max(0, least - known), max(0, most - known)
+        )
 
 
-def _bound_meeting(sketch: Sketch, op: str, limit: float) -> tuple[int, int]:
-    """How many of the values meet *limit*, at least and at most."""
-    least, most = sketch.bound_below(limit, is_included=op in ("<=", ">"))
-    return (least, most) if op in ("<", "<=") else (sketch.count - most, sketch.count - least)
+def _describe_nearest(
+    surely: Sequence[_Tried], maybe: Sequence[_Tried], limits: Limits
+) -> list[Flip]:
+    """Those nearest to the limit, of which the sure ones come first."""
+    found = heapq.nsmallest(_MAX_EXAMPLES, ((_rank(one, limits), one) for one in surely), _by_rank)
+    more = _MAX_EXAMPLES - len(found)
+    found += heapq.nsmallest(more, ((_rank(one, limits), one) for one in maybe), _by_rank)
+    certain = min(len(surely), _MAX_EXAMPLES)
+    return [
+        Flip(
+            candidate_id=one.row.candidate_id,
+            by=one.row.by,
+            check=(check := _find_decisive(one, limits)).name,
+            observed=plain_value(check.observed),
+            certainty="known" if place < certain else "unknown",
+        )
+        for place, (_, one) in enumerate(found)
+    ]
 
 
-def is_number(value: object) -> bool:
-    """Whether a recorded value is a number, and no truth value."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _by_rank(ranked: tuple[tuple[float, str], _Tried]) -> tuple[float, str]:
+    return ranked[0]
 
 
-def _flip(
-    row: Decision, check: Check, limits: Limits, *, is_sure: bool = True
-) -> tuple[float, Flip]:
-    limit = limits.get(check.name, check.limit)
+def _rank(one: _Tried, limits: Limits) -> tuple[float, str]:
+    check = _find_decisive(one, limits)
+    limit = limits[check.name]
     has_distance = is_number(check.observed) and is_number(limit)
     distance = abs(check.observed - limit) if has_distance else 0.0
-    return distance, Flip(
-        candidate_id=row.candidate_id,
-        by=row.by,
-        check=check.name,
-        observed=check.observed,
-        certainty="known" if is_sure else "unknown",
-    )
+    return (math.inf if math.isnan(distance) else distance), one.row.candidate_id
 
 
-def _nearest(flips: list[tuple[float, Flip]]) -> list[Flip]:
-    ordered = sorted(flips, key=lambda one: (one[0], one[1].candidate_id))
-    return [flip for _, flip in ordered[:_MAX_EXAMPLES]]
+def _find_decisive(one: _Tried, limits: Limits) -> Evidence:
+    """The first of the checks that comes out otherwise; else the first."""
+    for check in one.checks:
+        if meets(check.observed, check.op, limits[check.name]) != check.passed:
+            return check
+    return one.checks[0]

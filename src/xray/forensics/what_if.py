@@ -7,15 +7,25 @@ from typing import Any, Final
 
 from xray.errors import InvalidQueryError
 from xray.forensics.case import Case
-from xray.forensics.evidence import RunEvidence
+from xray.forensics.evidence import Ledger, RunEvidence
 from xray.forensics.gaps import explain_blindness
-from xray.forensics.redeciding import Limits, Redecided, StepEvidence, is_number
-from xray.forensics.wording import count_things, list_items, list_names, show_candidate, show_value
+from xray.forensics.limits import Evidence, Limits, is_number, operator_of, read_limit
+from xray.forensics.redeciding import Redecided, StepEvidence, count_step
+from xray.forensics.wording import (
+    count_things,
+    list_items,
+    list_names,
+    shorten_text,
+    show_candidate,
+    show_value,
+)
 from xray.model.operators import ORDERINGS
 from xray.model.records import Step
 from xray.model.what_if import CurvePoint, LimitChange, StepWhatIf, WhatIf
+from xray.query.spelling import find_nearest
 
 _MAX_POINTS: Final = 11
+_MAX_LISTED_CHECKS: Final = 20
 
 
 def try_limits(evidence: RunEvidence, limits: Mapping[str, Any]) -> WhatIf:
@@ -30,20 +40,27 @@ def try_limits(evidence: RunEvidence, limits: Mapping[str, Any]) -> WhatIf:
     """
     case = Case.of(evidence)
     known = {
-        step.step_id: StepEvidence(case.flow.ledger(step), evidence.sketches(step))
+        step.step_id: StepEvidence(
+            count_step(step), case.flow.ledger(step).outlines, evidence.sketches(step)
+        )
         for step in case.flow.deciding_steps
     }
-    named = {_recognize(name, known.values()): limit for name, limit in limits.items()}
+    checks = {one.name: one for step in known.values() for one in step.checks.values()}
+    named = {recognize_check(name, checks): limit for name, limit in limits.items()}
     steps: list[StepWhatIf] = []
-    dropped: set[str] = set()
+    dropped: dict[str, frozenset[str]] = {}
     for step in case.flow.deciding_steps:
-        evidence_there = known[step.step_id]
-        own = {name: one for name, one in named.items() if name in evidence_there.checks}
+        there = known[step.step_id]
+        own = {
+            name: _fit_limit(there.checks[name], limit)
+            for name, limit in named.items()
+            if name in there.checks
+        }
         if own:
-            redecided = evidence_there.redecide(own)
-            dropped |= redecided.dropped_ids
-            steps.append(_describe(case, step, evidence_there, own, redecided))
-    lost = [one for one in case.origins.answer if one in dropped]
+            redecided = there.redecide(own)
+            dropped[step.step_id] = redecided.dropped_ids
+            steps.append(_describe(case, step, there, own, redecided))
+    lost = [one for one in case.origins.answer if _is_lost(case, one, dropped)]
     rescored = _find_rescored(case, steps)
     because = "; ".join(dict.fromkeys(step.because for step in steps if step.because))
     told = [step.text for step in steps]
@@ -66,8 +83,19 @@ def try_limits(evidence: RunEvidence, limits: Mapping[str, Any]) -> WhatIf:
     )
 
 
-def _recognize(name: str, steps: Iterable[StepEvidence]) -> str:
-    checks = {one.name: one for step in steps for one in step.checks.values()}
+def recognize_check(
+    name: str, checks: Mapping[str, Evidence], place: str = "No step of this run"
+) -> str:
+    """The name of the check that *name* means: its own, or that of the field it alone reads.
+
+    Args:
+        name: what was asked for.
+        checks: the checks there are, by name.
+        place: who recorded them.
+
+    Raises:
+        InvalidQueryError: there is no such check, or several read that field.
+    """
     if name in checks:
         return name
     readers = sorted(one.name for one in checks.values() if one.field == name)
@@ -79,12 +107,48 @@ def _recognize(name: str, steps: Iterable[StepEvidence]) -> str:
             hint="Name the check.",
             code="ambiguous_check",
         )
-    listed = list_items(sorted(checks)) or "none"
+    fields = {one.field for one in checks.values() if one.field}
+    near = find_nearest(name, sorted({*checks, *fields}))
+    meant = f"Did you mean {near!r}? " if near else ""
+    listed = list_items(sorted(checks), limit=_MAX_LISTED_CHECKS) or "none"
     raise InvalidQueryError(
-        f"No step of this run recorded a check {name!r}.",
-        hint=f"The checks it recorded: {listed}.",
+        f"{place} recorded a check {shorten_text(name)!r}.",
+        hint=f"{meant}The checks it recorded: {listed}.",
         code="no_such_check",
     )
+
+
+def _fit_limit(check: Evidence, limit: Any) -> Any:
+    try:
+        return read_limit(check, limit)
+    except ValueError as error:
+        was = f", as {show_value(check.limit)}" if operator_of(check) else ""
+        raise InvalidQueryError(
+            f"{show_value(limit)} is no limit for {check.name}: {error}{was}.",
+            hint="Give a limit of the kind the check was recorded with.",
+            code="invalid_limit",
+        ) from error
+
+
+def _is_lost(case: Case, candidate_id: str, dropped: Mapping[str, frozenset[str]]) -> bool:
+    """Whether no way is left on which a candidate of the answer got there."""
+    if not any(candidate_id in ids for ids in dropped.values()):
+        return False
+    flow = case.flow
+    arrives: dict[str, bool] = {}
+    for step in flow.deciding_steps:
+        sources = [
+            edge.source.step_id for edge in flow.edges(step) if edge.source.step_id in arrives
+        ]
+        is_offered = not sources or any(arrives[one] for one in sources)
+        if _keeps(flow.ledger(step), candidate_id):
+            arrives[step.step_id] = is_offered and candidate_id not in dropped.get(step.step_id, ())
+    last = case.origins.answering_step
+    return last is not None and not arrives.get(last.step_id, True)
+
+
+def _keeps(ledger: Ledger, candidate_id: str) -> bool:
+    return any(ledger.keys_about(candidate_id, verdict) for verdict in ("accepted", "selected"))
 
 
 def _describe(
@@ -106,7 +170,7 @@ def _describe(
         most=most,
         newly_kept=newly_kept,
         newly_dropped=newly_dropped,
-        curve=_draw_curve(known, kept, limits),
+        curve=_draw_curve(known, limits),
         certainty="unknown" if because else "known",
         because=because,
         text=_word_step(step, changes, kept, least, most),
@@ -117,8 +181,8 @@ def _describe_change(known: StepEvidence, name: str, limit: Any) -> LimitChange:
     check, before = known.checks[name], known.limits_of(name)
     return LimitChange(
         check=name,
-        field=check.field,
-        op=check.op or "",
+        field=check.field or name,
+        op=operator_of(check) or check.op or "",
         was=before[0] if len(before) == 1 else None,
         now=limit,
     )
@@ -128,6 +192,8 @@ def _explain(case: Case, step: Step, redecided: Redecided) -> str:
     reasons = []
     if redecided.is_overruled:
         reasons.append(f"{step.name} kept candidates that failed the check")
+    if redecided.has_silent:
+        reasons.append(f"{step.name} recorded checks only of candidates that it rejected")
     if redecided.has_skipped:
         reasons.append(f"{step.name} did not put every candidate to every check")
     if redecided.has_hidden:
@@ -142,34 +208,19 @@ def _explain(case: Case, step: Step, redecided: Redecided) -> str:
     return "; ".join(reasons)
 
 
-def _draw_curve(known: StepEvidence, kept: int, limits: Limits) -> list[CurvePoint]:
+def _draw_curve(known: StepEvidence, limits: Limits) -> list[CurvePoint]:
     """How many candidates are kept at limits between what was observed."""
     if len(limits) != 1:
         return []
     ((name, limit),) = limits.items()
-    if known.checks[name].op not in ORDERINGS:
+    if operator_of(known.checks[name]) not in ORDERINGS or not is_number(limit):
         return []
-    observed = [
-        check.observed
-        for row in known.rows
-        for check in row.checks
-        if check.name == name and is_number(check.observed)
-    ]
+    observed = known.observed_by(name)
     tried = sorted({*observed, *filter(is_number, [limit, *known.limits_of(name)])})
     if len(tried) > _MAX_POINTS:
         last = len(tried) - 1
         tried = [tried[last * place // (_MAX_POINTS - 1)] for place in range(_MAX_POINTS)]
-    points = []
-    for one in tried:
-        redecided = known.redecide({name: one})
-        points.append(
-            CurvePoint(
-                limit=one,
-                least=kept + redecided.newly_kept.least - redecided.newly_dropped.most,
-                most=kept + redecided.newly_kept.most - redecided.newly_dropped.least,
-            )
-        )
-    return points
+    return [CurvePoint(one, *known.count_kept({name: one})) for one in tried]
 
 
 def _find_rescored(case: Case, steps: Iterable[StepWhatIf]) -> list[Step]:

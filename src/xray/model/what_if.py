@@ -62,7 +62,7 @@ class Flips(Struct, frozen=True, kw_only=True):
     examples: list[Flip] = []
 
 
-class CurvePoint(Struct, frozen=True, kw_only=True):
+class CurvePoint(Struct, frozen=True):
     """How many candidates a step would keep at one limit, at least and at most."""
 
     limit: float
