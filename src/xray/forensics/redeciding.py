@@ -22,10 +22,12 @@ from xray.forensics.limits import (
     Move,
     bound_meeting,
     find_move,
-    is_number,
     meets,
     meets_all,
     operator_of,
+)
+from xray.forensics.limits import (
+    is_number as is_number,
 )
 from xray.model.decisions import Outline
 from xray.model.operators import ORDERINGS
