@@ -6,7 +6,7 @@ from pathlib import Path
 
 from xray import XRay
 from xray.forensics.evidence import load_evidence
-from xray.model.decisions import Outline
+from xray.model.decisions import Outline, outline_decisions
 from xray.model.ids import new_uuid7
 from xray.model.records import Decision
 from xray.store.memory import MemoryStore
@@ -39,7 +39,9 @@ def test_an_outline_says_what_the_whole_decision_says(tmp_path: Path) -> None:
             store.submit(new_uuid7(), sink.facts).result(60)
             evidence = load_evidence(store, run.run_id)
             table = store.decisions_of_step(evidence.steps[0].step_id)
-            outlines = [gist(one, one.verdict, list(one.origins)) for one in table.outlines()]
+            outlines = [
+                gist(one, one.verdict, list(one.origins)) for one in outline_decisions(table)
+            ]
             assert outlines == [
                 gist(row, row.decision, [origin.candidate_id for origin in row.origin])
                 for row in table

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Final
 
 from xray.errors import NotFoundError
-from xray.model.decisions import DecisionTable, Outline
+from xray.model.decisions import DecisionTable, Outline, outline_decisions
 from xray.model.hashing import hash64, hash_all
 from xray.model.records import Decision, Run, Step
 from xray.model.roster import Roster
@@ -234,7 +234,7 @@ class Ledger:
     @cached_property
     def outlines(self) -> list[Outline]:
         """Its rows in outline: those that count, or where none do, those that illustrate."""
-        found = self._table.outlines()
+        found = outline_decisions(self._table)
         return [one for one in found if not one.is_logged] or found
 
     def _row(self, index: int) -> Decision:

@@ -10,7 +10,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from xray.model.counts import is_reason_inferred, reason_of
-from xray.model.facts import REJECTED, DecisionRow, Score, StepFinished
+from xray.model.facts import REJECTED, DecisionRow, OriginRef, Score, StepFinished
 from xray.model.facts import Check as CheckRow
 from xray.model.records import Check, Decision, Origin
 from xray.model.values import open_map, plain_value
@@ -75,6 +75,41 @@ class DecisionTable(Protocol):
         """What each candidate is `part_of`, in the same order."""
         ...
 
+    @property
+    def reasons(self) -> Sequence[str | None]:
+        """Why, in the same order; every rejected one has a reason."""
+        ...
+
+    @property
+    def scores(self) -> Sequence[Score | None]:
+        """Their scores, in the same order."""
+        ...
+
+    @property
+    def ranks(self) -> Sequence[int | None]:
+        """Their ranks, in the same order."""
+        ...
+
+    @property
+    def origins(self) -> Sequence[tuple[str, ...]]:
+        """The ids of what brought each candidate, in the same order."""
+        ...
+
+    @property
+    def checks(self) -> Sequence[Sequence[Check | CheckRow]]:
+        """The evidence about each candidate, in the same order."""
+        ...
+
+    @property
+    def anonymous(self) -> Sequence[bool]:
+        """Whether the candidate had no id of its own, in the same order."""
+        ...
+
+    @property
+    def weights(self) -> Sequence[float]:
+        """How many candidates of its step each row stands for, in the same order."""
+        ...
+
     def __len__(self) -> int: ...
 
     def row(self, index: int) -> Decision:
@@ -83,10 +118,6 @@ class DecisionTable(Protocol):
 
     def find(self, candidate_id: str) -> list[Decision]:
         """Every decision about *candidate_id*: one for each `by`."""
-        ...
-
-    def outlines(self) -> list[Outline]:
-        """Every decision without its free-form values, in recorded order."""
         ...
 
     def __iter__(self) -> Iterator[Decision]: ...
@@ -124,6 +155,41 @@ class ListedDecisions:
         """What each candidate is `part_of`, in the same order."""
         return [decision.part_of for decision in self._decisions]
 
+    @cached_property
+    def reasons(self) -> Sequence[str | None]:
+        """Why, in the same order; every rejected one has a reason."""
+        return [decision.reason for decision in self._decisions]
+
+    @cached_property
+    def scores(self) -> Sequence[Score | None]:
+        """Their scores, in the same order."""
+        return [decision.score for decision in self._decisions]
+
+    @cached_property
+    def ranks(self) -> Sequence[int | None]:
+        """Their ranks, in the same order."""
+        return [decision.rank for decision in self._decisions]
+
+    @cached_property
+    def origins(self) -> Sequence[tuple[str, ...]]:
+        """The ids of what brought each candidate, in the same order."""
+        return [tuple(one.candidate_id for one in row.origin) for row in self._decisions]
+
+    @cached_property
+    def checks(self) -> Sequence[Sequence[Check | CheckRow]]:
+        """The evidence about each candidate, in the same order."""
+        return [decision.checks for decision in self._decisions]
+
+    @cached_property
+    def anonymous(self) -> Sequence[bool]:
+        """Whether the candidate had no id of its own, in the same order."""
+        return [decision.is_anonymous for decision in self._decisions]
+
+    @cached_property
+    def weights(self) -> Sequence[float]:
+        """How many candidates of its step each row stands for, in the same order."""
+        return [decision.weight for decision in self._decisions]
+
     def __len__(self) -> int:
         return len(self._decisions)
 
@@ -134,24 +200,6 @@ class ListedDecisions:
     def find(self, candidate_id: str) -> list[Decision]:
         """Every decision about *candidate_id*: one for each `by`."""
         return [found for found in self._decisions if found.candidate_id == candidate_id]
-
-    def outlines(self) -> list[Outline]:
-        """Every decision without its free-form values, in recorded order."""
-        return [
-            Outline(
-                one.candidate_id,
-                one.decision,
-                one.reason,
-                one.score,
-                one.rank,
-                one.by,
-                tuple(origin.candidate_id for origin in one.origin),
-                one.checks,
-                one.weight,
-                one.is_logged,
-            )
-            for one in self._decisions
-        ]
 
     def __iter__(self) -> Iterator[Decision]:
         return iter(self._decisions)
@@ -175,7 +223,7 @@ def open_decision(
         decision=VERDICTS[row.verdict] if row.verdict < len(VERDICTS) else None,
         step_id=step_id,
         run_id=run_id,
-        reason=reason_of(row) if is_rejected else row.reason,
+        reason=shown_reason(row),
         is_reason_inferred=is_rejected and is_reason_inferred(row),
         reasoning=row.reasoning,
         score=row.score,
@@ -198,21 +246,31 @@ def open_decision(
     )
 
 
-def outline_row(row: DecisionRow, weight: float = 1.0, is_logged: bool = False) -> Outline:
-    """The outline of the decision that *row* records; arguments as of `open_decision`."""
-    is_decided = row.verdict < len(VERDICTS)
-    return Outline(
-        row.candidate_id,
-        VERDICTS[row.verdict] if is_decided else None,
-        reason_of(row) if row.verdict == REJECTED else row.reason,
-        row.score,
-        row.rank,
-        row.by,
-        tuple([ref.candidate_id for ref in row.origin]) if row.origin else (),
-        row.checks or (),
-        weight,
-        is_logged,
+def shown_reason(row: DecisionRow) -> str | None:
+    """The reason a decision is shown with: every rejected one has one."""
+    return reason_of(row) if row.verdict == REJECTED else row.reason
+
+
+def outline_decisions(table: DecisionTable) -> list[Outline]:
+    """Every decision of *table* without its free-form values, in recorded order."""
+    columns = (
+        table.candidate_ids,
+        table.verdicts,
+        table.reasons,
+        table.scores,
+        table.ranks,
+        table.partitions,
+        table.origins,
+        table.checks,
+        table.weights,
+        table.logged,
     )
+    return list(map(Outline, *columns))
+
+
+def list_origins(origin: Iterable[OriginRef] | None) -> tuple[str, ...]:
+    """The ids of what brought a candidate."""
+    return tuple([ref.candidate_id for ref in origin]) if origin else ()
 
 
 def open_check(check: CheckRow) -> Check:

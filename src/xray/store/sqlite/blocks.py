@@ -69,6 +69,26 @@ class Body(Struct, array_like=True, frozen=True):
     anonymous: bytes | None
 
 
+class Evidence(Struct, frozen=True):
+    """The columns of a body that hold neither free-form values nor text; None without a value."""
+
+    origin: list[list[OriginRef] | None] | None
+    checks: list[list[Check] | None] | None
+    anonymous: bytes | None
+
+
+class _EvidenceBody(Struct, array_like=True, frozen=True):
+    """A body of which only the evidence is decoded."""
+
+    attributes: Raw
+    reasoning: Raw
+    origin: list[list[OriginRef] | None] | None
+    checks: list[list[Check] | None] | None
+    rank_before: Raw
+    merged_into: Raw
+    anonymous: bytes | None
+
+
 _Cells = list[Raw] | None
 
 
@@ -104,6 +124,7 @@ _text_decoder = msgspec.msgpack.Decoder(str | None)
 _number_decoder = msgspec.msgpack.Decoder(int | None)
 _origin_decoder = msgspec.msgpack.Decoder(list[OriginRef] | None)
 _checks_decoder = msgspec.msgpack.Decoder(list[Check] | None)
+_evidence_decoder = msgspec.msgpack.Decoder(_EvidenceBody)
 _raw_body_decoder = msgspec.msgpack.Decoder(_RawBody)
 _encoder = msgspec.msgpack.Encoder()
 _head_decoder = msgspec.msgpack.Decoder(Head)
@@ -255,6 +276,11 @@ class Block:
     def body(self) -> Body:
         """The columns of the body frame."""
         return _body_decoder.decode(self._body_payload())
+
+    def open_evidence(self) -> Evidence:
+        """The evidence of every row."""
+        body = _evidence_decoder.decode(self._body_payload())
+        return Evidence(body.origin, body.checks, body.anonymous)
 
     def _body_payload(self) -> bytes:
         frame = self._data[self._body_at :]

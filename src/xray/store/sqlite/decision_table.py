@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import chain
+from itertools import chain, repeat
+from typing import TypeVar
 
-from xray.model.counts import resolve_rows
+from xray.model.counts import reason_of, resolve_rows
 from xray.model.decisions import (
     DecisionTable,
-    Outline,
+    list_origins,
     open_decision,
-    outline_row,
+    shown_reason,
     weigh_rows,
 )
-from xray.model.facts import DecisionRow, StepFinished
+from xray.model.facts import REJECTED, Check, DecisionRow, Score, StepFinished
 from xray.model.records import Decision
 from xray.model.vocabulary import VERDICTS, Verdict
-from xray.store.sqlite.blocks import EXTRAS_CHUNK, Block, restore_rows
+from xray.store.sqlite.blocks import EXTRAS_CHUNK, Block, Evidence, restore_rows
 
+_Cell = TypeVar("_Cell")
 _VERDICT_WORDS: tuple[Verdict | None, ...] = (*VERDICTS, None)
 
 
@@ -73,11 +75,14 @@ def open_rows_about(
 def _is_resolved(blocks: Sequence[Block]) -> bool:
     """Whether no candidate was decided twice, so that every row stands as it was sent."""
     census = [block for block in blocks if block.chunk != EXTRAS_CHUNK]
+    row_count = sum(map(len, census))
+    if len(set(chain.from_iterable(block.head.ids for block in census))) == row_count:
+        return True
     keys: set[tuple[str | None, str]] = set()
     for block in census:
-        by = block.head.by or [None] * len(block)
-        keys.update(zip(by, block.head.ids, strict=True))
-    return len(keys) == sum(map(len, census))
+        by = block.head.by or repeat(None)
+        keys.update(zip(by, block.head.ids, strict=False))
+    return len(keys) == row_count
 
 
 class BlockTable:
@@ -113,14 +118,60 @@ class BlockTable:
     @cached_property
     def partitions(self) -> Sequence[str | None]:
         """What each decision is `by`, in the same order."""
-        columns = (block.head.by or [None] * len(block) for block in self._blocks)
-        return list(chain.from_iterable(columns))
+        return self._column(lambda block: block.head.by, None)
 
     @cached_property
     def wholes(self) -> Sequence[str | None]:
         """What each candidate is `part_of`, in the same order."""
-        columns = (block.head.part_of or [None] * len(block) for block in self._blocks)
-        return list(chain.from_iterable(columns))
+        return self._column(lambda block: block.head.part_of, None)
+
+    @cached_property
+    def reasons(self) -> Sequence[str | None]:
+        """Why, in the same order; every rejected one has a reason."""
+        return list(chain.from_iterable(map(_list_reasons, self._blocks)))
+
+    @cached_property
+    def scores(self) -> Sequence[Score | None]:
+        """Their scores, in the same order."""
+        return self._column(lambda block: block.head.scores, None)
+
+    @cached_property
+    def ranks(self) -> Sequence[int | None]:
+        """Their ranks, in the same order."""
+        return self._column(lambda block: block.head.ranks, None)
+
+    @cached_property
+    def origins(self) -> Sequence[tuple[str, ...]]:
+        """The ids of what brought each candidate, in the same order."""
+        refs = self._column(lambda block: self._evidence[block].origin, None)
+        return [list_origins(one) for one in refs]
+
+    @cached_property
+    def checks(self) -> Sequence[Sequence[Check]]:
+        """The evidence about each candidate, in the same order."""
+        return [one or () for one in self._column(lambda block: self._evidence[block].checks, None)]
+
+    @cached_property
+    def anonymous(self) -> Sequence[bool]:
+        """Whether the candidate had no id of its own, in the same order."""
+        marks = self._column(lambda block: self._evidence[block].anonymous, 0)
+        return list(map(bool, marks))
+
+    @cached_property
+    def weights(self) -> Sequence[float]:
+        """How many candidates of its step each row stands for, in the same order."""
+        return [weight for weight, _ in self._standing]
+
+    @cached_property
+    def _evidence(self) -> dict[Block, Evidence]:
+        return {block: block.open_evidence() for block in self._blocks}
+
+    def _column(
+        self, read: Callable[[Block], Sequence[_Cell] | None], absent: _Cell
+    ) -> list[_Cell]:
+        columns = ((read(block), len(block)) for block in self._blocks)
+        cells = (column or [absent] * count for column, count in columns)
+        return list(chain.from_iterable(cells))
 
     @cached_property
     def _standing(self) -> list[tuple[float, bool]]:
@@ -149,20 +200,27 @@ class BlockTable:
         """Every decision about *candidate_id*: one for each `by`."""
         return [self.row(i) for i, name in enumerate(self.candidate_ids) if name == candidate_id]
 
-    def outlines(self) -> list[Outline]:
-        """Every decision without its free-form values, in recorded order."""
-        rows = chain.from_iterable(block.rows() for block in self._blocks)
-        return [
-            outline_row(row, weight, is_logged)
-            for row, (weight, is_logged) in zip(rows, self._standing, strict=True)
-        ]
-
     def __iter__(self) -> Iterator[Decision]:
         rows = chain.from_iterable(block.rows() for block in self._blocks)
         for row, (weight, is_logged) in zip(rows, self._standing, strict=True):
             yield open_decision(
                 row, step_id=self.step_id, run_id=self._run_id, weight=weight, is_logged=is_logged
             )
+
+
+def _list_reasons(block: Block) -> list[str | None]:
+    """The reason each decision of *block* is shown with; only a nameless one opens the body."""
+    head = block.head
+    told: list[str | None] = [None] * len(block)
+    if head.reasons is not None and head.reason_codes is not None:
+        told = list(map(head.reasons.__getitem__, head.reason_codes))
+    if head.reasons is None or not all(head.reasons):
+        cells = enumerate(zip(head.verdicts, told, strict=True))
+        unnamed = [at for at, (code, reason) in cells if code == REJECTED and not reason]
+        rows = block.rows() if unnamed else []
+        for at in unnamed:
+            told[at] = reason_of(rows[at])
+    return told
 
 
 class RowTable:
@@ -206,6 +264,41 @@ class RowTable:
         """What each candidate is `part_of`, in the same order."""
         return [row.part_of for row, _, _ in self._rows]
 
+    @cached_property
+    def reasons(self) -> Sequence[str | None]:
+        """Why, in the same order; every rejected one has a reason."""
+        return [shown_reason(row) for row, _, _ in self._rows]
+
+    @cached_property
+    def scores(self) -> Sequence[Score | None]:
+        """Their scores, in the same order."""
+        return [row.score for row, _, _ in self._rows]
+
+    @cached_property
+    def ranks(self) -> Sequence[int | None]:
+        """Their ranks, in the same order."""
+        return [row.rank for row, _, _ in self._rows]
+
+    @cached_property
+    def origins(self) -> Sequence[tuple[str, ...]]:
+        """The ids of what brought each candidate, in the same order."""
+        return [list_origins(row.origin) for row, _, _ in self._rows]
+
+    @cached_property
+    def checks(self) -> Sequence[Sequence[Check]]:
+        """The evidence about each candidate, in the same order."""
+        return [row.checks or () for row, _, _ in self._rows]
+
+    @cached_property
+    def anonymous(self) -> Sequence[bool]:
+        """Whether the candidate had no id of its own, in the same order."""
+        return [row.is_anonymous for row, _, _ in self._rows]
+
+    @cached_property
+    def weights(self) -> Sequence[float]:
+        """How many candidates of its step each row stands for, in the same order."""
+        return [weight for _, weight, _ in self._rows]
+
     def __len__(self) -> int:
         return len(self._rows)
 
@@ -219,10 +312,6 @@ class RowTable:
     def find(self, candidate_id: str) -> list[Decision]:
         """Every decision about *candidate_id*: one for each `by`."""
         return [self.row(i) for i, name in enumerate(self.candidate_ids) if name == candidate_id]
-
-    def outlines(self) -> list[Outline]:
-        """Every decision without its free-form values, in recorded order."""
-        return [outline_row(row, weight, is_logged) for row, weight, is_logged in self._rows]
 
     def __iter__(self) -> Iterator[Decision]:
         return map(self.row, range(len(self._rows)))
