@@ -19,6 +19,7 @@ from xray.model.differences import RunDiff
 from xray.model.ids import parse_uuid
 from xray.model.lineage import Lineage
 from xray.model.records import Decision, Page, Run, RunDetail, Step
+from xray.model.verification import Verification
 from xray.model.what_if import WhatIf
 from xray.replies import (
     Reply,
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT_S: Final = 30.0
 LAST: Final = "last"
 MAX_LISTED_MATCHES: Final = 10
+# Servers and proxies refuse requests whose first line is longer than about 8 KB.
+_MAX_QUERY_BYTES: Final = 6_000
 
 Parameter = str | int | float | bool | datetime
 """A value of a query parameter."""
@@ -198,6 +201,21 @@ class Client:
         path, pairs = what_if_request(self.resolve_run(run), spelled)
         return read_record(self.get(path, pairs), WhatIf)
 
+    def verify(self, run: str, *expectations: str) -> Verification:
+        """Whether *run* (an id, a unique prefix, or `last`) decided as expected.
+
+        Args:
+            run: the run.
+            expectations: as `spec/expectations.md` has them: `"p42 is not selected"`.
+        """
+        run_id = self.resolve_run(run)
+        parts = [
+            read_record(self.get(*verify_request(run_id, some)), Verification)
+            for some in _split_texts(expectations)
+        ]
+        verified = [one for part in parts for one in part.expectations]
+        return Verification.of(run_id, parts[0].pipeline, verified)
+
     def findings(self, run: str) -> list[Finding]:
         """What deserves a look in *run* (an id, a unique prefix, or `last`)."""
         return read_findings(self.get(run_path(self.resolve_run(run), "findings")))
@@ -338,6 +356,22 @@ def diff_request(a: str, b: str) -> tuple[str, Pairs]:
 def what_if_request(run_id: str, limits: Sequence[str]) -> tuple[str, Pairs]:
     """Path and parameters that ask what a run would have decided with other *limits*."""
     return run_path(run_id, "what-if"), [("limit", limit) for limit in limits]
+
+
+def verify_request(run_id: str, expectations: Sequence[str]) -> tuple[str, Pairs]:
+    """Path and parameters that ask whether a run decided as expected."""
+    return run_path(run_id, "verify"), [("that", text) for text in expectations]
+
+
+def _split_texts(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """*texts* in parts that fit into a URL each; the empty part when there are none."""
+    start = length = 0
+    for at, text in enumerate(texts):
+        length += len(quote(text)) + 6
+        if length > _MAX_QUERY_BYTES and at > start:
+            yield texts[start:at]
+            start, length = at, len(quote(text)) + 6
+    yield texts[start:]
 
 
 def as_pairs(parameters: Mapping[str, Parameter]) -> Pairs:

@@ -18,6 +18,7 @@ from xray.forensics.diff import compare_runs
 from xray.forensics.evidence import load_evidence
 from xray.forensics.findings import find
 from xray.forensics.lineage import trace_lineage
+from xray.forensics.verification import verify
 from xray.forensics.what_if import try_limits as redecide
 from xray.forensics.why import explain
 from xray.model.aggregates import Aggregate
@@ -26,6 +27,7 @@ from xray.model.differences import RunDiff
 from xray.model.ids import parse_uuid
 from xray.model.lineage import Lineage
 from xray.model.records import Decision, Page, Run, RunDetail, Scan, Step
+from xray.model.verification import Verification
 from xray.model.what_if import WhatIf
 from xray.query.aggregate_parameters import aggregate_from_parameters
 from xray.query.cursor import encode_cursor
@@ -288,6 +290,24 @@ def _read_limit(text: str) -> object:
         return text
 
 
+def verify_run(store: Store, run_id: str, parameters: Parameters, now_us: int) -> Verification:
+    """Whether a run meets the expectations that *parameters* name.
+
+    Raises:
+        InvalidQueryError: none is named, or one is no expectation.
+    """
+    unknown = [name for name, _ in parameters if name != "that"]
+    if unknown or not parameters:
+        raise InvalidQueryError(
+            f"There is no parameter {unknown[0][:100]!r} here."
+            if unknown
+            else "It is not said what is expected.",
+            hint="Give expectations: that=laptop_stand_42 is not selected.",
+            code="invalid_parameter" if unknown else "missing_parameter",
+        )
+    return verify(load_evidence(store, run_id), [text for _, text in parameters], now_us)
+
+
 def list_findings(store: Store, run_id: str) -> FindingList:
     """What deserves a look in a run."""
     return FindingList(run_id=run_id, findings=find(load_evidence(store, run_id)))
@@ -333,6 +353,7 @@ _PATHS: Final[tuple[tuple[re.Pattern[str], _Reader], ...]] = tuple(
             "/v1/runs/([^/]+)/what-if",
             lambda store, name, asked, _: try_limits(store, name, asked),
         ),
+        ("/v1/runs/([^/]+)/verify", verify_run),
         ("/v1/runs/([^/]+)/findings", lambda store, name, *_: list_findings(store, name)),
     )
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
@@ -44,6 +45,7 @@ class _Configuration:
     def __init__(self) -> None:
         self.given: dict[str, object] = {}
         self.turn = Turn()
+        self.taker: Sink | None = None
 
 
 _configuration: Final = _Configuration()
@@ -115,7 +117,7 @@ class XRay:
                 if opened is None:
                     return _nothing_of(self.pipeline, make)
                 sink, capture = opened
-                if self._sampling is not None:
+                if self._sampling is not None and _configuration.taker is None:
                     sink = self._sampling.sift(sink, capture.environment, capture.version)
                 return Run(
                     self.pipeline,
@@ -196,8 +198,11 @@ class XRay:
 
     def _open(self) -> tuple[Sink, CaptureSettings] | None:
         """Where facts go and how they are captured; None when nothing is recorded."""
-        if self._is_open:
-            return self._opened
+        opened = self._opened if self._is_open else self._open_first()
+        taker = _configuration.taker
+        return opened if taker is None or opened is None else (taker, opened[1])
+
+    def _open_first(self) -> tuple[Sink, CaptureSettings] | None:
         # Loaded when a client first records, so that `import xray` stays cheap.
         with hold_forks():
             from xray.settings import apply_settings, read_settings
@@ -291,6 +296,20 @@ def configure(**settings: object) -> None:
     """
     with guarded("configure"), _configuration.turn.lock:
         _configuration.given.update(settings)
+
+
+@contextmanager
+def recording_into(sink: Sink) -> Iterator[None]:
+    """Within the block, every run that begins in this process is recorded into *sink*, whole.
+
+    Args:
+        sink: takes the records, whatever each client was told; `xray.testing.MemorySink`.
+    """
+    before, _configuration.taker = _configuration.taker, sink
+    try:
+        yield
+    finally:
+        _configuration.taker = before
 
 
 def xray_run(pipeline: str, **options: Any) -> Run:

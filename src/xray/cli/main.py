@@ -34,7 +34,7 @@ _SERVER_MODULES: Final = ("fastapi", "starlette", "uvicorn", "sqlalchemy", "zsta
 _EXIT_CODES: Final = """\
 exit codes:
   0  answered
-  1  no such run, why has no answer, or doctor found a problem
+  1  no such run, why has no answer, an expectation is not met, or doctor found a problem
   2  wrong usage: an unknown option, filter or value
   3  no server answered, or it refused
   4  a fault of xray itself"""
@@ -72,6 +72,7 @@ COMMANDS: Final = (
     Command("diff", "how two runs differ, decision by decision, and where they first part"),
     Command("what-if", "what a run would have decided with other limits"),
     Command("spool", "what waits on this machine to be delivered, and why"),
+    Command("expect", "whether runs decided as they were expected to, for tests and CI"),
     Command("sync", "deliver what ended programs left behind"),
     Command("doctor", "check the road from this process to the server"),
     Command("estimate", "what a load would bring a day: bytes and records", asks_server=False),

@@ -36,6 +36,7 @@ from xray.server.routes import (
     provenance,
     runs,
     steps,
+    verify,
     what_if,
     why,
 )
@@ -57,6 +58,7 @@ _OPERATIONS: Final = (
     *provenance.OPERATIONS,
     *diff.OPERATIONS,
     *what_if.OPERATIONS,
+    *verify.OPERATIONS,
     *findings.OPERATIONS,
     *health.OPERATIONS,
 )

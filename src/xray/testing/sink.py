@@ -10,8 +10,10 @@ from msgspec.structs import replace
 
 from xray.errors import NotFoundError
 from xray.forensics.evidence import load_evidence
+from xray.forensics.verification import verify
 from xray.forensics.why import explain
 from xray.model.answers import Why
+from xray.model.clock import SystemClock
 from xray.model.counts import StepSummary, resolve_rows, summarize_step
 from xray.model.decisions import open_decision, weigh_rows
 from xray.model.facts import (
@@ -28,6 +30,7 @@ from xray.model.ids import new_uuid7
 from xray.model.records import Decision
 from xray.model.summary import RunSummary
 from xray.model.tallies import Tallied
+from xray.model.verification import Verification
 from xray.reading import list_findings, show_run
 from xray.store.memory import MemoryStore
 from xray.wire.codec import decode_fact, encode_fact
@@ -206,6 +209,34 @@ class MemorySink:
             NotFoundError: no such run was recorded.
         """
         return explain(load_evidence(self._fill_store(), run_id), candidate_id)
+
+    def verify(self, *expectations: str, run_id: str | None = None) -> Verification:
+        """Whether a run decided as expected.
+
+        Args:
+            expectations: as `spec/expectations.md` has them: `"p42 is not selected"`.
+            run_id: the run; the last that was recorded when absent.
+
+        Raises:
+            NotFoundError: no such run was recorded.
+            InvalidQueryError: a text is no expectation.
+        """
+        if run_id is None:
+            run_id = _last(self.runs, "No run was recorded", []).run_id
+        evidence = load_evidence(self._fill_store(), run_id)
+        return verify(evidence, expectations, SystemClock().wall_us())
+
+    def expect(self, *expectations: str, run_id: str | None = None) -> None:
+        """Fail the test unless a run decided as expected; arguments as for `verify`.
+
+        Raises:
+            AssertionError: an expectation is not met, or the capture cannot tell; it says which,
+                and what was found.
+        """
+        __tracebackhide__ = True
+        verification = self.verify(*expectations, run_id=run_id)
+        if verification.is_met is not True:
+            raise AssertionError(str(verification))
 
     def _fill_store(self) -> MemoryStore:
         store = MemoryStore()
