@@ -116,7 +116,7 @@ def test_a_large_run_is_explained_from_columns() -> None:
     )
     opened = 0
     for one in evidence.steps:
-        table = evidence.ledger(one)._table
+        table = evidence.ledger(one).table
         read = table.row
 
         def count(index: int, read: object = read) -> object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -153,7 +153,7 @@ class Conservation:
             return frame.balance
         lost = self._list_lost(step, frame.shared, reach)
         strangers = self._not_offered(step, reach)
-        doubtful = frozenset(key for key in strangers if self._is_lookalike(key[1], step))
+        doubtful = self._list_lookalikes(strangers, step)
         has_ended = step.status == "completed"
         return replace(
             frame.balance,
@@ -176,7 +176,8 @@ class Conservation:
             if not self.is_settling(consumer):
                 return frozenset()
             lost = subtract_keys(lost, reach.decided(consumer))
-        lost = frozenset(key for key in lost if not self._is_taken_for(key[1], edge.source))
+        consumers = [flow.ledger(one) for one in flow.consumers(edge.source)]
+        lost -= list_taken_for_others(lost, flow.ledger(edge.source), consumers)
         if lost and flow.role(step) == "maps":
             return self._never_seen_again(lost, step, reach)
         return lost
@@ -199,15 +200,12 @@ class Conservation:
             return False
         if any(reach.decided(consumer) for consumer in consumers):
             return False
-        return self._is_taken_for(candidate_id, step)
+        ledgers = list(map(self._flow.ledger, consumers))
+        return bool(list_taken_for_others([(None, candidate_id)], self._flow.ledger(step), ledgers))
 
-    def _is_taken_for(self, candidate_id: str, source: Step) -> bool:
-        consumers = [self._flow.ledger(one) for one in self._flow.consumers(source)]
-        return is_taken_for_another(candidate_id, self._flow.ledger(source), consumers)
-
-    def _is_lookalike(self, candidate_id: str, step: Step) -> bool:
+    def _list_lookalikes(self, strangers: frozenset[Key], step: Step) -> frozenset[Key]:
         sources = [self._flow.ledger(edge.source) for edge in self._flow.edges(step)]
-        return is_taken_for_another(candidate_id, self._flow.ledger(step), sources)
+        return list_taken_for_others(strangers, self._flow.ledger(step), sources)
 
     def _count_first(self, step: Step, lost: frozenset[Key], reach: Reach) -> int:
         flow, everyone = self._flow, self._flow.everyone
@@ -336,21 +334,28 @@ def is_one_sided(step: Step) -> bool:
     return has_one and not counts.accepted and step.status == "completed"
 
 
-def is_taken_for_another(candidate_id: str, ledger: Ledger, others: Iterable[Ledger]) -> bool:
-    """Whether a roster found *candidate_id* by an entry that may stand for one that *others* know.
+def list_taken_for_others(
+    keys: Iterable[Key], ledger: Ledger, others: Sequence[Ledger]
+) -> frozenset[Key]:
+    """Those of *keys* that a roster found by an entry that may stand for one that *others* know.
 
     A roster takes one stranger in 100,000 for a candidate of its own. Where its entry is accounted
     for by another candidate, the stranger was never there.
 
     Args:
-        candidate_id: the candidate, which *others* do not know.
-        ledger: the step whose roster found it.
-        others: steps that know what the entry may stand for.
+        keys: keys of candidates that *others* do not know.
+        ledger: the step whose roster found them.
+        others: steps that know what the entries may stand for.
     """
-    if ledger.roster is None or ledger.has_row(candidate_id):
-        return False
-    spans = ledger.roster.spans_of(candidate_id)
-    return any(other.knows_between(*span) for span in spans for other in others)
+    roster = ledger.roster
+    if roster is None:
+        return frozenset()
+    return frozenset(
+        key
+        for key in keys
+        if not ledger.has_row(key[1])
+        and any(other.knows_between(*span) for span in roster.spans_of(key[1]) for other in others)
+    )
 
 
 def _within(keys: frozenset[Key], others: frozenset[Key]) -> frozenset[Key]:

@@ -8,6 +8,7 @@ from xray.forensics.aligning import align_steps
 from xray.forensics.case import Case
 from xray.forensics.changes import list_changes
 from xray.forensics.evidence import RunEvidence
+from xray.forensics.outcomes import Names
 from xray.forensics.step_diff import compare_steps, word_change
 from xray.forensics.wording import list_items, show_candidate
 from xray.model.differences import Change, RunDiff, RunSide, StepDiff
@@ -36,7 +37,8 @@ def compare_runs(a: RunEvidence, b: RunEvidence) -> RunDiff:
     """
     own, other = Case.of(a), Case.of(b)
     pairs = align_steps(own.flow.steps, other.flow.steps)
-    steps = [compare_steps(own, other, pair) for pair in pairs]
+    names = Names(a, b)
+    steps = [compare_steps(own, other, pair, names) for pair in pairs]
     changes = _list_run_changes(own.run, other.run)
     first = next((place for place, step in enumerate(steps) if not step.is_same), None)
     because = "; ".join(dict.fromkeys(step.because for step in steps if step.because))

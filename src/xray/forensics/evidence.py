@@ -44,7 +44,7 @@ class Ledger:
         list_known: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         self.step = step
-        self._table = table
+        self.table = table
         self._load_roster = load_roster
         self._list_known = list_known
         self._opened: dict[int, Decision] = {}
@@ -61,27 +61,44 @@ class Ledger:
         return self.step.coverage == "named" and not self.anonymous_count
 
     @cached_property
-    def _positions(self) -> Mapping[str, Sequence[int]]:
-        ids = self._table.candidate_ids
-        # The garbage collector passes tuples of numbers over, and here are as many as rows.
-        single = {candidate_id: (index,) for index, candidate_id in enumerate(ids)}
-        if len(single) == len(ids):
-            return single
+    def _last_positions(self) -> dict[str, int]:
+        """The position of the last row about each candidate."""
+        ids = self.table.candidate_ids
+        return dict(zip(ids, range(len(ids)), strict=True))
+
+    @cached_property
+    def _all_positions(self) -> dict[str, list[int]]:
         positions: dict[str, list[int]] = {}
-        for index, candidate_id in enumerate(ids):
+        for index, candidate_id in enumerate(self.table.candidate_ids):
             positions.setdefault(candidate_id, []).append(index)
         return positions
+
+    def positions(self, candidate_id: str) -> Sequence[int]:
+        """Where the rows about *candidate_id* stand in the table, in recorded order."""
+        last = self._last_positions.get(candidate_id)
+        if last is None:
+            return ()
+        is_single = len(self._last_positions) == len(self.table)
+        return (last,) if is_single else self._all_positions[candidate_id]
+
+    def counting_positions(self, *verdicts: Verdict) -> list[int]:
+        """Where the rows with one of *verdicts* stand that are no mere illustration."""
+        table = self.table
+        cells = enumerate(zip(table.verdicts, table.logged, strict=True))
+        return [at for at, (word, is_logged) in cells if word in verdicts and not is_logged]
 
     @cached_property
     def detailed(self) -> dict[Verdict, frozenset[Key]]:
         """The keys of the rows, by verdict."""
+        table = self.table
+        nameless: set[str] = set()
+        if self.anonymous_count:
+            nameless.update(one for one in table.candidate_ids if not self._has_identity(one))
         keys: dict[Verdict, set[Key]] = {verdict: set() for verdict in VERDICTS}
-        table = self._table
-        for by, candidate_id, verdict, is_logged in zip(
-            table.partitions, table.candidate_ids, table.verdicts, table.logged, strict=True
-        ):
-            if verdict is not None and not is_logged and self._has_identity(candidate_id):
-                keys[verdict].add((by, candidate_id))
+        pairs = zip(table.partitions, table.candidate_ids, strict=True)
+        for key, verdict, is_logged in zip(pairs, table.verdicts, table.logged, strict=True):
+            if verdict is not None and not is_logged and key[1] not in nameless:
+                keys[verdict].add(key)
         return {verdict: frozenset(found) for verdict, found in keys.items()}
 
     @cached_property
@@ -134,7 +151,7 @@ class Ledger:
     @property
     def candidate_ids(self) -> Iterable[str]:
         """Every candidate some row is about, once."""
-        return self._positions.keys()
+        return self._last_positions.keys()
 
     def keys(self, verdict: Verdict) -> frozenset[Key]:
         """The keys with *verdict*, of all candidates that the run knows by id."""
@@ -143,7 +160,7 @@ class Ledger:
     @cached_property
     def row_hashes(self) -> list[int]:
         """The hashes of the candidates that have a row, ascending."""
-        return sorted(map(hash64, self._positions))
+        return sorted(map(hash64, self._last_positions))
 
     def knows_between(self, first: int, last: int) -> bool:
         """Whether it knows a candidate whose hash may lie from *first* to *last*."""
@@ -193,11 +210,11 @@ class Ledger:
 
     def has(self, candidate_id: str) -> bool:
         """Whether some row, or the roster, is about *candidate_id*."""
-        return candidate_id in self._positions or bool(self.find(candidate_id))
+        return candidate_id in self._last_positions or bool(self.find(candidate_id))
 
     def has_row(self, candidate_id: str) -> bool:
         """Whether some row is about *candidate_id*."""
-        return candidate_id in self._positions
+        return candidate_id in self._last_positions
 
     def find(self, candidate_id: str) -> list[Decision]:
         """What is known of *candidate_id*: its rows, and what the roster knows beyond them.
@@ -219,7 +236,7 @@ class Ledger:
 
     def find_rows(self, candidate_id: str) -> list[Decision]:
         """The rows about *candidate_id*, in recorded order."""
-        return [self._row(index) for index in self._positions.get(candidate_id, ())]
+        return [self._row(index) for index in self.positions(candidate_id)]
 
     def _ask_roster(self, candidate_id: str) -> list[Decision]:
         roster = self.roster
@@ -227,28 +244,30 @@ class Ledger:
 
     def rows(self, verdicts: Sequence[Verdict]) -> Iterator[Decision]:
         """The rows whose verdict is among *verdicts*, opened as they are asked for."""
-        for index, verdict in enumerate(self._table.verdicts):
+        for index, verdict in enumerate(self.table.verdicts):
             if verdict in verdicts:
                 yield self._row(index)
 
     @cached_property
     def outlines(self) -> list[Outline]:
         """Its rows in outline: those that count, or where none do, those that illustrate."""
-        found = outline_decisions(self._table)
+        found = outline_decisions(self.table)
         return [one for one in found if not one.is_logged] or found
 
     def _row(self, index: int) -> Decision:
         row = self._opened.get(index)
         if row is None:
-            row = self._opened[index] = self._table.row(index)
+            row = self._opened[index] = self.table.row(index)
         return row
 
     @cached_property
     def _parts(self) -> dict[str, list[str]]:
         parts: dict[str, dict[str, None]] = {}
-        for whole, candidate_id in zip(self._table.wholes, self._table.candidate_ids, strict=True):
-            if whole is not None:
-                parts.setdefault(whole, {})[candidate_id] = None
+        wholes = self.table.wholes
+        if not {None}.issuperset(wholes):
+            for whole, candidate_id in zip(wholes, self.table.candidate_ids, strict=True):
+                if whole is not None:
+                    parts.setdefault(whole, {})[candidate_id] = None
         return {whole: list(found) for whole, found in parts.items()}
 
     @property

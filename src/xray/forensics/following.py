@@ -41,12 +41,17 @@ def follow(flow: Flow, crowd: Crowd, step: Step) -> Iterator[Yield]:
 
 def _fare(flow: Flow, crowd: Crowd, step: Step) -> Yield:
     ledger = flow.ledger(step)
+    table = ledger.table
     outcomes: Counter[_Outcome] = Counter()
     examples: list[str] = []
     unmatched: list[str] = []
+    verdicts, reasons_told, logged = table.verdicts, table.reasons, table.logged
     for candidate_id in crowd.ids:
-        rows = [row for row in ledger.find_rows(candidate_id) if not row.is_logged]
-        decided = [(row.decision, row.reason) for row in rows if row.decision is not None]
+        decided = [
+            (verdict, reasons_told[at])
+            for at in ledger.positions(candidate_id)
+            if (verdict := verdicts[at]) is not None and not logged[at]
+        ]
         if not decided:
             unmatched.append(candidate_id)
             continue

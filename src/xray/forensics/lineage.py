@@ -113,20 +113,20 @@ def _find_arrival(case: Case, step: Step, parents: Crowd, followed: Crowd) -> Ar
     if not named:
         return None
     ledger = case.flow.ledger(step)
-    rows = [
-        row
-        for row in ledger.rows(VERDICTS)
-        if not row.is_logged and any(origin.candidate_id in named for origin in row.origin)
-    ]
+    table = ledger.table
+    origins, nameless = table.origins, table.anonymous
+    found = [at for at in ledger.counting_positions(*VERDICTS) if not named.isdisjoint(origins[at])]
     spans = [
         (first, last)
         for first, last, fate in (ledger.roster.entries() if ledger.roster else ())
         if any(origin.candidate_id in named for origin in fate.origin)
     ]
-    ids = frozenset(row.candidate_id for row in rows if not row.is_anonymous)
-    everybody = Crowd(ids, tuple(spans)).name_known(case.evidence.known_ids)
+    ids = frozenset(table.candidate_ids[at] for at in found if not nameless[at])
+    everybody = Crowd(ids, tuple(spans))
+    if spans:
+        everybody = everybody.name_known(case.evidence.known_ids)
     crowd = everybody.without(followed)
-    anonymous = sum(row.is_anonymous for row in rows)
+    anonymous = sum(nameless[at] for at in found)
     if len(everybody) and not len(crowd) and not anonymous:
         return None  # the same candidates, which name themselves at an earlier step
     totals = [one for one in step.origins if one.candidate_id in named]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -28,6 +29,10 @@ _ORDER: Final[tuple[MoveKind, ...]] = (
     "rank_moved",
     "score_changed",
 )
+
+
+_Weighed = tuple[float, str, bool, str]
+"""How far a candidate moved, negated, so that the furthest comes first; its id, and its `by`."""
 
 
 class Comparison(Struct, frozen=True):
@@ -57,19 +62,20 @@ def compare_outcomes(
         survives_in_a: the verdict of those it let through there.
         survives_in_b: the verdict of those it let through in the other.
     """
-    counts: Counter[MoveKind] = Counter()
-    found: dict[MoveKind, list[tuple[float, Move]]] = {}
+    found: dict[MoveKind, list[_Weighed]] = {}
     kept = Counter[str]()
     both_complete = a.is_complete and b.is_complete
-    for key in {*a.known, *b.known}:
-        own, other = a.known.get(key), b.known.get(key)
+    for key, own, other in _pair_known(a.known, b.known):
         _count_survival(kept, own, other, survives_in_a, survives_in_b)
+        if own == other and survives_in_a == survives_in_b:
+            continue
         if (own is None and not a.is_complete) or (other is None and not b.is_complete):
             continue  # it may have been decided there too
         for kind, weight in _list_kinds(own, other, survives_in_a, survives_in_b):
-            counts[kind] += 1
-            move = Move(candidate_id=key[1], by=key[0], a=own, b=other)
-            found.setdefault(kind, []).append((weight, move))
+            by, candidate_id = key
+            weighed = (-weight, candidate_id, by is not None, by or "")
+            found.setdefault(kind, []).append(weighed)
+    counts = Counter({kind: len(moved) for kind, moved in found.items()})
     if both_complete:
         for one, another in _match_hashed(a, b):
             own = None if one is None else stand_as(one)
@@ -79,7 +85,7 @@ def compare_outcomes(
     either = kept.total()
     return Comparison(
         moves=[
-            Moves(kind=kind, count=counts[kind], examples=_choose(found.get(kind, [])))
+            Moves(kind=kind, count=counts[kind], examples=_choose(found.get(kind, []), a, b))
             for kind in _ORDER
             if counts[kind]
         ],
@@ -87,6 +93,17 @@ def compare_outcomes(
         rank_overlap=_overlap_ranks(a, b, survives_in_a, survives_in_b),
         kendall_tau=_compare_ranks(a, b),
     )
+
+
+def _pair_known(
+    a: Mapping[Key, Standing], b: Mapping[Key, Standing]
+) -> Iterator[tuple[Key, Standing | None, Standing | None]]:
+    """Every candidate that either knows by id, as it stood in both."""
+    for key, standing in a.items():
+        yield key, standing, b.get(key)
+    for key, standing in b.items():
+        if key not in a:
+            yield key, None, standing
 
 
 def _list_kinds(
@@ -151,14 +168,14 @@ def _match_hashed(a: Outcomes, b: Outcomes) -> Iterator[tuple[Fate | None, Fate 
         yield None, fate
 
 
-def _choose(moves: Iterable[tuple[float, Move]]) -> list[Move]:
+def _choose(moved: Iterable[_Weighed], a: Outcomes, b: Outcomes) -> list[Move]:
     """The furthest moved, in an order that does not depend on which run comes first."""
-
-    def order(weighed: tuple[float, Move]) -> tuple[float, str, str]:
-        weight, move = weighed
-        return -weight, move.candidate_id, move.by or ""
-
-    return [move for _, move in sorted(moves, key=order)[:MAX_EXAMPLES]]
+    chosen = []
+    for _, candidate_id, has_partition, partition in heapq.nsmallest(MAX_EXAMPLES, moved):
+        by = partition if has_partition else None
+        own, other = a.known.get((by, candidate_id)), b.known.get((by, candidate_id))
+        chosen.append(Move(candidate_id=candidate_id, by=by, a=own, b=other))
+    return chosen
 
 
 def _overlap_ranks(

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable
+from functools import cached_property
+from itertools import repeat
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from xray.forensics.evidence import Key, Ledger
+from xray.forensics.evidence import Key, Ledger, RunEvidence
 from xray.model.counts import score_value
 from xray.model.differences import Standing
-from xray.model.hashing import hash64
 from xray.model.holdings import Fate
 from xray.model.records import Decision
-from xray.model.vocabulary import RANKING_STEP_TYPES, UNNAMED_REASON, VERDICTS
+from xray.model.vocabulary import RANKING_STEP_TYPES, UNNAMED_REASON
 
 
 class Outcomes(Struct, frozen=True):
@@ -30,20 +31,16 @@ class Outcomes(Struct, frozen=True):
     is_complete: bool
 
 
-def read_outcomes(ledger: Ledger, ids: Collection[str]) -> Outcomes:
+def read_outcomes(ledger: Ledger, names: Names) -> Outcomes:
     """What a step decided.
 
     Args:
         ledger: the decisions of the step.
-        ids: every candidate that is to be known by id.
+        names: every candidate that is to be known by id.
     """
-    known: dict[Key, Standing] = {}
-    for row in ledger.rows(VERDICTS):
-        if not row.is_logged and not row.is_anonymous:
-            known[row.by, row.candidate_id] = _stand(row)
+    known = _read_rows(ledger)
     hashed: list[tuple[int, int, Fate]] = []
     if ledger.roster is not None:
-        names = _Names(ids)
         is_ordering = ledger.step.step_type in RANKING_STEP_TYPES
         for first, last, fate in ledger.roster.entries():
             found = names.between(first, last)
@@ -53,20 +50,36 @@ def read_outcomes(ledger: Ledger, ids: Collection[str]) -> Outcomes:
                 key = (fate.by, candidate_id)
                 if key not in known:
                     # Only where candidates have an order is there more to know than their fate.
-                    placed = ledger.find(candidate_id) if is_ordering else []
-                    rows = [row for row in placed if row.by == fate.by and row.decision]
-                    known[key] = _stand(rows[0]) if rows else stand_as(fate)
+                    placed = ledger.roster.find(candidate_id) if is_ordering else []
+                    rows = [row for row in placed if row.by == fate.by]
+                    known[key] = _place(fate, rows[0]) if rows else stand_as(fate)
     return Outcomes(known, hashed, ledger.is_complete())
 
 
-def _stand(row: Decision) -> Standing:
-    assert row.decision is not None
-    return Standing(
-        decision=row.decision,
-        reason=row.reason if row.decision == "rejected" else None,
-        rank=row.rank,
-        score=score_value(row.score),
-        score_error=row.score_error,
+def _read_rows(ledger: Ledger) -> dict[Key, Standing]:
+    table = ledger.table
+    nameless = table.anonymous if ledger.anonymous_count else repeat(False)
+    columns = zip(
+        table.partitions,
+        table.candidate_ids,
+        table.verdicts,
+        table.reasons,
+        table.ranks,
+        map(score_value, table.scores),
+        table.logged,
+        nameless,
+        strict=False,
+    )
+    return {
+        (by, name): Standing(verdict, reason if verdict == "rejected" else None, rank, score)
+        for by, name, verdict, reason, rank, score, is_logged, is_nameless in columns
+        if verdict is not None and not is_logged and not is_nameless
+    }
+
+
+def _place(fate: Fate, row: Decision) -> Standing:
+    return replace(
+        stand_as(fate), rank=row.rank, score=score_value(row.score), score_error=row.score_error
     )
 
 
@@ -76,12 +89,24 @@ def stand_as(fate: Fate) -> Standing:
     return Standing(decision=fate.decision, reason=reason)
 
 
-class _Names:
-    """Ids that are looked up by the hashes they may have."""
+class Names:
+    """Ids that are looked up by the hashes they may have.
 
-    def __init__(self, ids: Iterable[str]) -> None:
-        self._sorted = sorted((hash64(candidate_id), candidate_id) for candidate_id in ids)
-        self._hashes = [hashed for hashed, _ in self._sorted]
+    Args:
+        runs: the runs whose ids they are; read when the first is looked up.
+    """
+
+    def __init__(self, *runs: RunEvidence) -> None:
+        self._runs = runs
+
+    @cached_property
+    def _sorted(self) -> list[tuple[int, str]]:
+        hashes = {name: hashed for run in self._runs for name, hashed in run.known_ids.items()}
+        return sorted((hashed, name) for name, hashed in hashes.items())
+
+    @cached_property
+    def _hashes(self) -> list[int]:
+        return [hashed for hashed, _ in self._sorted]
 
     def between(self, first: int, last: int) -> list[str]:
         """The ids whose hash lies from *first* to *last*."""

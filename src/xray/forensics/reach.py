@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from operator import itemgetter
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -117,7 +118,7 @@ class Reach:
 
 def subtract_keys(keys: AbstractSet[Key], others: AbstractSet[Key]) -> frozenset[Key]:
     """The *keys* that *others* lacks; by candidate alone where only one side has `by`."""
-    if has_partitions(keys) and has_partitions(others):
+    if has_partitions(keys) == has_partitions(others):
         return frozenset(keys - others)
     ids = {candidate_id for _, candidate_id in others}
     return frozenset(key for key in keys if key[1] not in ids)
@@ -125,7 +126,7 @@ def subtract_keys(keys: AbstractSet[Key], others: AbstractSet[Key]) -> frozenset
 
 def share_keys(keys: AbstractSet[Key], others: AbstractSet[Key]) -> bool:
     """Whether the two sets have a candidate in common."""
-    if has_partitions(keys) and has_partitions(others):
+    if has_partitions(keys) == has_partitions(others):
         return not keys.isdisjoint(others)
     return not {key[1] for key in keys}.isdisjoint(key[1] for key in others)
 
@@ -135,9 +136,12 @@ def has_candidate(keys: Iterable[Key], candidate_id: str) -> bool:
     return any(key[1] == candidate_id for key in keys)
 
 
+_partition = itemgetter(0)
+
+
 def has_partitions(keys: Iterable[Key]) -> bool:
     """Whether some of *keys* belong to a `by`."""
-    return any(by is not None for by, _ in keys)
+    return not {None}.issuperset(map(_partition, keys))
 
 
 def is_more_than_chance(found: int, asked: int) -> bool:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from xray.forensics.flow import Flow
 from xray.model.answers import Cut, RunnerUp
 from xray.model.counts import score_value
+from xray.model.decisions import DecisionTable
 from xray.model.records import Decision, Step
 from xray.model.vocabulary import Verdict
 
@@ -33,9 +34,11 @@ def measure_cut(flow: Flow, step: Step, candidate_id: str, by: str | None) -> Cu
 
     Where the step recorded no rank and score of it, those of the step before it are used.
     """
-    kept = _kept_rows(flow, step, by)
+    table = flow.ledger(step).table
+    kept = _list_kept(flow, step, by)
     own = _own_row(flow, step, candidate_id, by)
-    last = _find_last(map(_mark, kept)) if kept else _last_of_roster(flow, step, by)
+    marks = [_mark_at(table, at) for at in kept]
+    last = _find_last(marks) if kept else _last_of_roster(flow, step, by)
     cut = _cut_between(own, last, None)
     if cut is not None and own is not None and not own.has_detail and cut.rank is not None:
         cut = replace(cut, ranked_count=None if own.by else flow.ledger(step).decided_count)
@@ -43,10 +46,13 @@ def measure_cut(flow: Flow, step: Step, candidate_id: str, by: str | None) -> Cu
         return cut
     for edge in flow.edges(step):
         before = edge.source
-        kept_before = [
-            row for one in kept if (row := _own_row(flow, before, one.candidate_id, by)) is not None
-        ]
         own_before = _own_row(flow, before, candidate_id, by)
+        if own_before is None or not _is_placed(own_before):
+            continue
+        names = [table.candidate_ids[at] for at in kept]
+        kept_before = [
+            row for name in names if (row := _own_row(flow, before, name, by)) is not None
+        ]
         borrowed = _cut_between(own_before, _find_last(map(_mark, kept_before)), before.name)
         if borrowed is not None and (
             borrowed.gap is not None or borrowed.last_kept_rank is not None
@@ -84,32 +90,36 @@ def _best_other(
     ledger = flow.ledger(step)
     if own_score is None or not ledger.is_detailed(*verdicts):
         return None
+    table = ledger.table
+    ids, partitions, scores = table.candidate_ids, table.partitions, table.scores
     rivals = [
-        (score, row)
-        for row in ledger.rows(verdicts)
-        if row.candidate_id not in selected
-        and row.by == own.by
-        and not row.is_logged
-        and (score := score_value(row.score)) is not None
+        (score, at)
+        for at in ledger.counting_positions(*verdicts)
+        if (score := score_value(scores[at])) is not None
+        and partitions[at] == own.by
+        and ids[at] not in selected
     ]
     if not rivals:
         return None
-    sign = -1.0 if _is_lower_better([own, *(row for _, row in rivals)]) else 1.0
+    ranked = [(own.rank, own_score), *((table.ranks[at], score) for score, at in rivals)]
+    sign = -1.0 if _is_lower_better(ranked) else 1.0
     score, best = max(rivals, key=lambda rival: sign * rival[0])
     return RunnerUp(
-        candidate_id=best.candidate_id,
+        candidate_id=ids[best],
         score=score,
         gap=_rounded(own_score - score),
         measured_at=measured_at,
     )
 
 
-def _kept_rows(flow: Flow, step: Step, by: str | None) -> list[Decision]:
+def _list_kept(flow: Flow, step: Step, by: str | None) -> list[int]:
+    """Where the decisions stand that let candidates through *step*, where all of them are known."""
     ledger = flow.ledger(step)
     verdict = _kept_verdict(step)
     if not ledger.is_detailed(verdict):
         return []  # of a sample nobody knows which was the last
-    return [row for row in ledger.rows((verdict,)) if row.by == by and not row.is_logged]
+    partitions = ledger.table.partitions
+    return [at for at in ledger.counting_positions(verdict) if partitions[at] == by]
 
 
 def _kept_verdict(step: Step) -> Verdict:
@@ -124,13 +134,22 @@ def _last_of_roster(flow: Flow, step: Step, by: str | None) -> Mark | None:
     verdict = _kept_verdict(step)
     found = ledger.roster.find_last(verdict, by)
     marks = [] if found is None else [Mark(found.rank, found.score, found.score_error)]
-    rows = ledger.rows((verdict,))
-    return _find_last([*(_mark(row) for row in rows if row.by == by and not row.is_logged), *marks])
+    table = ledger.table
+    rows = [at for at in ledger.counting_positions(verdict) if table.partitions[at] == by]
+    return _find_last([*(_mark_at(table, at) for at in rows), *marks])
 
 
 def _own_row(flow: Flow, step: Step, candidate_id: str, by: str | None) -> Decision | None:
     rows = [row for row in flow.ledger(step).find(candidate_id) if row.decision is not None]
     return next((row for row in rows if row.by == by), rows[0] if len(rows) == 1 else None)
+
+
+def _is_placed(row: Decision) -> bool:
+    return row.rank is not None or score_value(row.score) is not None
+
+
+def _mark_at(table: DecisionTable, at: int) -> Mark:
+    return Mark(table.ranks[at], score_value(table.scores[at]))
 
 
 def _mark(row: Decision) -> Mark:
@@ -168,13 +187,9 @@ def _cut_between(row: Decision | None, last: Mark | None, measured_at: str | Non
     )
 
 
-def _is_lower_better(rows: Iterable[Decision]) -> bool:
+def _is_lower_better(placed: Iterable[tuple[int | None, float]]) -> bool:
     """Whether ranks say that a lower score is the better one, as distances are."""
-    ranked = sorted(
-        (row.rank, score)
-        for row in rows
-        if row.rank is not None and (score := score_value(row.score)) is not None
-    )
+    ranked = sorted((rank, score) for rank, score in placed if rank is not None)
     scores = [score for _, score in ranked]
     return len(scores) > 1 and scores == sorted(scores) and scores[0] < scores[-1]
 

@@ -10,7 +10,7 @@ from xray.forensics.case import Case
 from xray.forensics.changes import list_changes
 from xray.forensics.gaps import explain_blindness
 from xray.forensics.moves import Comparison, compare_outcomes
-from xray.forensics.outcomes import read_outcomes
+from xray.forensics.outcomes import Names, read_outcomes
 from xray.forensics.wording import count_things, list_items, show_candidate, show_value
 from xray.model.differences import Change, Moves, ReasonShift, StepDiff, StepSide
 from xray.model.records import Step
@@ -28,8 +28,15 @@ _WORDED: Final = {
 }
 
 
-def compare_steps(a: Case, b: Case, pair: Pair) -> StepDiff:
-    """Compare what a step was given and what it decided in two runs."""
+def compare_steps(a: Case, b: Case, pair: Pair, names: Names) -> StepDiff:
+    """Compare what a step was given and what it decided in two runs.
+
+    Args:
+        a: one run.
+        b: the other.
+        pair: the step in both.
+        names: the candidates that the two know by id.
+    """
     own, other = pair.a, pair.b
     if own is None or other is None:
         only = "A" if other is None else "B"
@@ -40,10 +47,9 @@ def compare_steps(a: Case, b: Case, pair: Pair) -> StepDiff:
             b=None if other is None else _describe_side(other),
             text=f"Only {only} has {pair.step.name} ({pair.step.step_type}).",
         )
-    ids = {**a.evidence.known_ids, **b.evidence.known_ids}
     comparison = compare_outcomes(
-        read_outcomes(a.flow.ledger(own), ids),
-        read_outcomes(b.flow.ledger(other), ids),
+        read_outcomes(a.flow.ledger(own), names),
+        read_outcomes(b.flow.ledger(other), names),
         _survives(own),
         _survives(other),
     )

@@ -49,6 +49,8 @@ _LOOKALIKE_BYTES: Final = 12
 """Where an entry stands, in 4 bytes, and its whole hash, in 8."""
 _RAW_DEFLATE: Final = -15
 _STRETCH_BYTES: Final = 64
+ENTRIES_PER_LOOKUP: Final = 32
+"""So many entries are listed in the time in which one number is looked up by itself."""
 
 
 class Universe(Struct, frozen=True):
@@ -183,6 +185,7 @@ class Part:
         self._data = data
         self._kind = data[0]
         self._count = int.from_bytes(data[1:4], "little")
+        self._asked = 0
         self._lows_at = 4 + -(-(self._count + universe.buckets_in(part)) // 8)
         self._lows_end = self._codes_at = self._lows_at + 2 * self._count
         self._lookalikes: dict[int, int] = {}
@@ -198,6 +201,34 @@ class Part:
 
     def find(self, number: int, first: int, last: int) -> list[int]:
         """The places of the entries at *number* that may be a hash from *first* to *last*."""
+        self._asked += 1
+        if self._asked * ENTRIES_PER_LOOKUP > self._count:
+            found = self._look_up(number)
+        else:
+            found = self._walk_to(number)
+        lookalikes = self._lookalikes
+        if lookalikes and found:
+            return [index for index in found if first <= lookalikes.get(index, first) <= last]
+        return found
+
+    def _look_up(self, number: int) -> list[int]:
+        """The places of the entries at *number*, when many were asked for."""
+        numbers = self.numbers
+        number += self._part * PART_BUCKETS << _LOW_BITS
+        last = self._last_places.get(number)
+        if last is None:
+            return []
+        first = last
+        while first and numbers[first - 1] == number:
+            first -= 1
+        return list(range(first, last + 1))
+
+    @cached_property
+    def _last_places(self) -> dict[int, int]:
+        return dict(zip(self.numbers, range(self._count), strict=True))
+
+    def _walk_to(self, number: int) -> list[int]:
+        """The places of the entries at *number*, with no more decoded than needed."""
         bucket, low = number >> _LOW_BITS, number & _LOW_MASK
         bitmap = self._bitmap
         bit = self._skip_zeros(bucket)
@@ -208,16 +239,13 @@ class Part:
             if int.from_bytes(self._data[at : at + 2], "little") == low:
                 found.append(index)
             bit, index = bit + 1, index + 1
-        lookalikes = self._lookalikes
-        if lookalikes:
-            return [index for index in found if first <= lookalikes.get(index, first) <= last]
         return found
 
     def spans(self) -> Iterator[tuple[int, int, int]]:
         """For every entry, in order, the first and last hash it can stand for, and its code."""
         size, half = self._universe.size, self._universe.size - 1
         lookalikes, codes = self._lookalikes, self._all_codes()
-        for index, number in enumerate(self.numbers()):
+        for index, number in enumerate(self.numbers):
             if index in lookalikes:
                 yield lookalikes[index], lookalikes[index], codes[index]
             else:
@@ -225,6 +253,7 @@ class Part:
                 last = ((number + 1 << HASH_BITS) + half) // size - 1
                 yield first, last, codes[index]
 
+    @cached_property
     def numbers(self) -> list[int]:
         """The number of every entry in the universe, in order."""
         runs = bin(int.from_bytes(self._bitmap, "little"))[:1:-1].split("0")

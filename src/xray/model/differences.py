@@ -42,7 +42,7 @@ class Change(Struct, frozen=True, kw_only=True):
     only_in: Literal["a", "b"] | None = None
 
 
-class Standing(Struct, frozen=True, kw_only=True):
+class Standing(Struct, frozen=True, gc=False):
     """How one candidate stood at one step.
 
     Args:

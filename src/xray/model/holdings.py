@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from xray.model.compact import (
     CODE_BITS,
+    ENTRIES_PER_LOOKUP,
     HASH_BITS,
     Part,
     Universe,
@@ -36,9 +37,6 @@ _COUNT_BYTES: Final = 4
 
 _MAX_LOOKUPS: Final = 200
 """From here on it is quicker to walk the entries than to look each number up."""
-
-_ENTRIES_PER_LOOKUP: Final = 32
-"""So many entries are listed in the time in which one number is looked up."""
 
 Span = tuple[int, int, int]
 """The first and the last hash an entry can stand for (one and the same where the hash is known),
@@ -355,7 +353,7 @@ class CompactEntries:
 
     def among(self, hashes: AbstractSet[int]) -> AbstractSet[int]:
         """Those of *hashes* that an entry may stand for."""
-        if len(hashes) * _ENTRIES_PER_LOOKUP < self._count:
+        if len(hashes) * ENTRIES_PER_LOOKUP < self._count:
             places = ((hashed, *self._universe.place(hashed)) for hashed in hashes)
             return {
                 hashed
@@ -363,7 +361,7 @@ class CompactEntries:
                 if self._spans_at(part, number, hashed, hashed)
             }
         opened = filter(None, map(self._part, self._parts))
-        numbers = set(chain.from_iterable(part.numbers() for part in opened))
+        numbers = set(chain.from_iterable(part.numbers for part in opened))
         size = self._universe.size
         return {hashed for hashed in hashes if hashed * size >> HASH_BITS in numbers}
 
@@ -374,8 +372,8 @@ class CompactEntries:
 
     def spans(self) -> Iterator[Span]:
         """Every entry, by ascending hash."""
-        for part in sorted(self._parts):
-            yield from Part(self._universe, part, self._parts[part]).spans()
+        for opened in filter(None, map(self._part, sorted(self._parts))):
+            yield from opened.spans()
 
     def spans_of(self, candidate_id: str) -> Sequence[Span]:
         """The entries that are taken for *candidate_id*."""

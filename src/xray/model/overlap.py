@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from msgspec import Struct
@@ -29,13 +29,15 @@ class Crowd(Struct, frozen=True):
 
     def without(self, other: Crowd) -> Crowd:
         """Those of its candidates that *other* lacks."""
+        if not self.spans:
+            return Crowd(self.ids - other.ids)
         taken = SpanWalk(other._sorted())
         left = tuple(span for span in self.spans if not taken.overlaps(*span))
         return Crowd(self.ids - other.ids, left)
 
-    def name_known(self, known: Iterable[str]) -> Crowd:
-        """The same candidates, with the ids of those that *known* has."""
-        by_hash = {hash64(candidate_id): candidate_id for candidate_id in known}
+    def name_known(self, known: Mapping[str, int]) -> Crowd:
+        """The same candidates, with the ids of those that *known* has, each with its hash."""
+        by_hash = {hashed: candidate_id for candidate_id, hashed in known.items()}
         hashes = sorted(by_hash)
         own, others = SpanWalk(self.spans), SpanWalk([(hashed, hashed) for hashed in hashes])
         named = frozenset(by_hash[hashed] for hashed in hashes if own.overlaps(hashed, hashed))
