@@ -14,7 +14,7 @@ import msgspec
 
 from xray.errors import InvalidQueryError, NotFoundError, ServerError
 from xray.model.aggregates import Aggregate
-from xray.model.answers import Finding, Why
+from xray.model.answers import Finding, FindingList, Why
 from xray.model.differences import RunDiff
 from xray.model.ids import parse_uuid
 from xray.model.lineage import Lineage
@@ -217,7 +217,15 @@ class Client:
         return Verification.of(run_id, parts[0].pipeline, verified)
 
     def findings(self, run: str) -> list[Finding]:
-        """What deserves a look in *run* (an id, a unique prefix, or `last`)."""
+        """What deserves a look in *run* (an id, a unique prefix, or `last`), in that order."""
+        return self.list_findings(run).findings
+
+    def look_here_first(self, run: str) -> list[Finding]:
+        """The findings in *run* to look at first: at most three."""
+        return self.list_findings(run).first
+
+    def list_findings(self, run: str) -> FindingList:
+        """What deserves a look in *run*, and how many of them to look at first."""
         return read_findings(self.get(run_path(self.resolve_run(run), "findings")))
 
     def health(self) -> str:

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from xray.errors import InvalidQueryError, NotFoundError
+from xray.forensics.attention import count_first, order_findings
 from xray.forensics.diff import compare_runs
 from xray.forensics.evidence import load_evidence
 from xray.forensics.findings import find
@@ -22,7 +23,7 @@ from xray.forensics.verification import verify
 from xray.forensics.what_if import try_limits as redecide
 from xray.forensics.why import explain
 from xray.model.aggregates import Aggregate
-from xray.model.answers import Finding, Why
+from xray.model.answers import FindingList, Why
 from xray.model.differences import RunDiff
 from xray.model.ids import parse_uuid
 from xray.model.lineage import Lineage
@@ -82,13 +83,6 @@ class DecisionList(Struct, frozen=True, kw_only=True):
     total_is_exact: bool = False
     complete: bool = True
     scan: Scan | msgspec.UnsetType = msgspec.UNSET
-
-
-class FindingList(Struct, frozen=True, kw_only=True):
-    """What deserves a look in one run."""
-
-    run_id: str
-    findings: list[Finding]
 
 
 def list_runs(store: Store, parameters: Parameters, now_us: int) -> RunList:
@@ -309,8 +303,10 @@ def verify_run(store: Store, run_id: str, parameters: Parameters, now_us: int) -
 
 
 def list_findings(store: Store, run_id: str) -> FindingList:
-    """What deserves a look in a run."""
-    return FindingList(run_id=run_id, findings=find(load_evidence(store, run_id)))
+    """What deserves a look in a run, what deserves it most first."""
+    evidence = load_evidence(store, run_id)
+    findings = order_findings(evidence, find(evidence))
+    return FindingList(run_id=run_id, findings=findings, look_here_first=count_first(findings))
 
 
 def read_id(text: str) -> str:

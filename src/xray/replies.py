@@ -21,7 +21,7 @@ from xray.errors import (
     UnauthorizedError,
     XRayError,
 )
-from xray.model.answers import Finding
+from xray.model.answers import FindingList
 from xray.model.records import Decision, Page, Run, Scan, Step
 
 _MAX_EXCERPT: Final = 200
@@ -64,10 +64,6 @@ class _DecisionList(_List, frozen=True, kw_only=True):
     decisions: list[Decision]
 
 
-class _FindingList(Struct, frozen=True):
-    findings: list[Finding]
-
-
 class _Health(Struct, frozen=True):
     status: str
 
@@ -99,9 +95,9 @@ def read_decisions(body: bytes) -> Page[Decision]:
     return _page(part.decisions, part)
 
 
-def read_findings(body: bytes) -> list[Finding]:
+def read_findings(body: bytes) -> FindingList:
     """The findings in *body*."""
-    return read_record(body, _FindingList).findings
+    return read_record(body, FindingList)
 
 
 def read_health(body: bytes) -> str:

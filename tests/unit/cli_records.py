@@ -123,6 +123,7 @@ def make_findings() -> list[Finding]:
             step_name="RankAndSelect",
             count=12,
             examples=["p-3", "p-9"],
+            surprise=1.0,
         ),
         Finding(
             code="flow_unknown",

@@ -95,8 +95,8 @@ def test_help_loads_nothing_it_does_not_need() -> None:
             ["frobnicate"],
             (
                 "xray: There is no command 'frobnicate'; "
-                "it knows serve, demo, runs, show, steps, decisions, aggregate, why, provenance, "
-                "diff, what-if, spool, sync, doctor, estimate.\n"
+                "it knows serve, demo, runs, show, steps, decisions, aggregate, findings, why, "
+                "provenance, diff, what-if, expect, spool, sync, doctor, estimate.\n"
             ),
         ),
         (["--frob", "runs"], "xray: Unrecognized arguments: --frob. See `xray --help`.\n"),
@@ -260,7 +260,7 @@ def test_a_closed_pipe_is_no_error(server: ScriptedServer) -> None:
 
 def test_an_output_that_knows_only_ascii_gets_ascii(server: ScriptedServer) -> None:
     server.on(f"/v1/runs/{RUN_ID}", make_detail(pipeline="Süd"))
-    server.on(f"/v1/runs/{RUN_ID}/findings", {"findings": []})
+    server.on(f"/v1/runs/{RUN_ID}/findings", {"run_id": RUN_ID, "findings": []})
     done = call("show", RUN_ID, "--url", server.url, PYTHONIOENCODING="ascii")
     assert done.returncode == 0, done.stderr
     assert done.stdout.isascii()

@@ -23,10 +23,10 @@ from tests.unit.cli_records import (
 )
 from tests.unit.scripted_server import Answer, Asked, ScriptedServer, open_scripted_server, problem
 from xray.cli.main import main
-from xray.cli.show import draw_findings, draw_funnel
+from xray.cli.show import draw_findings, draw_funnel, draw_rest
 from xray.cli.terminal import Terminal
 from xray.cli.why import draw_stop, draw_why, say_check, say_cut
-from xray.model.answers import Cut, Outcome
+from xray.model.answers import Cut, FindingList, Outcome
 from xray.model.records import Check, Rejection, StepDecision
 
 PLAIN = Terminal()
@@ -42,7 +42,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
         monkeypatch.setenv("XRAY_URL", server.url)
         server.on("/v1/runs", _answer_runs)
         server.on(f"/v1/runs/{RUN_ID}", make_detail())
-        findings = {"run_id": RUN_ID, "findings": make_findings()}
+        findings = FindingList(run_id=RUN_ID, findings=make_findings(), look_here_first=1)
         server.on(f"/v1/runs/{RUN_ID}/findings", findings)
         server.on(f"/v1/runs/{RUN_ID}/why", make_why())
         yield server
@@ -62,6 +62,10 @@ output       {"id":"p-17","note":"<redacted>"}
 tags         nightly, eu
 environment  production
 
+Look here first
+  ! 12 candidates that FilterByPrice kept were never decided by RankAndSelect.
+    p-3, p-9 and 10 more
+
 #  STEP              TYPE         IN       OUT                               REJECTED   TOOK  WHAT IT DECIDED
 0  GenerateKeywords  generate         →      6  █                                   -  12 ms
 1  SearchCatalogue   retrieve         →  1,204  ████████████████████                -  40 ms
@@ -70,9 +74,7 @@ price_too_high 800, rating_too_low 291, missing:price 1
 3  RankAndSelect     select      112  →      1  █░                    99.1 % declared  2.2 s  \
 selected p-17 (score 0.91)
 
-Look here
-  ! 12 candidates that FilterByPrice kept were never decided by RankAndSelect.
-    p-3, p-9 and 10 more
+Also
   ? What SearchCatalogue took in cannot be told. (unknown: it shares no id with GenerateKeywords)
 """  # noqa: E501
 
@@ -217,7 +219,8 @@ def test_a_step_names_its_first_choices_and_commonest_reasons() -> None:
 
 def test_a_run_without_steps_or_findings_says_so() -> None:
     assert draw_funnel([], PLAIN) == ["No steps were recorded."]
-    assert draw_findings([], PLAIN) == ["Nothing stands out in this run."]
+    nothing = FindingList(run_id=RUN_ID, findings=[])
+    assert draw_rest(nothing, PLAIN) == ["Nothing stands out in this run."]
 
 
 def test_the_answer_is_bold_and_colours_tell_certainties_apart() -> None:

@@ -24,7 +24,7 @@ from xray.errors import (
     UnauthorizedError,
     XRayError,
 )
-from xray.model.answers import Finding, Why
+from xray.model.answers import Finding, FindingList, Why
 from xray.model.records import Decision, Run, RunDetail, Step
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
@@ -118,7 +118,9 @@ def test_a_run_its_findings_and_a_why_come_as_records(
         started_at=STARTED,
         steps=[make_step()],
     )
-    finding = Finding(code="vanished", text="One is gone.", certainty="known")
+    finding = Finding(code="vanished", text="One is gone.", certainty="known", surprise=1.0)
+    other = Finding(code="redecided", text="One was decided twice.", certainty="known")
+    found = FindingList(run_id=RUN_ID, findings=[finding, other], look_here_first=1)
     why = Why(
         run_id=RUN_ID,
         pipeline="search",
@@ -128,14 +130,15 @@ def test_a_run_its_findings_and_a_why_come_as_records(
         certainty="known",
     )
     server.on(f"/v1/runs/{RUN_ID}", run)
-    server.on(f"/v1/runs/{RUN_ID}/findings", {"findings": [finding]})
+    server.on(f"/v1/runs/{RUN_ID}/findings", found)
     server.on(f"/v1/runs/{RUN_ID}/why", why)
     server.on("/health", {"status": "ok"})
     assert client.run(RUN_ID.upper()) == run
-    assert client.findings(RUN_ID) == [finding]
+    assert client.findings(RUN_ID) == [finding, other]
+    assert client.look_here_first(RUN_ID) == [finding]
     assert client.why(RUN_ID, "a b/c") == why
     assert client.health() == "ok"
-    assert server.asked[2].parameters == [("candidate", "a b/c")]
+    assert server.asked[3].parameters == [("candidate", "a b/c")]
 
 
 def test_iteration_follows_the_cursor_to_the_end(server: ScriptedServer, client: Client) -> None:

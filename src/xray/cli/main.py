@@ -67,6 +67,7 @@ COMMANDS: Final = (
     Command(
         "aggregate", "count, add up, find means and quantiles of any records", takes_filters=True
     ),
+    Command("findings", "what deserves a look in a run, and where to look first"),
     Command("why", "why a candidate was chosen, rejected or never seen in a run"),
     Command("provenance", "what an item came from and what it brought in a run"),
     Command("diff", "how two runs differ, decision by decision, and where they first part"),

@@ -33,7 +33,7 @@ from xray.cli.wording import (
     say_when,
 )
 from xray.client import run_path
-from xray.model.answers import Finding
+from xray.model.answers import Finding, FindingList
 from xray.model.records import RunDetail, Step, StepDecision
 from xray.model.vocabulary import Certainty
 from xray.replies import read_findings, read_record
@@ -88,11 +88,15 @@ def run(args: Namespace) -> int:
         findings = read_findings(client.get(run_path(run_id, "findings")))
     shown = read_record(body, RunDetail)
     console.write(draw_header(shown, console))
+    if findings.first:
+        console.write(["", *draw_first(findings, console.terminal)])
     console.write(["", *draw_funnel(shown.steps, console.terminal)])
     observed = draw_observed(shown.steps, console.terminal)
     if observed:
         console.write(["", *observed])
-    console.write(["", *draw_findings(findings, console.terminal)])
+    rest = draw_rest(findings, console.terminal)
+    if rest:
+        console.write(["", *rest])
     return 0
 
 
@@ -246,11 +250,24 @@ def _say_reasons(step: Step) -> str:
     return f"{said}, {more} more reason{'' if more == 1 else 's'}" if more > 0 else said
 
 
-def draw_findings(findings: list[Finding], terminal: Terminal) -> list[str]:
-    """What deserves a look, each with how sure it is."""
-    if not findings:
+def draw_first(findings: FindingList, terminal: Terminal) -> list[str]:
+    """Where to look first."""
+    return draw_findings(findings.first, terminal, "Look here first") if findings.first else []
+
+
+def draw_rest(findings: FindingList, terminal: Terminal) -> list[str]:
+    """What else deserves a look, or that nothing does."""
+    if not findings.findings:
         return [terminal.paint("Nothing stands out in this run.", "dim")]
-    lines = [terminal.paint("Look here", "bold")]
+    rest = findings.findings[findings.look_here_first :]
+    return draw_findings(rest, terminal, "Also" if findings.first else "Noticed") if rest else []
+
+
+def draw_findings(
+    findings: list[Finding], terminal: Terminal, heading: str = "Look here"
+) -> list[str]:
+    """Findings under a heading, each with how sure it is."""
+    lines = [terminal.paint(heading, "bold")]
     for finding in findings:
         ground = say_certainty(finding.certainty, finding.because, finding.text)
         text = f"{printable(finding.text)} {ground}"

@@ -1,37 +1,33 @@
-"""What about a run deserves a look: losses, invented ids, counts that disagree, failures."""
+"""What about a run deserves a look, by its own records: losses, contradictions, failures."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Iterator
 
 from xray.forensics.case import Case
-from xray.forensics.conservation import Balance
-from xray.forensics.evidence import Key, RunEvidence
-from xray.forensics.shortfall import (
-    Shortfall,
-    count_not_offered,
-    count_survivors,
-    count_vanished,
+from xray.forensics.contradictions import find_in_checks, find_in_output
+from xray.forensics.evidence import RunEvidence
+from xray.forensics.failures import (
+    find_errors,
+    find_failed_run,
+    find_failure,
+    find_missing_values,
+    find_retries,
 )
-from xray.forensics.wording import (
-    count_things,
-    list_items,
-    list_names,
-    name_kept,
-    shorten_text,
-    show_candidate,
-)
+from xray.forensics.losses import find_losses, find_unknown_flow
+from xray.forensics.noticing import notice
+from xray.forensics.parts import find_in_limits, find_in_origins, find_in_parts
+from xray.forensics.redeciding import is_number
+from xray.forensics.scoring import find_in_scores
+from xray.forensics.shortfall import count_survivors
+from xray.forensics.wording import count_things, list_items, show_candidate, show_value
 from xray.model.answers import Finding
+from xray.model.operators import ORDERINGS
 from xray.model.records import Step
-from xray.model.vocabulary import Certainty
-
-MAX_EXAMPLES: Final = 10
-_SHOWN_EXAMPLES: Final = 3
 
 
 def find(evidence: RunEvidence) -> list[Finding]:
-    """Everything about the run that deserves a look, losses first.
+    """Everything about the run that deserves a look, losses first; `attention` orders it.
 
     Args:
         evidence: the run.
@@ -40,134 +36,54 @@ def find(evidence: RunEvidence) -> list[Finding]:
     balances = case.conservation.balances()
     found: list[Finding] = []
     for balance in balances:
-        found.extend(_find_imbalance(case, balance))
+        found.extend(find_losses(case, balance))
     for step in case.flow.steps:
         found.extend(_find_in_step(case, step))
-    found.extend(_find_unknown_flow(balances))
+    found.extend(find_in_parts(case))
+    found.extend(find_in_output(case))
+    found.extend(find_failed_run(case))
+    found.extend(find_unknown_flow(case, balances))
     return found
 
 
-def _find_imbalance(case: Case, balance: Balance) -> Iterator[Finding]:
-    step = balance.step
-    certainty: Certainty = "inferred" if balance.is_inferred else "known"
-    lost = count_vanished(case.flow, case.conservation, balance)
-    if lost.count and step.status == "completed":
-        examples = _list_examples(case, balance.vanished, balance.sources)
-        text = _word_vanished(case, balance, examples, lost)
-        yield _about(step, "vanished", text, certainty, lost.count, examples, balance)
-    strange = count_not_offered(case.flow, balance)
-    if strange.count:
-        examples = _list_examples(case, balance.not_offered, (step,))
-        text = (
-            f"{step.name} decided {_say(strange, 'candidate')} that "
-            f"{list_names(balance.sources, 'or')} had not let through"
-            f"{_show(examples, strange.count)}."
-        )
-        yield _about(step, "not_offered", text, certainty, strange.count, examples, balance)
-    if balance.vanished_count or balance.not_offered_count:
-        yield _compare_counts(balance)
-
-
-def _about(
-    step: Step,
-    code: str,
-    text: str,
-    certainty: Certainty,
-    count: int | None = None,
-    examples: Iterable[str] = (),
-    balance: Balance | None = None,
-) -> Finding:
-    return Finding(
-        code=code,
-        text=text,
-        certainty=certainty,
-        step_id=step.step_id,
-        step_name=step.name,
-        count=count,
-        examples=list(examples)[:MAX_EXAMPLES],
-        because=balance.because if balance else "",
-    )
-
-
-def _say(shortfall: Shortfall, thing: str = "") -> str:
-    number = count_things(shortfall.count, thing) if thing else f"{shortfall.count:,}"
-    return number if shortfall.is_exact else f"at least {number}"
-
-
-def _count_offered(case: Case, balance: Balance) -> int:
-    """How many candidates were offered: by the counts where some are known by hash only."""
-    sources = balance.sources
-    if len(sources) == 1 and not case.flow.ledger(sources[0]).is_detailed():
-        return count_survivors(sources[0])
-    return len(case.flow.everyone.offered(balance.step))
-
-
-def _word_vanished(case: Case, balance: Balance, examples: list[str], lost: Shortfall) -> str:
-    step = balance.step
-    names = list_names(balance.sources)
-    verb = name_kept(balance.sources[0]) if len(balance.sources) == 1 else "let through"
-    is_counted = len(balance.sources) == 1 or all(
-        case.flow.ledger(one).is_detailed() for one in balance.sources
-    )
-    number = count_things(_count_offered(case, balance)) if is_counted else "candidates"
-    text = (
-        f"{step.name} never decided {_say(lost)} of the {number} that {names} {verb}"
-        f"{_show(examples, lost.count)}."
-    )
-    if balance.first_decided:
-        text += (
-            f" It decided exactly the first {balance.first_decided:,}, as a cut between the two "
-            "would leave."
-        )
-    return text
-
-
-def _compare_counts(balance: Balance) -> Finding:
-    step, source = balance.step, balance.sources[0]
-    short = balance.vanished_count
-    count = short or balance.not_offered_count
-    text = (
-        f"{source.name} passed on {count_things(count)} {'more' if short else 'fewer'} than "
-        f"{step.name} took in; which ones was not recorded."
-    )
-    code = "vanished" if short else "not_offered"
-    return _about(step, code, text, "inferred", count, (), balance)
-
-
 def _find_in_step(case: Case, step: Step) -> Iterator[Finding]:
-    if step.status == "failed":
-        yield _word_failure(case, step)
+    yield from find_failure(case, step)
+    yield from find_retries(case, step)
+    yield from find_errors(step)
+    yield from find_in_checks(case, step)
+    yield from find_in_scores(case, step)
+    yield from find_in_limits(case, step)
+    yield from find_in_origins(case, step)
+    yield from _find_empty(case, step)
+    yield from find_missing_values(step)
     yield from _find_mismatch(case, step)
-    if _has_kept_nothing(case, step):
-        count = step.input_count or 0
-        told = f"all {count:,} candidates" if count > 1 else "the only candidate it had"
-        text = f"{step.name} rejected {told}; nothing went on.{_tell_top_reason(step)}"
-        yield _about(step, "empty", text, "known", count)
+    yield from _find_gaps(step)
+
+
+def _find_empty(case: Case, step: Step) -> Iterator[Finding]:
+    if not _has_kept_nothing(case, step):
+        return
+    count = step.input_count or 0
+    told = f"all {count:,} candidates" if count > 1 else "the only candidate it had"
+    text = f"{step.name} rejected {told}; nothing went on.{_tell_top_reason(case, step)}"
+    yield notice(step, "empty", text, count=count)
+
+
+def _find_gaps(step: Step) -> Iterator[Finding]:
+    """What says less about the decisions than about how they were recorded."""
     if step.counts.redecided:
         number = count_things(step.counts.redecided, "verdict")
         text = f"{step.name} replaced {number} by a later one about the same candidate."
-        yield _about(step, "redecided", text, "known", step.counts.redecided)
+        yield notice(step, "redecided", text, count=step.counts.redecided)
     if step.incomplete:
         missing = "; ".join(_negate(one) for one in step.incomplete)
         text = f"{step.name} ({step.step_type}) recorded {missing}."
-        yield _about(step, "incomplete", text, "known")
+        yield notice(step, "incomplete", text)
 
 
 def _negate(requirement: str) -> str:
     """What is missing: `neither counts nor decisions`."""
     return f"neither {requirement.replace(' or ', ' nor ')}"
-
-
-def _word_failure(case: Case, step: Step) -> Finding:
-    text = f"{step.name} failed"
-    if step.error is not None:
-        text += f" ({shorten_text(f'{step.error.type}: {step.error.message}')})"
-    balance = case.conservation.balance(step)
-    undecided = count_vanished(case.flow, case.conservation, balance)
-    if undecided.count:
-        text += f" with {_say(undecided, 'candidate')} undecided"
-    examples = _list_examples(case, balance.undecided, balance.sources)
-    return _about(step, "failed", f"{text}.", "known", undecided.count or None, examples)
 
 
 def _find_mismatch(case: Case, step: Step) -> Iterator[Finding]:
@@ -185,7 +101,7 @@ def _find_mismatch(case: Case, step: Step) -> Iterator[Finding]:
         wrong.append(f"an output of {step.declared_output_count:,} but kept {survivors:,}")
     if wrong:
         text = f"{step.name} declared {' and '.join(wrong)}."
-        yield _about(step, "count_mismatch", text, "known")
+        yield notice(step, "count_mismatch", text)
 
 
 def _has_kept_nothing(case: Case, step: Step) -> bool:
@@ -206,7 +122,7 @@ def _has_kept_nothing(case: Case, step: Step) -> bool:
     return len(sources) == 1 and count_survivors(sources[0]) == counts.rejected
 
 
-def _tell_top_reason(step: Step) -> str:
+def _tell_top_reason(case: Case, step: Step) -> str:
     if not step.rejections:
         return ""
     reason, rejection = max(step.rejections.items(), key=lambda item: item[1].count)
@@ -215,43 +131,23 @@ def _tell_top_reason(step: Step) -> str:
             "A sample it logged says" if step.input_count == 1 else "The samples it logged say"
         )
         return f" {samples}: {list_items(list(step.rejections))}."
-    return f" The most frequent reason: {reason} ({rejection.count:,})."
+    told = f" The most frequent reason: {reason} ({rejection.count:,})."
+    return told + _tell_nearest(case, step, reason)
 
 
-def _find_unknown_flow(balances: Iterable[Balance]) -> Iterator[Finding]:
-    unknown = [balance for balance in balances if balance.unknown]
-    if not unknown:
-        return
-    reasons = list(dict.fromkeys(balance.unknown for balance in unknown))
-    names = list_names(balance.step for balance in unknown)
-    text = f"Whether candidates were lost on the way into {names} is unknown: {reasons[0]}."
-    yield Finding(
-        code="flow_unknown",
-        text=text,
-        certainty="unknown",
-        step_id=unknown[0].step.step_id,
-        step_name=unknown[0].step.name,
-        because="; ".join(reasons),
+def _tell_nearest(case: Case, step: Step, reason: str) -> str:
+    """The candidate that came nearest to the limit it was rejected for, of those with detail."""
+    misses = [
+        (abs(check.observed - check.limit), one.candidate_id, check)
+        for one in case.flow.ledger(step).outlines
+        for check in one.checks
+        if check.name == reason and not check.passed and check.op in ORDERINGS
+        if is_number(check.observed) and is_number(check.limit)
+    ]
+    if not misses:
+        return ""
+    _, nearest, check = min(misses, key=lambda miss: miss[:2])
+    return (
+        f" The nearest to it: {show_candidate(nearest)}, whose {check.field or check.name} of "
+        f"{show_value(check.observed)} had to be {check.op} {show_value(check.limit)}."
     )
-
-
-def _list_examples(case: Case, keys: frozenset[Key], steps: Iterable[Step]) -> list[str]:
-    """Some of the candidates of *keys*, in the order in which *steps* recorded them."""
-    wanted = {candidate_id for _, candidate_id in keys}
-    found: dict[str, None] = {}
-    for step in steps:
-        for candidate_id in case.flow.ledger(step).candidate_ids:
-            if len(found) >= MAX_EXAMPLES:
-                break
-            if candidate_id in wanted:
-                found[candidate_id] = None
-    return list(found)
-
-
-def _show(examples: list[str], count: int) -> str:
-    if not examples:
-        return "; their ids were not kept" if count > 1 else "; its id was not kept"
-    shown = [show_candidate(one) for one in examples[:_SHOWN_EXAMPLES]]
-    if count > len(shown):
-        return f": {', '.join(shown)} and {count - len(shown):,} more"
-    return f": {list_items(shown)}"

@@ -159,8 +159,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     """Something about a run that deserves a look.
 
     Args:
-        code: a stable name: `vanished`, `not_offered`, `count_mismatch`, `redecided`, `empty`,
-            `failed`, `incomplete`, `flow_unknown`.
+        code: a stable name, such as `vanished`; docs/findings.md says what each means.
         text: one plain sentence.
         certainty: whether it is known, inferred or unknown.
         step_id: the step it is about; None for the run.
@@ -185,6 +184,25 @@ class Finding(Struct, frozen=True, kw_only=True):
     surprise: float = 0.0
     observed: float | None = None
     expected: float | None = None
+
+
+class FindingList(Struct, frozen=True, kw_only=True):
+    """What deserves a look in one run, what deserves it most first.
+
+    Args:
+        run_id: the run.
+        findings: by how surprising they are and how near the run's output.
+        look_here_first: how many of them to look at first: at most three, the first ones.
+    """
+
+    run_id: str
+    findings: list[Finding]
+    look_here_first: int = 0
+
+    @property
+    def first(self) -> list[Finding]:
+        """Those to look at first."""
+        return self.findings[: self.look_here_first]
 
 
 class Why(Struct, frozen=True, kw_only=True):

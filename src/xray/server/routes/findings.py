@@ -8,14 +8,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from xray import reading
-from xray.reading import FindingList
+from xray.model.answers import FindingList
 from xray.server.context import context_of, path_id
 from xray.server.operations import Operation, Parameter
 from xray.server.replies import reply
 
 
 async def list_findings(request: Request) -> Response:
-    """What deserves a look in a run."""
+    """What deserves a look in a run, what deserves it most first."""
     run_id = path_id(request, "run_id")
     found = await context_of(request).read(lambda store: reading.list_findings(store, run_id))
     return reply(found)

@@ -1,0 +1,239 @@
+"""Verdicts that contradict the evidence recorded with them, and an output that contradicts both."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from xray.forensics.case import Case
+from xray.forensics.noticing import notice, show_examples
+from xray.forensics.origins import name_origin
+from xray.forensics.redeciding import is_number
+from xray.forensics.wording import (
+    count_things,
+    list_items,
+    show_candidate,
+    show_value,
+)
+from xray.model.answers import Finding
+from xray.model.decisions import Outline
+from xray.model.facts import Check as CheckRow
+from xray.model.records import Check, Step
+
+_AnyCheck = Check | CheckRow
+_COMMON: Final = 0.5
+"""A check that fewer candidates were put to is likely meant for some only."""
+_WITH_ANSWER: Final = 0.97
+_MAX_OUTPUT_VALUES: Final = 200
+
+
+def find_in_checks(case: Case, step: Step) -> Iterator[Finding]:
+    """Where verdicts of *step* contradict its checks, and which checks were left out."""
+    if case.flow.role(step) in ("creates", "contains"):
+        return
+    rows = [one for one in case.flow.ledger(step).outlines if one.verdict is not None]
+    checked = {one.candidate_id: last_checks(one) for one in rows if one.checks}
+    if not checked:
+        return
+    yield from _find_kept_though_failed(case, step, rows, checked)
+    yield from _find_rejected_though_passed(case, step, rows, checked)
+    yield from _find_excluding_limits(step, checked.values())
+    yield from _find_unchecked(case, step, rows, checked)
+
+
+def last_checks(row: Outline) -> dict[str, _AnyCheck]:
+    """The checks of a candidate by name; of one made twice the last."""
+    return {check.name: check for check in row.checks}
+
+
+def _find_kept_though_failed(
+    case: Case, step: Step, rows: Iterable[Outline], checked: Mapping[str, dict[str, _AnyCheck]]
+) -> Iterator[Finding]:
+    """It kept candidates that failed a check for which it rejected others.
+
+    A check for which nobody is rejected only advises.
+    """
+    failures: Counter[str] = Counter()
+    names: list[str] = []
+    for one in rows:
+        if one.verdict == "rejected":
+            continue
+        failed = [
+            check.name
+            for check in checked.get(one.candidate_id, {}).values()
+            if not check.passed and check.name in step.rejections
+        ]
+        failures.update(failed)
+        names += [one.candidate_id] if failed else []
+    if not names:
+        return
+    told = [f"{name} ({count:,})" for name, count in failures.most_common()]
+    number = _at_least(case, step, len(names))
+    text = (
+        f"{step.name} kept {number} that failed a check for which it rejected others, "
+        f"{list_items(told)}{show_examples(names, len(names))}."
+    )
+    text += _mention_answer(case, names)
+    yield notice(step, "kept_though_failed", text, count=len(names), examples=names)
+
+
+def _at_least(case: Case, step: Step, count: int) -> str:
+    is_whole = case.flow.ledger(step).is_detailed()
+    return count_things(count) if is_whole else f"at least {count_things(count)}"
+
+
+def _mention_answer(case: Case, names: Sequence[str]) -> str:
+    chosen = [one for one in case.origins.answer if one in names]
+    if not chosen:
+        return ""
+    told = list_items([show_candidate(one) for one in chosen])
+    whole = len(chosen) == len(case.origins.answer)
+    answer = "the answer" if whole else "in the answer"
+    return f" {told}, {answer}, {'is one' if len(chosen) == 1 else 'are some'} of them."
+
+
+def _find_rejected_though_passed(
+    case: Case, step: Step, rows: Iterable[Outline], checked: Mapping[str, dict[str, _AnyCheck]]
+) -> Iterator[Finding]:
+    wronged: dict[str, str] = {}
+    for one in rows:
+        check = checked.get(one.candidate_id, {}).get(one.reason or "")
+        if one.verdict == "rejected" and check is not None and check.passed:
+            wronged[one.candidate_id] = check.name
+    if not wronged:
+        return
+    names = list(wronged)
+    number = _at_least(case, step, len(names))
+    text = (
+        f"{step.name} rejected {number} for {list_items(sorted(set(wronged.values())))}, though "
+        f"they passed that check{show_examples(names, len(names))}."
+    )
+    yield notice(step, "rejected_though_passed", text, count=len(names), examples=names)
+
+
+def _find_excluding_limits(
+    step: Step, checked: Iterable[dict[str, _AnyCheck]]
+) -> Iterator[Finding]:
+    """Two limits on one field that no value can meet at once."""
+    limits: dict[str, set[float]] = {}
+    known: dict[str, _AnyCheck] = {}
+    for checks in checked:
+        for check in checks.values():
+            if is_number(check.limit):
+                limits.setdefault(check.name, set()).add(check.limit)
+                known[check.name] = check
+    fixed = [known[name] for name, found in limits.items() if len(found) == 1]
+    for lower in fixed:
+        for upper in fixed:
+            if (lower.field or lower.name) != (upper.field or upper.name):
+                continue
+            if lower.op not in (">", ">=") or upper.op not in ("<", "<="):
+                continue
+            is_strict = lower.op == ">" or upper.op == "<"
+            if lower.limit > upper.limit or (is_strict and lower.limit == upper.limit):
+                text = (
+                    f"No candidate can pass {step.name}: {lower.field or lower.name} must be "
+                    f"{lower.op} {show_value(lower.limit)} ({lower.name}) and {upper.op} "
+                    f"{show_value(upper.limit)} ({upper.name}) at once."
+                )
+                yield notice(step, "limits_exclude", text)
+                return
+
+
+def _find_unchecked(
+    case: Case,
+    step: Step,
+    rows: Sequence[Outline],
+    checked: Mapping[str, dict[str, _AnyCheck]],
+) -> Iterator[Finding]:
+    """It kept candidates that were not put to a check which most others were put to.
+
+    Of rejected ones it says nothing: a step may stop at the first check that fails.
+    """
+    kept = [one for one in rows if one.verdict != "rejected"]
+    put_to = Counter(name for checks in checked.values() for name in checks)
+    for name, count in put_to.most_common():
+        if count < _COMMON * len(rows) or name not in step.rejections:
+            continue
+        spared = [one for one in kept if name not in checked.get(one.candidate_id, {})]
+        if not spared or not any(name in checked.get(one.candidate_id, {}) for one in kept):
+            continue
+        names = [one.candidate_id for one in spared]
+        number = _at_least(case, step, len(names))
+        verb = "was" if len(names) == 1 else "were"
+        text = (
+            f"{step.name} kept {number} that {verb} never put to {name}, for which it rejected "
+            f"{step.rejections[name].count:,} others{show_examples(names, len(names))}."
+        )
+        text += _tell_common_origin(case, spared, rows, name, checked)
+        text += _mention_answer(case, names)
+        has_answer = not set(case.origins.answer).isdisjoint(names)
+        yield notice(
+            step,
+            "unchecked",
+            text,
+            count=len(names),
+            examples=names,
+            surprise=_WITH_ANSWER if has_answer else None,
+        )
+        return
+
+
+def _tell_common_origin(
+    case: Case,
+    spared: Sequence[Outline],
+    rows: Iterable[Outline],
+    name: str,
+    checked: Mapping[str, dict[str, _AnyCheck]],
+) -> str:
+    """What brought all that a check left out, and none of those it was put to."""
+    common = set.intersection(*(set(one.origins) for one in spared))
+    for one in rows:
+        if name in checked.get(one.candidate_id, {}):
+            common.difference_update(one.origins)
+    if len(common) != 1:
+        return ""
+    (origin,) = common
+    links = case.origins.links_of(spared[0].candidate_id)
+    link = next((one for one in links if one.origin.candidate_id == origin), None)
+    named = show_candidate(origin) if link is None else name_origin(link)
+    return f" All of them came from {named}."
+
+
+def find_in_output(case: Case) -> Iterator[Finding]:
+    """Where the run's output names a candidate that the last choice turned down, or nothing."""
+    step, answer = case.origins.answering_step, case.origins.answer
+    output = case.run.output
+    if step is None or not answer or case.run.status != "completed":
+        return
+    if not isinstance(output, (dict, list, str)):
+        return
+    values = list(_list_values(output))
+    if any(value in answer for value in values):
+        return
+    chosen = list_items([show_candidate(one) for one in answer])
+    ledger = case.flow.ledger(step)
+    others = [value for value in dict.fromkeys(values) if value and ledger.has(value)]
+    if others:
+        told = list_items([show_candidate(one) for one in others])
+        text = f"The run's output names {told}, but {step.name} chose {chosen}."
+        yield notice(step, "answer_differs", text, count=len(others), examples=others)
+    elif isinstance(output, dict) and output and not any(values):
+        text = f"The run's output is empty, though {step.name} chose {chosen}."
+        yield notice(step, "answer_differs", text, count=len(answer), examples=answer)
+
+
+def _list_values(value: Any) -> Iterator[str]:
+    """The scalars of a free-form value, as text; nothing for null."""
+    waiting = [value]
+    for _ in range(_MAX_OUTPUT_VALUES):
+        if not waiting:
+            return
+        current = waiting.pop()
+        if isinstance(current, dict):
+            waiting.extend(current.values())
+        elif isinstance(current, list):
+            waiting.extend(current)
+        elif current is not None:
+            yield str(current)
