@@ -95,8 +95,7 @@ def test_help_loads_nothing_it_does_not_need() -> None:
             ["frobnicate"],
             (
                 "xray: There is no command 'frobnicate'; "
-                "it knows serve, demo, runs, show, steps, decisions, aggregate, findings, why, "
-                "provenance, diff, what-if, expect, spool, sync, doctor, estimate.\n"
+                f"it knows {', '.join(command.name for command in COMMANDS)}.\n"
             ),
         ),
         (["--frob", "runs"], "xray: Unrecognized arguments: --frob. See `xray --help`.\n"),
