@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any, Final
 
@@ -29,39 +30,16 @@ from xray.forensics.limits import (
 from xray.forensics.limits import (
     is_number as is_number,
 )
+from xray.model.checked import StepCounts
 from xray.model.decisions import Outline
 from xray.model.operators import ORDERINGS
-from xray.model.records import Step
 from xray.model.sketch import CheckSketch, Sketch
 from xray.model.values import plain_value
 from xray.model.vocabulary import ERROR, MISSING_PREFIX
 from xray.model.what_if import Flip, Flips
 
 _MAX_EXAMPLES: Final = 50
-
-
-class StepCounts(Struct, frozen=True):
-    """How many candidates a step decided.
-
-    Args:
-        kept: how many it kept.
-        reasons: how many it rejected, by reason.
-        has_repeated: whether it decided about some candidate more than once.
-    """
-
-    kept: int
-    reasons: Mapping[str, int]
-    has_repeated: bool = False
-
-
-def count_step(step: Step) -> StepCounts:
-    """How many candidates *step* decided, sampled out or not."""
-    counts = step.counts
-    return StepCounts(
-        kept=counts.accepted + counts.selected,
-        reasons={reason: one.count for reason, one in step.rejections.items() if one.count},
-        has_repeated=counts.redecided > 0,
-    )
+_GREATEST: Final = sys.float_info.max
 
 
 class Redecided(Struct, frozen=True):
@@ -86,6 +64,24 @@ class Redecided(Struct, frozen=True):
     has_hidden: bool
     has_silent: bool
     is_overruled: bool
+
+
+class Threshold(Struct, frozen=True):
+    """At which limits of a check rows are kept.
+
+    Args:
+        surely: what was observed of those that are kept where it meets the limit.
+        maybe: what was observed of those that another check may drop all the same.
+        always: how many are kept at any limit.
+        silent: how many were kept, and do not tell.
+        unproven: how many were rejected, and do not tell.
+    """
+
+    surely: list[float]
+    maybe: list[float]
+    always: int
+    silent: int
+    unproven: int
 
 
 class _Tried(Struct, frozen=True, gc=False):
@@ -278,19 +274,26 @@ class StepEvidence:
         least = kept + gained.least - len(outcome.maybe_dropped) - silent - lost.most
         return least, kept + len(outcome.maybe_kept) + unproven + gained.most - lost.least
 
-    def tried_rows(self, name: str) -> Iterator[tuple[Any, bool]]:
-        """What the check *name* observed of each row it decides about, and whether it alone does.
-
-        Such a row is kept where that meets the limit, or if other checks count too, may be.
-        """
+    def threshold(self, name: str) -> Threshold:
+        """At which limits of the check *name* each of the rows is kept."""
         bench = self._find_bench(frozenset((name,)))
-        for one in (*bench.kept, *bench.freed):
-            yield one.checks[0].observed, one.is_sure
-
-    def count_undecided(self, name: str) -> tuple[int, int]:
-        """How many rows the check *name* may decide about, and does not tell: kept, rejected."""
-        bench = self._find_bench(frozenset((name,)))
-        return sum(bench.silent.values()), sum(bench.unproven.values())
+        surely: list[float] = []
+        maybe: list[float] = []
+        silent, unproven = sum(bench.silent.values()), sum(bench.unproven.values())
+        for one in bench.kept:
+            value = _as_float(one.checks[0].observed) if one.is_sure else None
+            if value is None:
+                silent += 1
+            else:
+                surely.append(value)
+        always = sum(row.verdict != "rejected" for row in self.rows) - len(surely) - silent
+        for one in bench.freed:
+            value = _as_float(one.checks[0].observed)
+            if value is not None:
+                (surely if one.is_sure else maybe).append(value)
+            else:
+                unproven += meets(one.checks[0].observed, one.checks[0].op, 0) is None
+        return Threshold(surely, maybe, always, silent, unproven)
 
     def _find_bench(self, names: frozenset[str]) -> _Bench:
         bench = self._benches.get(names)
@@ -436,6 +439,13 @@ def _rank(one: _Tried, limits: Limits) -> tuple[float, str]:
     has_distance = is_number(check.observed) and is_number(limit)
     distance = abs(check.observed - limit) if has_distance else 0.0
     return (math.inf if math.isnan(distance) else distance), one.row.candidate_id
+
+
+def _as_float(observed: Any) -> float | None:
+    """A recorded number as one that has an end; None for anything else."""
+    if not is_number(observed) or observed != observed:
+        return None
+    return float(max(-_GREATEST, min(_GREATEST, observed)))
 
 
 def _find_decisive(one: _Tried, limits: Limits) -> Evidence:

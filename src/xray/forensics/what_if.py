@@ -10,7 +10,7 @@ from xray.forensics.case import Case
 from xray.forensics.evidence import Ledger, RunEvidence
 from xray.forensics.gaps import explain_blindness
 from xray.forensics.limits import Evidence, Limits, is_number, operator_of, read_limit
-from xray.forensics.redeciding import Redecided, StepEvidence, count_step
+from xray.forensics.redeciding import Redecided, StepEvidence
 from xray.forensics.wording import (
     count_things,
     list_items,
@@ -19,6 +19,7 @@ from xray.forensics.wording import (
     show_candidate,
     show_value,
 )
+from xray.model.checked import count_step
 from xray.model.operators import ORDERINGS
 from xray.model.records import Step
 from xray.model.what_if import CurvePoint, LimitChange, StepWhatIf, WhatIf
@@ -46,7 +47,7 @@ def try_limits(evidence: RunEvidence, limits: Mapping[str, Any]) -> WhatIf:
         for step in case.flow.deciding_steps
     }
     checks = {one.name: one for step in known.values() for one in step.checks.values()}
-    named = {recognize_check(name, checks): limit for name, limit in limits.items()}
+    named = {_recognize(name, checks): limit for name, limit in limits.items()}
     steps: list[StepWhatIf] = []
     dropped: dict[str, frozenset[str]] = {}
     for step in case.flow.deciding_steps:
@@ -83,36 +84,34 @@ def try_limits(evidence: RunEvidence, limits: Mapping[str, Any]) -> WhatIf:
     )
 
 
-def recognize_check(
-    name: str, checks: Mapping[str, Evidence], place: str = "No step of this run"
-) -> str:
-    """The name of the check that *name* means: its own, or that of the field it alone reads.
-
-    Args:
-        name: what was asked for.
-        checks: the checks there are, by name.
-        place: who recorded them.
-
-    Raises:
-        InvalidQueryError: there is no such check, or several read that field.
-    """
+def find_readers(name: str, checks: Mapping[str, Evidence]) -> list[str]:
+    """The check that *name* means: its own, or whatever reads the field of that name."""
     if name in checks:
-        return name
-    readers = sorted(one.name for one in checks.values() if one.field == name)
+        return [name]
+    return sorted(one.name for one in checks.values() if one.field == name)
+
+
+def refuse_ambiguous(name: str, readers: list[str]) -> InvalidQueryError:
+    """The error that says which checks read the field *name*."""
+    return InvalidQueryError(
+        f"Several checks read {name!r}: {list_items(readers)}.",
+        hint="Name the check.",
+        code="ambiguous_check",
+    )
+
+
+def _recognize(name: str, checks: Mapping[str, Evidence]) -> str:
+    readers = find_readers(name, checks)
     if len(readers) == 1:
         return readers[0]
     if readers:
-        raise InvalidQueryError(
-            f"Several checks read {name!r}: {list_items(readers)}.",
-            hint="Name the check.",
-            code="ambiguous_check",
-        )
+        raise refuse_ambiguous(name, readers)
     fields = {one.field for one in checks.values() if one.field}
     near = find_nearest(name, sorted({*checks, *fields}))
     meant = f"Did you mean {near!r}? " if near else ""
     listed = list_items(sorted(checks), limit=_MAX_LISTED_CHECKS) or "none"
     raise InvalidQueryError(
-        f"{place} recorded a check {shorten_text(name)!r}.",
+        f"No step of this run recorded a check {shorten_text(name)!r}.",
         hint=f"{meant}The checks it recorded: {listed}.",
         code="no_such_check",
     )

@@ -13,6 +13,14 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from xray.errors import InvalidRecordError, StoreError
+from xray.model.checked import (
+    CheckedRun,
+    CheckedStep,
+    StepChecks,
+    count_step,
+    list_selected,
+    names_check,
+)
 from xray.model.clock import Clock, SystemClock, to_wall_us
 from xray.model.counts import resolve_rows
 from xray.model.decisions import DecisionTable, ListedDecisions
@@ -65,7 +73,7 @@ from xray.store.paging import (
     page_decisions,
     sort_keys,
 )
-from xray.store.scanning import Meter, ScanBudget
+from xray.store.scanning import ROWS_A_RECORD, Meter, ScanBudget, Visited
 
 _Listed = TypeVar("_Listed", Run, Step)
 
@@ -385,6 +393,60 @@ class MemoryStore:
             if meets(plan.rows.where, record, run, now_us, rows_below=self._rows_below):
                 count_record(groups, record, run, now_us, tallied=tallied)
         return None
+
+    def check_runs(
+        self, plan: Plan, words: frozenset[str], visit: Callable[[CheckedRun], None]
+    ) -> Visited:
+        """Show the runs that meet *plan* as far as their checks go, newest first, one by one."""
+        with self._lock:
+            self._require_open()
+            now_us = plan.now_us or self._clock.wall_us()
+            after = None if plan.after is None else _by_age(plan.after)
+            meter = self._meter()
+            stopped = plan.after
+            for end in sorted(self._run_ends(), key=_by_age, reverse=True):
+                if after is not None and _by_age(end) >= after:
+                    continue
+                if not meter.left:
+                    return Visited(
+                        stopped, meter.report(None if stopped is None else stopped.sort_us)
+                    )
+                stopped = end
+                run = self._open_run(end.record_id, now_us)
+                meter.spend(1)
+                if meets(plan.where, run, now_us=now_us, rows_below=self._rows_below):
+                    shown = self._check_run(run, words)
+                    meter.spend(shown.row_count // ROWS_A_RECORD)
+                    visit(shown)
+            stopped = None
+            return Visited(stopped, meter.report(None if stopped is None else stopped.sort_us))
+
+    def _check_run(self, run: Run, words: frozenset[str]) -> CheckedRun:
+        return CheckedRun(
+            run_id=run.run_id,
+            pipeline=run.pipeline,
+            started_at_us=to_wall_us(run.started_at),
+            weight=run.weight,
+            steps=[self._check_step(step, words) for step in self.steps_of_run(run.run_id)],
+            find_selected=lambda step_id: list_selected(self._open_step(step_id)),
+        )
+
+    def _check_step(self, step: Step, words: frozenset[str]) -> CheckedStep:
+        rows = self.decisions_of_step(step.step_id).outlines()
+        sketches = self._steps[step.step_id].sketches
+        counts = count_step(step)
+        counted = sum(row.verdict is not None and not row.is_logged for row in rows)
+        has_checks = names_check(words, rows, counts.reasons, sketches)
+        return CheckedStep(
+            step_id=step.step_id,
+            name=step.name,
+            step_type=step.step_type,
+            status=step.status,
+            attempt=step.attempt,
+            parent_step_id=step.parent_step_id,
+            is_bare=not counted and bool(counts.kept or counts.reasons),
+            checks=StepChecks(counts, rows, sketches) if has_checks else None,
+        )
 
     def run_ids(self, prefix: str, limit: int = 10) -> list[str]:
         """Ids of runs that begin with *prefix*, newest first; all runs for the empty prefix."""

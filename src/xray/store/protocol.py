@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
+from xray.model.checked import CheckedRun
 from xray.model.decisions import DecisionTable
 from xray.model.facts import Fact, Receipt
 from xray.model.records import Decision, Page, Run, Step
@@ -16,6 +17,7 @@ from xray.model.tallies import MinuteTally
 from xray.query.aggregate import AggregatePlan
 from xray.query.plan import Plan
 from xray.store.aggregating import Counted
+from xray.store.scanning import Visited
 
 
 class Store(Protocol):
@@ -78,6 +80,18 @@ class Store(Protocol):
 
     def figures(self, plan: Plan) -> Page[RunFigures]:
         """The figures of the runs that meet *plan* and of their steps, newest run first."""
+        ...
+
+    def check_runs(
+        self, plan: Plan, words: frozenset[str], visit: Callable[[CheckedRun], None]
+    ) -> Visited:
+        """Show the runs that meet *plan* as far as their checks go, newest first, one by one.
+
+        Args:
+            plan: which runs; its limit does not matter.
+            words: the checks that are asked for, by their names or by what they observe.
+            visit: called with each run.
+        """
         ...
 
     def run_ids(self, prefix: str, limit: int = 10) -> list[str]:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import Struct
 
 from xray.model.clock import Clock, from_wall_us
 from xray.model.records import Scan
+from xray.query.plan import Position
+
+ROWS_A_RECORD: Final = 64
+"""How many decisions cost about as much as opening a record."""
 
 
 class ScanBudget(Struct, frozen=True):
@@ -22,6 +28,18 @@ class ScanBudget(Struct, frozen=True):
     json_rows: int = 250_000
     opened_rows: int = 50_000
     duration_s: float = 2.0
+
+
+class Visited(Struct, frozen=True):
+    """How far records were shown one by one.
+
+    Args:
+        end: the last that was looked at; None when all were.
+        scan: how many were looked at.
+    """
+
+    end: Position | None
+    scan: Scan
 
 
 class Meter:

@@ -253,6 +253,9 @@ class Block:
 
     @cached_property
     def _head_payload(self) -> bytes:
+        return self._open_head()
+
+    def _open_head(self) -> bytes:
         frame = self._data[self._head_at : self._body_at]
         return self._decompressor.decompress(self._codec, self._generation, HEAD, frame)
 
@@ -281,6 +284,10 @@ class Block:
         """The evidence of every row."""
         body = _evidence_decoder.decode(self._body_payload())
         return Evidence(body.origin, body.checks, body.anonymous)
+
+    def has_bytes(self, wanted: bytes, *, in_head: bool) -> bool:
+        """Whether *wanted* stands in its body, or where that is asked in its head: decodes none."""
+        return wanted in self._body_payload() or (in_head and wanted in self._open_head())
 
     def _body_payload(self) -> bytes:
         frame = self._data[self._body_at :]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
 from xray.errors import StoreError
+from xray.model.checked import CheckedRun
 from xray.model.clock import Clock, SystemClock
 from xray.model.decisions import DecisionTable
 from xray.model.facts import Fact, Receipt
@@ -18,7 +19,7 @@ from xray.model.tallies import MinuteTally
 from xray.query.aggregate import AggregatePlan
 from xray.query.plan import Plan
 from xray.store.aggregating import Counted
-from xray.store.scanning import ScanBudget
+from xray.store.scanning import ScanBudget, Visited
 from xray.store.sqlite.inlet import MAX_QUEUED_BYTES, MERGE_FANOUT, Inlet
 from xray.store.sqlite.reader import Reader
 
@@ -123,6 +124,13 @@ class SqliteStore:
         """The figures of the runs that meet *plan* and of their steps, newest run first."""
         with self._open_reader().snapshot() as snapshot:
             return snapshot.figures(plan)
+
+    def check_runs(
+        self, plan: Plan, words: frozenset[str], visit: Callable[[CheckedRun], None]
+    ) -> Visited:
+        """Show the runs that meet *plan* as far as their checks go, newest first, one by one."""
+        with self._open_reader().snapshot() as snapshot:
+            return snapshot.check_runs(plan, words, visit)
 
     def run_ids(self, prefix: str, limit: int = 10) -> list[str]:
         """Ids of runs that begin with *prefix*, newest first; all runs for the empty prefix."""

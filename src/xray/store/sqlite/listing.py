@@ -178,6 +178,33 @@ class Listing:
             seen = own.rows
             yield [row.seq for row in rows], end
 
+    def walk_runs(
+        self, plan: Plan, now_us: int, open_runs: Callable[[Sequence[int]], list[Run]]
+    ) -> Iterator[tuple[list[Row], Position | None]]:
+        """The runs that meet *plan*, newest first from its cursor on, and where each portion ends.
+
+        Args:
+            plan: the question.
+            now_us: the moment `abandoned` is judged by.
+            open_runs: opens runs where SQL cannot judge them.
+        """
+        compiled = self.compile("run", plan.where, now_us)
+        rest = compiled.rest
+        for rows, end in self.windows(plan, compiled, self._meter(compiled), _OPENED_BATCH):
+            for start in range(0, len(rows), _OPENED_BATCH):
+                batch = rows[start : start + _OPENED_BATCH]
+                if rest is not None:
+                    opened = open_runs([row.seq for row in batch])
+                    batch = [
+                        row
+                        for row, run in zip(batch, opened, strict=True)
+                        if self._is_met(rest, run, now_us)
+                    ]
+                is_last = start + _OPENED_BATCH >= len(rows)
+                yield batch, end if is_last else rows[start + _OPENED_BATCH - 1].position
+            if not rows:
+                yield [], end
+
     def _count_listed(self, plan: Plan, compiled: Compiled) -> int | None:
         """How many rows match; None where many more would have to be looked at than listed."""
         if compiled.stretch is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -11,6 +11,7 @@ from sqlalchemy import (
     Connection,
 )
 
+from xray.model.checked import CheckedRun
 from xray.model.clock import Clock, from_wall_us
 from xray.model.decisions import DecisionTable, ListedDecisions
 from xray.model.hashing import hash64
@@ -37,9 +38,10 @@ from xray.store.paging import (
     page_decisions,
     sort_keys,
 )
-from xray.store.scanning import Meter, ScanBudget
+from xray.store.scanning import ROWS_A_RECORD, Meter, ScanBudget, Visited
 from xray.store.sqlite.blocks import load_blocks
 from xray.store.sqlite.bodies import decode_run, decode_step, open_body, unpack
+from xray.store.sqlite.checked import CheckReader
 from xray.store.sqlite.decision_table import open_rows_about, open_table
 from xray.store.sqlite.frames import Decompressor
 from xray.store.sqlite.grouping import Grouping
@@ -203,6 +205,30 @@ class Snapshot:
         return [
             Run(run_id=ids[seq], pipeline="", status="completed", started_at=start) for seq in seqs
         ]
+
+    def check_runs(
+        self, plan: Plan, words: frozenset[str], visit: Callable[[CheckedRun], None]
+    ) -> Visited:
+        """Show the runs that meet *plan* as far as their checks go, newest first, one by one."""
+        now_us = plan.now_us or self._now_us()
+        meter = Meter(self._budget.opened_rows, self._budget.duration_s, self._clock)
+        reader = CheckReader(
+            self._driver, self._decompressor, lambda seq: self._open_steps([seq])[0], words
+        )
+
+        def open_runs(seqs: Sequence[int]) -> list[Run]:
+            return self._open_runs(seqs, now_us)
+
+        end = plan.after
+        for rows, end in self._listing.walk_runs(plan, now_us, open_runs):
+            for row, run in zip(rows, reader.read([row.seq for row in rows]), strict=True):
+                visit(run)
+                meter.spend(1 + run.row_count // ROWS_A_RECORD)
+                if not meter.left and row is not rows[-1]:
+                    return Visited(row.position, meter.report(row.position.sort_us))
+            if end is None or not meter.left:
+                break
+        return Visited(end, meter.report(None if end is None else end.sort_us))
 
     def _tallied_pipelines(self, plan: AggregatePlan) -> dict[int, str]:
         """The pipelines whose runs are counted from tallies where they were not kept."""

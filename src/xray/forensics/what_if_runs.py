@@ -1,0 +1,326 @@
+"""What many runs would have decided with other limits: each is judged by itself and added up."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from xray.forensics.attempts import number_attempts
+from xray.forensics.limits import Evidence, Limits, is_number, operator_of, read_limit
+from xray.forensics.redeciding import Redecided, StepEvidence
+from xray.forensics.what_if import find_readers, refuse_ambiguous
+from xray.model.checked import CheckedRun, CheckedStep
+from xray.model.clock import from_wall_us
+from xray.model.limit_totals import (
+    MAX_LIMITS,
+    Count,
+    Curve,
+    Extent,
+    GroupKey,
+    GroupTotals,
+    Totals,
+    choose_examples,
+    in_units,
+    merge_sketches,
+)
+from xray.model.operators import ORDERINGS
+from xray.model.sketch import Sketch, sketch_values
+from xray.model.what_if import Flip
+from xray.model.what_if_runs import Blindness, RunChange
+
+_MAX_FLIPS: Final = 3
+_MAX_ANSWERS: Final = 5
+_FLUSHED: Final = 16_384
+
+
+class _Tried(Struct, frozen=True):
+    """A step with other limits."""
+
+    step: CheckedStep
+    evidence: StepEvidence
+    limits: Limits
+    redecided: Redecided
+
+
+class LimitTrial:
+    """Adds up what runs would have decided with other limits.
+
+    Args:
+        limits: other limits by the name of a check, or by its field where only one check reads it.
+    """
+
+    def __init__(self, limits: Mapping[str, Any]) -> None:
+        self._limits = limits
+        self._asked = msgspec.json.encode(limits).decode()
+        self._sums = Totals(limits=self._asked)
+        self._groups: dict[GroupKey, _Group] = {}
+
+    @property
+    def words(self) -> frozenset[str]:
+        """The checks that are asked for, by name or field."""
+        return frozenset(self._limits)
+
+    def add(self, run: CheckedRun) -> None:
+        """Judge *run*, and add it up.
+
+        Raises:
+            InvalidQueryError: several of its checks read what is asked for.
+        """
+        current = number_attempts(run.steps).current
+        known = {
+            step.step_id: StepEvidence(step.checks.counts, step.checks.rows, step.checks.sketches)
+            for step in current
+            if step.checks is not None
+        }
+        found = {one.name: one for step in known.values() for one in step.checks.values()}
+        names = self._recognize(found)
+        tried: list[_Tried] = []
+        is_comparable = True
+        for step in current:
+            evidence = known.get(step.step_id)
+            if evidence is None:
+                continue
+            own: dict[str, Any] = {}
+            for name, limit in names.items():
+                check = evidence.checks.get(name)
+                try:
+                    if check is not None:
+                        own[name] = read_limit(check, limit)
+                except ValueError:
+                    is_comparable = False
+            if own:
+                tried.append(_Tried(step, evidence, own, evidence.redecide(own)))
+        weight = in_units(run.weight)
+        one = Count(1, weight)
+        if tried:
+            self._sums = self._sums + self._count(run, current, tried, one)
+        else:
+            why = _explain(current, is_comparable=is_comparable, has_named=bool(known))
+            self._sums = self._sums + Totals(limits=self._asked, runs=one, unjudged={why: one})
+
+    def totals(self) -> Totals:
+        """The sums so far."""
+        groups = {key: group.totals() for key, group in self._groups.items()}
+        return self._sums + Totals(limits=self._asked, groups=groups)
+
+    def _recognize(self, checks: Mapping[str, Evidence]) -> dict[str, Any]:
+        names: dict[str, Any] = {}
+        for name, limit in self._limits.items():
+            readers = find_readers(name, checks)
+            if len(readers) > 1:
+                raise refuse_ambiguous(name, readers)
+            names.update(dict.fromkeys(readers, limit))
+        return names
+
+    def _count(
+        self, run: CheckedRun, current: list[CheckedStep], tried: list[_Tried], one: Count
+    ) -> Totals:
+        for each in tried:
+            key = _key(run, each)
+            group = self._groups.get(key)
+            if group is None:
+                group = self._groups[key] = _Group(key)
+            group.add(each)
+        kept = sum(each.evidence.counts.kept for each in tried)
+        gained = [each.redecided.newly_kept for each in tried]
+        lost = [each.redecided.newly_dropped for each in tried]
+        gains = (sum(flips.least for flips in gained), sum(flips.most for flips in gained))
+        losses = (sum(flips.least for flips in lost), sum(flips.most for flips in lost))
+        answers: list[str] = []
+        touched = (False, False)
+        if losses[1]:
+            answers, touched = _find_touched(run, current, tried)
+        doubts = _find_doubts(tried)
+        examples: list[RunChange] = []
+        if gains[1] or losses[1]:
+            flips = [flip for group in (*gained, *lost) for flip in group.examples]
+            examples = [_describe(run, kept, gains, losses, answers, flips)]
+        return Totals(
+            limits=self._asked,
+            runs=one,
+            judged=one,
+            exact=Count() if doubts else one,
+            doubts=dict.fromkeys(doubts, one),
+            kept=_times(kept, one),
+            newly_kept=Extent(_times(gains[0], one), _times(gains[1], one)),
+            keeping=Extent(_times(gains[0] > 0, one), _times(gains[1] > 0, one)),
+            newly_dropped=Extent(_times(losses[0], one), _times(losses[1], one)),
+            dropping=Extent(_times(losses[0] > 0, one), _times(losses[1] > 0, one)),
+            touched=Extent(_times(touched[0], one), _times(touched[1], one)),
+            examples=choose_examples(examples),
+        )
+
+
+def _times(number: int, one: Count) -> Count:
+    return Count(number, number * one.units)
+
+
+def _explain(steps: list[CheckedStep], *, is_comparable: bool, has_named: bool) -> Blindness:
+    if not is_comparable:
+        return "not_comparable"
+    if has_named:
+        return "no_evidence"
+    return "not_kept" if any(step.is_bare for step in steps) else "no_such_check"
+
+
+def _find_doubts(tried: list[_Tried]) -> list[str]:
+    found = [each.redecided for each in tried]
+    doubts = {
+        "skipped": any(one.has_skipped for one in found),
+        "hidden": any(one.has_hidden for one in found),
+        "silent": any(one.has_silent for one in found),
+        "overruled": any(one.is_overruled for one in found),
+    }
+    return [name for name, holds in doubts.items() if holds]
+
+
+def _find_touched(
+    run: CheckedRun, current: list[CheckedStep], tried: list[_Tried]
+) -> tuple[list[str], tuple[bool, bool]]:
+    """The candidates of the answer that a step would drop, and whether it surely or maybe does."""
+    answer = _find_answer(run, current)
+    lost: dict[str, None] = {}
+    is_possible = False
+    for each in tried:
+        redecided = each.redecided
+        lost.update(dict.fromkeys(one for one in answer if one in redecided.dropped_ids))
+        if not redecided.doubtful_ids.isdisjoint(answer):
+            is_possible = True
+        elif redecided.has_silent or redecided.has_hidden:
+            named = len(redecided.dropped_ids) + len(redecided.doubtful_ids)
+            is_possible |= redecided.newly_dropped.most > named and _may_be_open(each, answer)
+    return list(lost)[:_MAX_ANSWERS], (bool(lost), bool(lost) or is_possible)
+
+
+def _may_be_open(each: _Tried, answer: list[str]) -> bool:
+    """Whether a step may drop one of *answer* of which it has no evidence."""
+    told = {
+        row.candidate_id
+        for row in each.evidence.rows
+        if any(check.name in each.limits for check in row.checks)
+    }
+    return not told.issuperset(answer)
+
+
+def _find_answer(run: CheckedRun, current: list[CheckedStep]) -> list[str]:
+    """What the last step chose that chose among candidates."""
+    for place in range(len(current) - 1, -1, -1):
+        step = current[place]
+        if step.step_type == "retrieve" or (step.step_type == "generate" and not place):
+            continue
+        selected = run.find_selected(step.step_id)
+        if selected:
+            return list(selected)
+    return []
+
+
+def _describe(
+    run: CheckedRun,
+    kept: int,
+    gains: tuple[int, int],
+    losses: tuple[int, int],
+    answers: list[str],
+    flips: list[Flip],
+) -> RunChange:
+    flips.sort(key=lambda flip: flip.certainty != "known")
+    return RunChange(
+        run_id=run.run_id,
+        pipeline=run.pipeline,
+        started_at=from_wall_us(run.started_at_us),
+        kept=kept,
+        newly_kept_least=gains[0],
+        newly_kept_most=gains[1],
+        newly_dropped_least=losses[0],
+        newly_dropped_most=losses[1],
+        lost_answers=answers,
+        flips=flips[:_MAX_FLIPS],
+    )
+
+
+def _key(run: CheckedRun, each: _Tried) -> GroupKey:
+    checks = []
+    for name, limit in each.limits.items():
+        check = each.evidence.checks[name]
+        now = msgspec.json.encode(limit).decode()
+        checks.append((name, check.field or name, operator_of(check) or "", now))
+    return GroupKey(run.pipeline, each.step.name, each.step.step_type, tuple(checks))
+
+
+class _Group:
+    """Sums over the steps of one name, and what their checks observed."""
+
+    def __init__(self, key: GroupKey) -> None:
+        self._sums = GroupTotals()
+        self._names = [check[0] for check in key.checks]
+        name, _, op, now = key.checks[0]
+        limit = msgspec.json.decode(now)
+        has_curve = len(key.checks) == 1 and op in ORDERINGS and is_number(limit)
+        self._name = name if has_curve else None
+        self._curve = Curve()
+        self._values = (array("d"), array("d"))
+        self._sketches: list[Sketch | None] = [None, None]
+
+    def add(self, each: _Tried) -> None:
+        evidence, redecided = each.evidence, each.redecided
+        was = [
+            sorted(msgspec.json.encode(one).decode() for one in evidence.limits_of(name))
+            for name in self._names
+        ]
+        kept = redecided.newly_kept
+        dropped = redecided.newly_dropped
+        self._sums = self._sums + GroupTotals(
+            steps=1,
+            kept=evidence.counts.kept,
+            newly_kept=(kept.least, kept.most),
+            newly_dropped=(dropped.least, dropped.most),
+            was=tuple(frozenset(one[:MAX_LIMITS]) for one in was),
+            has_more_limits=any(len(one) > MAX_LIMITS for one in was),
+        )
+        if self._name is not None:
+            self._draw(self._name, evidence)
+
+    def totals(self) -> GroupTotals:
+        if self._name is None:
+            return self._sums
+        for place in (0, 1):
+            self._flush(place)
+        own = Curve(surely=self._sketches[0], maybe=self._sketches[1])
+        return self._sums + GroupTotals(curve=self._curve + own)
+
+    def _draw(self, name: str, evidence: StepEvidence) -> None:
+        if any(evidence.hidden):
+            self._curve = self._curve + _bound_curve(name, evidence)
+            return
+        found = evidence.threshold(name)
+        for place, values in enumerate((found.surely, found.maybe)):
+            self._values[place].extend(values)
+            if len(self._values[place]) >= _FLUSHED:
+                self._flush(place)
+        if found.always or found.silent or found.unproven:
+            self._curve = self._curve + Curve(found.always, found.silent, found.unproven)
+
+    def _flush(self, place: int) -> None:
+        values = self._values[place]
+        if values:
+            self._sketches[place] = merge_sketches(self._sketches[place], sketch_values(values))
+            del values[:]
+
+
+def _bound_curve(name: str, evidence: StepEvidence) -> Curve:
+    """What is known of a step whose rows were sampled: the sketches of what its check observed."""
+    counts = evidence.counts
+    waiting = counts.reasons.get(name, 0)
+    met, failed = (evidence.sketch(name, passed=passed) for passed in (True, False))
+    return Curve(
+        silent=counts.kept if met is None else 0,
+        unproven=waiting if failed is None else 0,
+        kept=0 if met is None else counts.kept,
+        waiting=0 if failed is None else waiting,
+        others=0 if met is None else sum(counts.reasons.values()) - waiting,
+        met=met,
+        failed=failed,
+    )

@@ -1,0 +1,169 @@
+"""The checks of very many runs: of most steps no more is opened than tells that it names none."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Final
+
+import msgspec
+
+from xray.model.checked import (
+    CheckedRun,
+    CheckedStep,
+    StepChecks,
+    StepCounts,
+    count_step,
+    list_selected,
+)
+from xray.model.decisions import Outline
+from xray.model.records import Step
+from xray.model.sketch import CheckSketch
+from xray.store.sqlite.blocks import BLOCK_BITS, EXTRAS_CHUNK, Block
+from xray.store.sqlite.bodies import decode_step, unpack
+from xray.store.sqlite.decision_table import open_table
+from xray.store.sqlite.frames import Decompressor
+from xray.store.sqlite.rows import id_text
+from xray.store.words import STEP_STATUS_WORDS, STEP_TYPE_WORDS
+
+_RUNS: Final = (
+    "select runs.seq, run_id, text, started_at, weight from json_each(?) as wanted"
+    " cross join runs on runs.seq = wanted.value join dim on dim.id = runs.pipeline"
+    " order by wanted.key"
+)
+_STEPS: Final = (
+    "select run, steps.seq, step_id, text, step_type, status, attempt,"
+    " parent_step_id, rejected_count, accepted_count + selected_count"
+    " from json_each(?) as wanted cross join steps on run = wanted.value"
+    " join dim on dim.id = steps.name order by wanted.key, ordinal, started_at, step_id"
+)
+_BLOCKS: Final = (
+    "select wanted.value, chunk, part, data from json_each(?) as wanted cross join blocks"
+    " on blocks.id between wanted.value << ? and ((wanted.value + 1) << ?) - 1"
+)
+
+
+class CheckReader:
+    """Reads the checks of runs within one snapshot.
+
+    Args:
+        connection: the connection.
+        decompressor: opens blocks and bodies.
+        open_step: gives a step by its number.
+        words: the checks, or what they observe.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        decompressor: Decompressor,
+        open_step: Callable[[int], Step],
+        words: frozenset[str],
+    ) -> None:
+        self._connection = connection
+        self._decompressor = decompressor
+        self._open_step = open_step
+        self._words = words
+        self._spelled = [msgspec.msgpack.encode(word) for word in words]
+
+    def read(self, seqs: Sequence[int]) -> Iterator[CheckedRun]:
+        """The runs of these numbers, in that order."""
+        runs = self._connection.execute(_RUNS, (_listed(seqs),)).fetchall()
+        found = self._connection.execute(_STEPS, (_listed(seqs),)).fetchall()
+        rows_of = {run: list(rows) for run, rows in groupby(found, itemgetter(0))}
+        deciding = [row[1] for row in found if row[8] or row[9]]
+        stored = groupby(
+            self._connection.execute(_BLOCKS, (_listed(deciding), BLOCK_BITS, BLOCK_BITS)),
+            itemgetter(0),
+        )
+        coming = next(stored, None)
+        for seq, raw_run_id, pipeline, started_at_us, weight in runs:
+            run_id = id_text(raw_run_id)
+            steps: list[CheckedStep] = []
+            rows = rows_of.get(seq, [])
+            for row in rows:
+                blocks: list[Block] = []
+                if coming is not None and coming[0] == row[1]:
+                    blocks = self._open_blocks(coming[1])
+                    coming = next(stored, None)
+                steps.append(self._read_step(run_id, row, blocks))
+            numbers = {id_text(row[2]): row[1] for row in rows}
+            yield CheckedRun(
+                run_id=run_id,
+                pipeline=pipeline,
+                started_at_us=started_at_us,
+                weight=weight,
+                steps=steps,
+                find_selected=lambda step_id, numbers=numbers: list_selected(  # type: ignore[misc]
+                    self._open_step(numbers[step_id])
+                ),
+            )
+
+    def _open_blocks(self, rows: Iterator[Any]) -> list[Block]:
+        ordered = list(rows)
+        if len(ordered) > 1:
+            ordered.sort(key=itemgetter(1, 2))
+        return [Block(chunk, data, self._decompressor) for _, chunk, _, data in ordered]
+
+    def _read_step(self, run_id: str, row: tuple[Any, ...], blocks: list[Block]) -> CheckedStep:
+        _, seq, raw_step_id, name, step_type, status, attempt, parent, rejected, kept = row
+        step_id = id_text(raw_step_id)
+        rows = sum(map(len, blocks))
+        is_whole = rows == rejected + kept and all(one.chunk != EXTRAS_CHUNK for one in blocks)
+        checks: StepChecks | None = None
+        if self._names_check(blocks, has_rejected=rejected > 0):
+            outlines = open_table(step_id, run_id, blocks).outlines()
+            if is_whole:
+                checks = StepChecks(StepCounts(kept, _count_reasons(outlines)), outlines, ())
+            else:
+                checks = self._open_checks(seq, outlines)
+        elif not is_whole and (rejected or kept):
+            found = self._open_checks(seq, ())
+            if self._is_named(found):
+                outlines = open_table(step_id, run_id, blocks).outlines()
+                checks = StepChecks(found.counts, outlines, found.sketches)
+        return CheckedStep(
+            step_id=step_id,
+            name=name,
+            step_type=STEP_TYPE_WORDS[step_type],
+            status=STEP_STATUS_WORDS[status],
+            attempt=attempt,
+            parent_step_id=None if parent is None else id_text(parent),
+            is_bare=not rows and bool(rejected or kept),
+            checks=checks,
+        )
+
+    def _names_check(self, blocks: Sequence[Block], *, has_rejected: bool) -> bool:
+        return any(
+            block.has_bytes(spelled, in_head=has_rejected)
+            for block in blocks
+            for spelled in self._spelled
+        )
+
+    def _is_named(self, found: StepChecks) -> bool:
+        words = self._words
+        return not words.isdisjoint(found.counts.reasons) or any(
+            one.name in words for one in found.sketches
+        )
+
+    def _open_checks(self, seq: int, outlines: Sequence[Outline]) -> StepChecks:
+        sketches: list[CheckSketch] = []
+        found = self._connection.execute("select data from step_bodies where seq = ?", (seq,))
+        for (data,) in found:
+            sketches = decode_step(unpack(data, self._decompressor)).fact.sketches
+        return StepChecks(count_step(self._open_step(seq)), outlines, sketches)
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return msgspec.json.encode(numbers).decode()
+
+
+def _count_reasons(rows: Sequence[Outline]) -> dict[str, int]:
+    reasons: dict[str, int] = {}
+    for row in rows:
+        if row.verdict == "rejected":
+            reason = row.reason or ""
+            reasons[reason] = reasons.get(reason, 0) + 1
+    return reasons
