@@ -413,6 +413,8 @@ def _describe_nearest(
     surely: Sequence[_Tried], maybe: Sequence[_Tried], limits: Limits
 ) -> list[Flip]:
     """Those nearest to the limit, of which the sure ones come first."""
+    if not surely and not maybe:
+        return []
     found = heapq.nsmallest(_MAX_EXAMPLES, ((_rank(one, limits), one) for one in surely), _by_rank)
     more = _MAX_EXAMPLES - len(found)
     found += heapq.nsmallest(more, ((_rank(one, limits), one) for one in maybe), _by_rank)

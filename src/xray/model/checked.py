@@ -49,6 +49,18 @@ class StepChecks(Struct, frozen=True):
     rows: Sequence[Outline]
     sketches: Sequence[CheckSketch]
 
+    def names_one_of(self, words: frozenset[str]) -> bool:
+        """Whether one of *words* is a check, what one observes, or a reason of a rejection."""
+        return (
+            not words.isdisjoint(self.counts.reasons)
+            or any(one.name in words for one in self.sketches)
+            or any(
+                check.name in words or check.field in words
+                for row in self.rows
+                for check in row.checks
+            )
+        )
+
 
 class CheckedStep(Struct, frozen=True, kw_only=True):
     """A step, and what it recorded of the checks that are asked for.
@@ -103,17 +115,3 @@ def list_selected(step: Step) -> Sequence[str]:
     """What *step* chose."""
     chosen = None if step.decision is None else step.decision.selected
     return [chosen] if isinstance(chosen, str) else chosen or []
-
-
-def names_check(
-    words: frozenset[str],
-    rows: Sequence[Outline],
-    reasons: Mapping[str, int],
-    sketches: Sequence[CheckSketch],
-) -> bool:
-    """Whether a step names one of *words*: as a check, as what it observes, or as a reason."""
-    return (
-        not words.isdisjoint(reasons)
-        or any(one.name in words for one in sketches)
-        or any(check.name in words or check.field in words for row in rows for check in row.checks)
-    )

@@ -19,11 +19,10 @@ from xray.model.checked import (
     StepChecks,
     count_step,
     list_selected,
-    names_check,
 )
 from xray.model.clock import Clock, SystemClock, to_wall_us
 from xray.model.counts import resolve_rows
-from xray.model.decisions import DecisionTable, ListedDecisions
+from xray.model.decisions import DecisionTable, ListedDecisions, outline_decisions
 from xray.model.facts import (
     DecisionRow,
     Fact,
@@ -432,11 +431,11 @@ class MemoryStore:
         )
 
     def _check_step(self, step: Step, words: frozenset[str]) -> CheckedStep:
-        rows = self.decisions_of_step(step.step_id).outlines()
+        rows = outline_decisions(self.decisions_of_step(step.step_id))
         sketches = self._steps[step.step_id].sketches
         counts = count_step(step)
         counted = sum(row.verdict is not None and not row.is_logged for row in rows)
-        has_checks = names_check(words, rows, counts.reasons, sketches)
+        checks = StepChecks(counts, rows, sketches)
         return CheckedStep(
             step_id=step.step_id,
             name=step.name,
@@ -445,7 +444,7 @@ class MemoryStore:
             attempt=step.attempt,
             parent_step_id=step.parent_step_id,
             is_bare=not counted and bool(counts.kept or counts.reasons),
-            checks=StepChecks(counts, rows, sketches) if has_checks else None,
+            checks=checks if checks.names_one_of(words) else None,
         )
 
     def run_ids(self, prefix: str, limit: int = 10) -> list[str]:

@@ -18,7 +18,7 @@ from xray.model.checked import (
     count_step,
     list_selected,
 )
-from xray.model.decisions import Outline
+from xray.model.decisions import Outline, outline_decisions
 from xray.model.records import Step
 from xray.model.sketch import CheckSketch
 from xray.store.sqlite.blocks import BLOCK_BITS, EXTRAS_CHUNK, Block
@@ -113,17 +113,19 @@ class CheckReader:
         rows = sum(map(len, blocks))
         is_whole = rows == rejected + kept and all(one.chunk != EXTRAS_CHUNK for one in blocks)
         checks: StepChecks | None = None
-        if self._names_check(blocks, has_rejected=rejected > 0):
-            outlines = open_table(step_id, run_id, blocks).outlines()
+        if self._may_name_check(blocks, has_rejected=rejected > 0):
+            outlines = outline_decisions(open_table(step_id, run_id, blocks))
             if is_whole:
                 checks = StepChecks(StepCounts(kept, _count_reasons(outlines)), outlines, ())
             else:
                 checks = self._open_checks(seq, outlines)
         elif not is_whole and (rejected or kept):
-            found = self._open_checks(seq, ())
-            if self._is_named(found):
-                outlines = open_table(step_id, run_id, blocks).outlines()
-                checks = StepChecks(found.counts, outlines, found.sketches)
+            checks = self._open_checks(seq, ())
+            if checks.names_one_of(self._words):
+                outlines = outline_decisions(open_table(step_id, run_id, blocks))
+                checks = StepChecks(checks.counts, outlines, checks.sketches)
+        if checks is not None and not checks.names_one_of(self._words):
+            checks = None
         return CheckedStep(
             step_id=step_id,
             name=name,
@@ -135,17 +137,11 @@ class CheckReader:
             checks=checks,
         )
 
-    def _names_check(self, blocks: Sequence[Block], *, has_rejected: bool) -> bool:
+    def _may_name_check(self, blocks: Sequence[Block], *, has_rejected: bool) -> bool:
         return any(
             block.has_bytes(spelled, in_head=has_rejected)
             for block in blocks
             for spelled in self._spelled
-        )
-
-    def _is_named(self, found: StepChecks) -> bool:
-        words = self._words
-        return not words.isdisjoint(found.counts.reasons) or any(
-            one.name in words for one in found.sketches
         )
 
     def _open_checks(self, seq: int, outlines: Sequence[Outline]) -> StepChecks:
