@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import isfinite
 from typing import Any
 
 from msgspec import Struct
@@ -103,5 +104,9 @@ def _step_figures(step: Step) -> StepFigures:
 
 
 def pick_numbers(stats: dict[str, Any]) -> dict[str, float]:
-    """The entries of *stats* that are numbers."""
-    return {name: value for name, value in stats.items() if type(value) in (int, float)}
+    """The entries of *stats* that are finite numbers."""
+    return {
+        name: value
+        for name, value in stats.items()
+        if type(value) is int or (type(value) is float and isfinite(value))
+    }

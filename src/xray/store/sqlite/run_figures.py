@@ -12,7 +12,7 @@ from msgspec import Raw, Struct
 from xray.model.facts import NIL, ErrorInfo
 from xray.model.records import Counts, displayed_status
 from xray.model.run_figures import RunFigures, StepFigures, pick_numbers
-from xray.model.values import open_map, open_value
+from xray.model.values import is_mark, open_value
 from xray.model.vocabulary import StepStatus, StepType
 from xray.store.sqlite.bodies import STARTED, unpack
 from xray.store.sqlite.frames import Decompressor
@@ -75,6 +75,7 @@ class _Start(Struct, tag="run_started", tag_field="fact", frozen=True, gc=False)
 
 _body_decoder = msgspec.msgpack.Decoder(_Body)
 _start_decoder = msgspec.msgpack.Decoder(_Start)
+_value_decoder = msgspec.msgpack.Decoder(strict=False)
 _error_decoder = msgspec.json.Decoder(ErrorInfo)
 
 
@@ -172,11 +173,19 @@ def _load_steps(
             rejection_rate=summary.rejection_rate,
             score=summary.score,
             reasons={name: count for name, count in summary.reasons.items() if count},
-            stats=pick_numbers(open_map(fact.stats)),
+            stats=_read_numbers(fact.stats),
             params=opened.get(fact.params, open_value),
         )
         steps.setdefault(run, []).append(step)
     return steps
+
+
+def _read_numbers(raw: Raw) -> dict[str, float]:
+    """The entries of a free-form map that are numbers."""
+    stats = _value_decoder.decode(raw)
+    if type(stats) is not dict or is_mark(stats):
+        return {}
+    return pick_numbers(stats)
 
 
 def _marks(values: Sequence[object]) -> str:

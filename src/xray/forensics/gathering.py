@@ -1,0 +1,156 @@
+"""Two groups of runs, read from a store side by side and folded as they come."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+from msgspec.structs import replace
+
+from xray.errors import InvalidQueryError
+from xray.forensics.groups import Group
+from xray.model.ids import new_uuid7
+from xray.model.run_figures import RunFigures
+from xray.query.cursor import decode_cursor
+from xray.query.plan import Plan
+from xray.store.protocol import Store
+
+PAGE_RUNS: Final = 1_000
+_MAX_UNFINISHED: Final = 4
+
+
+class Stream:
+    """The runs that meet one question, newest first, page by page.
+
+    Args:
+        store: where they are.
+        plan: the question.
+    """
+
+    def __init__(self, store: Store, plan: Plan) -> None:
+        self._store = store
+        self._plan = replace(plan, limit=PAGE_RUNS)
+        self._waiting: list[RunFigures] = []
+        self._is_over = False
+
+    def load(self) -> bool:
+        """Make the next run be at hand; False when a page held none, though more may come."""
+        if self._waiting or self._is_over:
+            return True
+        page = self._store.figures(self._plan)
+        self._waiting = page.items[::-1]
+        if page.next_cursor is None:
+            self._is_over = True
+        else:
+            self._plan = replace(self._plan, after=decode_cursor(page.next_cursor, self._plan))
+        return bool(self._waiting) or self._is_over
+
+    @property
+    def needs_page(self) -> bool:
+        """Whether the store must be asked for the next run."""
+        return not self._waiting and not self._is_over
+
+    @property
+    def next(self) -> RunFigures | None:
+        """The next run; None at the end."""
+        return self._waiting[-1] if self._waiting else None
+
+    def pop(self) -> RunFigures:
+        """Take the next run away."""
+        return self._waiting.pop()
+
+
+class Gathering:
+    """Two groups of runs as far as they were read.
+
+    Both are read in one order, so a run that meets both questions comes up in both at once: it is
+    counted and belongs to neither group.
+
+    Args:
+        store: where the runs are.
+        a: which runs are in one group.
+        b: which are in the other.
+        asked: both questions as they were put.
+    """
+
+    def __init__(self, store: Store, a: Plan, b: Plan, asked: tuple[str, str] = ("", "")) -> None:
+        self._store = weakref.ref(store)
+        self._asked = asked
+        self._streams = (Stream(store, a), Stream(store, b))
+        self.a, self.b = Group(), Group()
+        self.overlap = 0
+
+    def is_about(self, store: Store, asked: tuple[str, str]) -> bool:
+        """Whether it gathers what these questions ask of that store."""
+        return self._store() is store and self._asked == asked
+
+    def read(self, is_enough: Callable[[], bool]) -> bool:
+        """Read on; False when *is_enough* said to stop before all was read."""
+        a, b = self._streams
+        while True:
+            for stream in (a, b):
+                while stream.needs_page:
+                    stream.load()
+                    if is_enough() and stream.needs_page:
+                        return False
+            if a.next is None and b.next is None:
+                return True
+            self._fold()
+            if is_enough():
+                return False
+
+    def _fold(self) -> None:
+        """Take in the newest runs, as long as both streams have one at hand or are over."""
+        a, b = self._streams
+        while not a.needs_page and not b.needs_page:
+            in_a, in_b = a.next, b.next
+            if in_a is None and in_b is None:
+                return
+            if in_a is not None and in_b is not None and in_a.run_id == in_b.run_id:
+                a.pop()
+                b.pop()
+                self.overlap += 1
+            elif in_b is None or (in_a is not None and _age(in_a) > _age(in_b)):
+                self.a.add(a.pop())
+            else:
+                self.b.add(b.pop())
+
+
+def _age(run: RunFigures) -> tuple[int, str]:
+    return run.started_at_us, run.run_id
+
+
+class Unfinished:
+    """Groups that were read in part, kept for whoever asks on; the oldest give way."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, Gathering] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def keep(self, gathering: Gathering) -> str:
+        """Keep *gathering*, and say under which name it is found again."""
+        name = new_uuid7()
+        with self._lock:
+            self._kept[name] = gathering
+            while len(self._kept) > _MAX_UNFINISHED:
+                self._kept.popitem(last=False)
+        return name
+
+    def take(self, name: str, store: Store, asked: tuple[str, str]) -> Gathering:
+        """What was kept under *name*.
+
+        Raises:
+            InvalidQueryError: it is gone, or asks something else.
+        """
+        with self._lock:
+            found = self._kept.pop(name, None)
+        if found is None or not found.is_about(store, asked):
+            raise InvalidQueryError(
+                "That cursor goes on with no comparison of these groups.",
+                hint="Ask again without it.",
+                code="invalid_cursor",
+            )
+        return found

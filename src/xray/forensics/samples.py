@@ -1,0 +1,160 @@
+"""How often runs hold which value of one figure, in little memory however many runs there are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Final
+
+from msgspec import Struct
+
+_LEADING: Final = 1024
+
+Example = tuple[str, str]
+"""The ids of a run and of its step; the latter empty where the figure is the run's own."""
+
+
+class Share:
+    """Some runs: how many, and what they stand for.
+
+    Args:
+        example: one of them.
+    """
+
+    __slots__ = ("_more", "_more_squares", "example", "runs")
+
+    def __init__(self, example: Example = ("", "")) -> None:
+        self.runs = 0
+        self._more = 0.0
+        self._more_squares = 0.0
+        self.example = example
+
+    def add(self, weight: float) -> None:
+        """Count one run that stands for *weight*."""
+        self.runs += 1
+        if weight != 1.0:
+            self._more += weight - 1.0
+            self._more_squares += weight * weight - 1.0
+
+    @property
+    def weight(self) -> float:
+        """How many runs these stand for."""
+        return self.runs + self._more
+
+    @property
+    def squares(self) -> float:
+        """What the squares of their weights add up to."""
+        return self.runs + self._more_squares
+
+    def less(self, others: Iterable[Share]) -> Share:
+        """The runs that are none of *others*, which are some of these."""
+        rest = join([self])
+        for part in others:
+            rest.runs -= part.runs
+            rest._more -= part._more
+            rest._more_squares -= part._more_squares
+            if part.example == rest.example:
+                rest.example = ("", "")
+        if rest.runs <= 0:
+            return Share()
+        return rest
+
+
+def join(shares: Iterable[Share]) -> Share:
+    """All the runs of *shares*, which have none in common."""
+    whole = Share()
+    for share in shares:
+        whole.runs += share.runs
+        whole._more += share._more
+        whole._more_squares += share._more_squares
+        whole.example = max(whole.example, share.example)
+    return whole
+
+
+class Sample:
+    """The values of one figure.
+
+    Values are kept to one part in a thousand. Runs that are not added one by one all hold *rest*,
+    so that a reason which hardly ever occurs costs nothing in the runs without it.
+
+    Args:
+        rest: the value of the runs that are not added.
+    """
+
+    __slots__ = ("rest", "values")
+
+    def __init__(self, rest: float | None = None) -> None:
+        self.rest = rest
+        self.values: dict[float, Share] = {}
+
+    def add(self, value: float, weight: float, example: Example) -> None:
+        """Count a run that holds *value*."""
+        if type(value) is not int or value > _LEADING:
+            value = round_leading(value)
+        share = self.values.get(value)
+        if share is None:
+            share = self.values[value] = Share(example)
+        share.add(weight)
+
+    def fill(self, among: Share) -> dict[float, Share]:
+        """Every value with its runs, where *among* counts all the runs that are asked."""
+        if self.rest is None:
+            return self.values
+        rest = among.less(self.values.values())
+        if not rest.runs:
+            return self.values
+        own = self.values.get(self.rest)
+        return {**self.values, self.rest: rest if own is None else join([rest, own])}
+
+
+def round_leading(value: float) -> float:
+    """*value* to its ten leading binary digits."""
+    fraction, exponent = math.frexp(value)
+    try:
+        return math.ldexp(round(fraction * _LEADING), exponent - 10)
+    except OverflowError:
+        return value
+
+
+class Paired(Struct, frozen=True):
+    """One figure of two groups, value by value, ascending.
+
+    Args:
+        values: the values that either group holds.
+        a: the runs of one group that hold each.
+        b: those of the other.
+    """
+
+    values: list[float]
+    a: list[Share]
+    b: list[Share]
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether some runs stand for more than themselves."""
+        return any(share.weight != share.runs for share in (*self.a, *self.b))
+
+
+_NOBODY: Final = Share()
+
+
+def pair(a: dict[float, Share], b: dict[float, Share]) -> Paired:
+    """The values of two groups side by side."""
+    values = sorted(a.keys() | b.keys())
+    return Paired(
+        values,
+        [a.get(value, _NOBODY) for value in values],
+        [b.get(value, _NOBODY) for value in values],
+    )
+
+
+def count_runs(shares: Iterable[Share]) -> int:
+    """How many runs there are in all *shares*."""
+    return sum(share.runs for share in shares)
+
+
+def effective_runs(shares: Iterable[Share]) -> float:
+    """How many runs of equal weight would tell as much (Kish 1965)."""
+    parts = list(shares)
+    squares = math.fsum(part.squares for part in parts)
+    return math.fsum(part.weight for part in parts) ** 2 / squares if squares else 0.0
