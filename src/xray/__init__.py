@@ -20,12 +20,15 @@ and async, and decorators of functions, coroutines and generators.
 - `XRay`, `xray_run`, `xray_step` make a `Run` and its `Step`s.
 - `wrap` carries the current run into threads and executors, `attach` into other processes.
 - `rule` states what must be true of a candidate for `step.filter(items, rules)` to keep it.
+- `Client` asks a server what was recorded, in notebooks with data frames and tables.
 - `configure` sets what counts for every client; so do variables such as `XRAY_URL`.
 - `flush`, `close` and `stats` deliver what waits and keep the books.
 - `XRayDeliveryError`, an `XRayError`, is raised in `offline_mode="fail"` only; otherwise nothing
   here ever breaks the pipeline.
 - `REDACTED` is what a redaction hook returns in place of a value.
 """
+
+from typing import TYPE_CHECKING
 
 from xray.capture.redaction import REDACTED
 from xray.capture.run import Run
@@ -36,8 +39,12 @@ from xray.destinations import close, flush, stats
 from xray.errors import XRayDeliveryError, XRayError
 from xray.session import XRay, attach, configure, xray_run, xray_step
 
+if TYPE_CHECKING:
+    from xray.client import Client
+
 __all__ = [
     "REDACTED",
+    "Client",
     "Run",
     "Step",
     "XRay",
@@ -53,3 +60,12 @@ __all__ = [
     "xray_run",
     "xray_step",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # Who records asks nothing: the client is loaded where somebody does.
+    if name == "Client":
+        from xray.client import Client
+
+        return Client
+    raise AttributeError(f"module 'xray' has no attribute {name!r}")

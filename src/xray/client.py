@@ -16,6 +16,7 @@ from xray.errors import InvalidQueryError, NotFoundError, ServerError
 from xray.model.aggregates import Aggregate
 from xray.model.answers import Finding, FindingList, Why
 from xray.model.differences import RunDiff
+from xray.model.frames import Records
 from xray.model.ids import parse_uuid
 from xray.model.lineage import Lineage
 from xray.model.records import Decision, Page, Run, RunDetail, Step
@@ -113,17 +114,17 @@ class Client:
         """
         return read_decisions(self.get("/v1/decisions", as_pairs(parameters)))
 
-    def iter_runs(self, **parameters: Parameter) -> Iterator[Run]:
-        """Every run that meets the parameters, page after page."""
-        return self._iterate("/v1/runs", parameters, read_runs)
+    def iter_runs(self, **parameters: Parameter) -> Records[Run]:
+        """Every run that meets the parameters, page after page; also as a data frame."""
+        return Records(self._iterate("/v1/runs", parameters, read_runs))
 
-    def iter_steps(self, **parameters: Parameter) -> Iterator[Step]:
-        """Every step that meets the parameters, page after page."""
-        return self._iterate("/v1/steps", parameters, read_steps)
+    def iter_steps(self, **parameters: Parameter) -> Records[Step]:
+        """Every step that meets the parameters, page after page; also as a data frame."""
+        return Records(self._iterate("/v1/steps", parameters, read_steps))
 
-    def iter_decisions(self, **parameters: Parameter) -> Iterator[Decision]:
-        """Every decision that meets the parameters, page after page."""
-        return self._iterate("/v1/decisions", parameters, read_decisions)
+    def iter_decisions(self, **parameters: Parameter) -> Records[Decision]:
+        """Every decision that meets the parameters, page after page; also as a data frame."""
+        return Records(self._iterate("/v1/decisions", parameters, read_decisions))
 
     def aggregate(
         self,

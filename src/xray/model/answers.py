@@ -6,6 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from xray.model.notebook import Shown
 from xray.model.records import Check, Origin
 from xray.model.vocabulary import Certainty, StepType
 
@@ -205,7 +206,7 @@ class FindingList(Struct, frozen=True, kw_only=True):
         return self.findings[: self.look_here_first]
 
 
-class Why(Struct, frozen=True, kw_only=True):
+class Why(Shown, Struct, frozen=True, kw_only=True):
     """Why one candidate ended as it did in one run.
 
     Args:

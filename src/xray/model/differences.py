@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from xray.model.notebook import Shown
 from xray.model.records import Counts
 from xray.model.vocabulary import Certainty, StepStatus, StepType, Verdict
 
@@ -152,7 +153,7 @@ class RunSide(Struct, frozen=True, kw_only=True):
     answers: list[str] = []
 
 
-class RunDiff(Struct, frozen=True, kw_only=True):
+class RunDiff(Shown, Struct, frozen=True, kw_only=True):
     """How run B differs from run A.
 
     Args:

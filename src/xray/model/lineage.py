@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from xray.model.answers import Provenance
+from xray.model.notebook import Shown
 from xray.model.vocabulary import Certainty, StepType
 
 
@@ -76,7 +77,7 @@ class Generation(Struct, frozen=True, kw_only=True):
     because: str = ""
 
 
-class Lineage(Struct, frozen=True, kw_only=True):
+class Lineage(Shown, Struct, frozen=True, kw_only=True):
     """What one item of a run came from and what it brought.
 
     Args:

@@ -6,7 +6,7 @@ The field names are the JSON of the API. Free-form values are opened (`model.val
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from msgspec import Struct
 
@@ -21,6 +21,10 @@ from xray.model.vocabulary import (
     StepType,
     Verdict,
 )
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
 
 
 def displayed_status(status: RunStatus, started_at_us: int, now_us: int) -> RunStatus:
@@ -279,3 +283,20 @@ class Page(Struct, Generic[Record], frozen=True, kw_only=True):
     total_is_exact: bool = False
     complete: bool = True
     scan: Scan | None = None
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """A pandas data frame of the part."""
+        from xray.model.frames import frame_with_pandas
+
+        return frame_with_pandas(self.items)
+
+    def to_polars(self) -> polars.DataFrame:
+        """A polars data frame of the part."""
+        from xray.model.frames import frame_with_polars
+
+        return frame_with_polars(self.items)
+
+    def _repr_html_(self) -> str:
+        from xray.model.notebook import draw_table
+
+        return draw_table(self.items)

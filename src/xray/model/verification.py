@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from xray.model.notebook import Shown
 from xray.model.vocabulary import Certainty
 
 
@@ -31,7 +32,7 @@ class Verified(Struct, frozen=True, kw_only=True):
     step_ids: list[str] = []
 
 
-class Verification(Struct, frozen=True, kw_only=True):
+class Verification(Shown, Struct, frozen=True, kw_only=True):
     """What was expected of a run, and whether it held.
 
     Printing it shows each expectation, with what was found beside those that are not met.

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from xray.model.notebook import Shown
 from xray.model.vocabulary import Certainty, StepType
 
 
@@ -104,7 +105,7 @@ class StepWhatIf(Struct, frozen=True, kw_only=True):
     text: str = ""
 
 
-class WhatIf(Struct, frozen=True, kw_only=True):
+class WhatIf(Shown, Struct, frozen=True, kw_only=True):
     """What a run would have decided with other limits.
 
     Args:
