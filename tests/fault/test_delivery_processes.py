@@ -274,7 +274,7 @@ def test_a_thread_that_dies_is_replaced_at_once_and_says_so(server: FaultServer,
 NAMES = [{name!r}]
 {KILL_THREADS}
 while victims[0].is_alive() and time.monotonic() < deadline:
-    delivery._road()._wake_sender.set()
+    delivery._road()._sender_bell.ring()
     time.sleep(0.01)
 [successor] = [each for each in threading.enumerate() if each.name in NAMES]
 print(len(victims), successor in victims)

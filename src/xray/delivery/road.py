@@ -13,6 +13,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from xray.delivery.backlog import Backlog
+from xray.delivery.bells import Bell
 from xray.delivery.exchange.transport import Transport
 from xray.delivery.losses import DeliveryStats, Ledger, Volume
 from xray.delivery.notices import attempt, logger, of_process
@@ -25,6 +26,7 @@ from xray.model.interruptions import is_interruption
 
 _JOIN_S: Final = 0.2
 _LOOK_S: Final = 0.02
+_DOZE_S: Final = 1.0
 _SHORT_LIFE_S: Final = 1.0
 _BOUNDLESS: Final = sys.maxsize
 # So many facts never wait while the writer lives, unless the pipeline is faster than any writer.
@@ -67,8 +69,9 @@ class Road:
         self._writer_turn = threading.Lock()
         self._sender_turn = threading.Lock()
         self._start_turn = threading.Lock()
-        self._wake_writer = threading.Event()
-        self._wake_sender = threading.Event()
+        self._writer_bell = Bell()
+        self._sender_bell = Bell()
+        self._is_writer_dozing = False
         self._progress = threading.Event()
         self._threads: dict[str, threading.Thread] = {}
         self._own_idents: set[int] = set()
@@ -135,8 +138,8 @@ class Road:
     def stop(self) -> None:
         """Let the threads end; what does not outlive the process is counted as lost."""
         self._is_stopping = True
-        self._wake_writer.set()
-        self._wake_sender.set()
+        self._writer_bell.ring()
+        self._sender_bell.ring()
         for thread in self._threads.values():
             if thread.ident != threading.get_ident():
                 thread.join(_JOIN_S)
@@ -170,13 +173,27 @@ class Road:
         )
 
     def _write(self) -> None:
+        busy_at_s = time.monotonic()
         while not self._is_stopping:
-            self._wake_writer.wait(self.settings.poll_interval_s)
-            self._wake_writer.clear()
+            # Until then something may have to be forced to disk.
+            if time.monotonic() - busy_at_s < self.settings.sync_interval_s:
+                self._writer_bell.wait(self.settings.poll_interval_s)
+            else:
+                self._doze()
+            if len(self.queue):
+                busy_at_s = time.monotonic()
             self.write_once()
             # Nobody else would notice: what the sender does not take, the spool keeps.
             if not self._are_threads_alive:
                 self.start()
+
+    def _doze(self) -> None:
+        """Wait until something is put: an idle process is not to be woken fifty times a second."""
+        self._is_writer_dozing = True
+        # Whoever put something before that did not ring.
+        wait_s = self.settings.poll_interval_s if len(self.queue) else _DOZE_S
+        self._writer_bell.wait(wait_s)
+        self._is_writer_dozing = False
 
     def write_once(self) -> None:
         """Do once what the writer thread does every few milliseconds."""
@@ -187,7 +204,7 @@ class Road:
             if self.ledger.has_untold and self.sender.is_heard:
                 self.report_losses()
             if self._writer.run_once():
-                self._wake_sender.set()
+                self._sender_bell.ring()
         except Exception as error:
             # A thread must outlive what it meets; a caller that drains may be interrupted.
             if is_interruption(error):
@@ -200,8 +217,7 @@ class Road:
         while not self._is_stopping:
             wait_s = self.send_once()
             if wait_s > 0 and not self._is_stopping:
-                self._wake_sender.wait(min(wait_s, NOTHING_TO_DO_S))
-                self._wake_sender.clear()
+                self._sender_bell.wait(min(wait_s, NOTHING_TO_DO_S))
 
     def send_once(self, within_s: float = NOTHING_TO_DO_S) -> float:
         """Do once what the sender thread does; returns the seconds until there may be more.
@@ -251,7 +267,7 @@ class Road:
         if not self._are_threads_alive:
             self.start()
         if self._are_threads_alive:
-            self._wake_writer.set()
+            self._writer_bell.ring()
             self._progress.wait(min(remaining_s, _LOOK_S))
             self._progress.clear()
             return
@@ -279,8 +295,8 @@ class Road:
         with self._waiters_lock:
             self._waiters += 1
             self.sender.hurry(is_hurried=True)
-        self._wake_writer.set()
-        self._wake_sender.set()
+        self._writer_bell.ring()
+        self._sender_bell.ring()
 
     def _leave_hurry(self) -> None:
         with self._waiters_lock:
@@ -320,6 +336,8 @@ class Road:
                 note_loss(self.ledger, "queue_full", encoded)
                 return
             self._wait_for_room()
+        if self._is_writer_dozing:
+            self._writer_bell.ring()
 
     @property
     def _room_bytes(self) -> int:
@@ -336,7 +354,7 @@ class Road:
             return
         try:
             if self._writer.write_until(deadline_s):
-                self._wake_sender.set()
+                self._sender_bell.ring()
         finally:
             self._writer_turn.release()
 
