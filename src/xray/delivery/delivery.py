@@ -16,6 +16,7 @@ from xray.delivery.exchange.transport import HttpTransport, Transport
 from xray.delivery.forks import hold_forks
 from xray.delivery.losses import DeliveryStats, FlushResult, Ledger, Volume
 from xray.delivery.notices import attempt
+from xray.delivery.patience import attempt_within
 from xray.delivery.queue import count_decisions
 from xray.delivery.road import Road, is_interpreter_ending
 from xray.delivery.settings import DeliverySettings
@@ -33,6 +34,7 @@ _FAIL_ATTEMPTS: Final = 3
 _EXIT_ATTEMPTS: Final = 1
 _DURABLE_EXIT_S: Final = 0.005
 _LAST_WRITE_S: Final = 0.2
+_LAST_DISK_S: Final = 1.0
 # Where processes are frozen or killed between two pieces of work.
 _SERVERLESS: Final = (
     "AWS_LAMBDA_FUNCTION_NAME",
@@ -158,7 +160,7 @@ class Delivery:
         """
         self._wait(timeout_s, None)
         road = self._road()
-        road.stop()
+        attempt_within(_LAST_DISK_S, "the end of the client", road.stop, road.queue.__len__)
         _living.discard(self)
         return self._result(road, is_complete=not road.ledger.read().pending)
 
@@ -228,6 +230,19 @@ class Delivery:
         self._roads = {}
         self._reported = Volume()
 
+    def write_at_exit(self, deadline_s: float) -> None:
+        """Put what was recorded where a later process finds it, begun before *deadline_s*."""
+        road = self._roads.get(os.getpid())
+        if road is None:
+            return
+
+        def write() -> None:
+            # A later process may find a server that listens.
+            attempt("the last reports", road.report_losses)
+            road.write_through(max(deadline_s - time.monotonic(), _LAST_WRITE_S))
+
+        attempt_within(_LAST_DISK_S, "the last write", write, road.queue.__len__)
+
     def deliver_at_exit(self, deadline_s: float) -> None:
         """Deliver what can be until *deadline_s*; say what is lost."""
         road = self._roads.get(os.getpid())
@@ -239,11 +254,8 @@ class Delivery:
                 road.wait_until_settled(deadline_s, _EXIT_ATTEMPTS)
                 road.report_undelivered()
 
-        # A later process may find a server that listens.
-        attempt("the last reports", road.report_losses)
-        attempt("the last write", lambda: road.write_through(_LAST_WRITE_S))
         attempt("the last delivery", settle)
-        attempt("the end of the spool", road.backlog.vacate)
+        attempt_within(_LAST_WRITE_S, "the end of the spool", road.backlog.vacate)
         attempt("the end of the connection", road.hang_up)
 
 
@@ -281,6 +293,8 @@ def _deliver_all() -> None:
     if not deliveries:
         return
     _exit.begin(max(delivery.settings.exit_budget_s for delivery in deliveries))
+    for delivery in deliveries:
+        delivery.write_at_exit(_exit.deadline_s)
     for delivery in deliveries:
         delivery.deliver_at_exit(_exit.deadline_s)
 

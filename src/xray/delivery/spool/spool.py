@@ -394,5 +394,4 @@ class Spool:
     @property
     def volume(self) -> Volume:
         """What would be lost if the process died now."""
-        with self._lock:
-            return self._memory.volume
+        return self._memory.volume
