@@ -228,7 +228,15 @@ def test_processes_that_share_a_spool_deliver_everything_once(tmp_path: Path) ->
             for _ in range(4)
         ]
         assert [process.wait(60) for process in processes] == [0] * 4
-        last = run(server.url, "record()\ndelivered(3)\ntime.sleep(0.2)", tmp_path)
+        program = """
+from pathlib import Path
+place = Path(os.environ["XRAY_SPOOL_DIR"])
+record()
+deadline_s = time.monotonic() + 40
+while list(place.rglob("*.seg")) and time.monotonic() < deadline_s:
+    time.sleep(0.01)
+"""
+        last = run(server.url, program, tmp_path)
         assert last.returncode == 0
         assert len(server.facts) == 801 * FACTS
         assert files_below(tmp_path) == []
