@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from xray.forensics.evidence import Key, Ledger
+from xray.forensics.evidence import Ledger
 from xray.forensics.flow import Flow
 from xray.forensics.gaps import explain_blindness, explain_silence
-from xray.forensics.reach import Edge, Reach, subtract_keys
+from xray.forensics.keys import Keys, join_keys
+from xray.forensics.reach import Edge, Reach
 from xray.forensics.wording import list_items
 from xray.model.records import Step
 
@@ -36,10 +37,10 @@ class Balance(Struct, frozen=True, kw_only=True):
 
     step: Step
     sources: tuple[Step, ...] = ()
-    vanished: frozenset[Key] = frozenset()
-    not_offered: frozenset[Key] = frozenset()
-    undecided: frozenset[Key] = frozenset()
-    mistaken: frozenset[Key] = frozenset()
+    vanished: Keys = Keys()
+    not_offered: Keys = Keys()
+    undecided: Keys = Keys()
+    mistaken: Keys = Keys()
     is_inferred: bool = False
     because: str = ""
     unknown: str = ""
@@ -145,7 +146,7 @@ class Conservation:
             return []
         everyone = self._flow.everyone
         lost = self._list_lost(step, shared, everyone)
-        return [one for one in rest if subtract_keys(everyone.let_through(one), lost)]
+        return [one for one in rest if everyone.let_through(one).without(lost)]
 
     def _weigh(self, step: Step, reach: Reach) -> Balance:
         frame = self.frame(step)
@@ -157,25 +158,25 @@ class Conservation:
         has_ended = step.status == "completed"
         return replace(
             frame.balance,
-            vanished=lost if has_ended else frozenset(),
+            vanished=lost if has_ended else Keys(),
             first_decided=self._count_first(step, lost, reach),
-            undecided=frozenset() if has_ended else lost,
+            undecided=Keys() if has_ended else lost,
             not_offered=strangers - doubtful,
             mistaken=doubtful,
         )
 
-    def _list_lost(self, step: Step, edges: Iterable[Edge], reach: Reach) -> frozenset[Key]:
-        return frozenset().union(*(self._lost_between(edge, step, reach) for edge in edges))
+    def _list_lost(self, step: Step, edges: Iterable[Edge], reach: Reach) -> Keys:
+        return join_keys(self._lost_between(edge, step, reach) for edge in edges)
 
-    def _lost_between(self, edge: Edge, step: Step, reach: Reach) -> frozenset[Key]:
+    def _lost_between(self, edge: Edge, step: Step, reach: Reach) -> Keys:
         flow = self._flow
         if not flow.outflow(edge.source).is_complete:
-            return frozenset()
+            return Keys()
         lost = reach.let_through(edge.source)
         for consumer in flow.consumers(edge.source):
             if not self.is_settling(consumer):
-                return frozenset()
-            lost = subtract_keys(lost, reach.decided(consumer))
+                return Keys()
+            lost = lost.without(reach.decided(consumer))
         consumers = [flow.ledger(one) for one in flow.consumers(edge.source)]
         lost -= list_taken_for_others(lost, flow.ledger(edge.source), consumers)
         if lost and flow.role(step) == "maps":
@@ -201,13 +202,15 @@ class Conservation:
         if any(reach.decided(consumer) for consumer in consumers):
             return False
         ledgers = list(map(self._flow.ledger, consumers))
-        return bool(list_taken_for_others([(None, candidate_id)], self._flow.ledger(step), ledgers))
+        return bool(
+            list_taken_for_others(Keys(frozenset([candidate_id])), self._flow.ledger(step), ledgers)
+        )
 
-    def _list_lookalikes(self, strangers: frozenset[Key], step: Step) -> frozenset[Key]:
+    def _list_lookalikes(self, strangers: Keys, step: Step) -> Keys:
         sources = [self._flow.ledger(edge.source) for edge in self._flow.edges(step)]
         return list_taken_for_others(strangers, self._flow.ledger(step), sources)
 
-    def _count_first(self, step: Step, lost: frozenset[Key], reach: Reach) -> int:
+    def _count_first(self, step: Step, lost: Keys, reach: Reach) -> int:
         flow, everyone = self._flow, self._flow.everyone
         edges = flow.edges(step)
         if not lost or len(edges) != 1 or not flow.ledger(edges[0].source).is_detailed():
@@ -215,36 +218,35 @@ class Conservation:
         if reach is not everyone:
             return self.balance(step).first_decided
         source = edges[0].source
-        offered = {candidate_id for _, candidate_id in everyone.let_through(source)}
-        gone = {candidate_id for _, candidate_id in lost}
+        offered, gone = everyone.let_through(source).ids, lost.ids
         order = [one for one in flow.ledger(source).candidate_ids if one in offered]
         first = len(order) - len(gone)
         return first if len(gone) > 1 and first > 1 and gone.issuperset(order[first:]) else 0
 
-    def _never_seen_again(self, lost: frozenset[Key], step: Step, reach: Reach) -> frozenset[Key]:
+    def _never_seen_again(self, lost: Keys, step: Step, reach: Reach) -> Keys:
         """A mapping step may leave alone what it does not change, and give new ids to the rest."""
         flow, everyone = self._flow, self._flow.everyone
-        if subtract_keys(everyone.decided(step), everyone.offered(step)):
-            return frozenset()
+        if everyone.decided(step).without(everyone.offered(step)):
+            return Keys()
         for later in flow.deciding_steps:
             if later.ordinal > step.ordinal:
                 if not flow.ledger(later).is_complete():
-                    return frozenset()
-                lost = subtract_keys(lost, reach.decided(later))
+                    return Keys()
+                lost = lost.without(reach.decided(later))
         return lost
 
-    def _not_offered(self, step: Step, reach: Reach) -> frozenset[Key]:
+    def _not_offered(self, step: Step, reach: Reach) -> Keys:
         flow = self._flow
         if not flow.offered(step).is_complete or flow.role(step) == "maps":
-            return frozenset()
-        strangers = subtract_keys(reach.decided(step), reach.offered(step))
+            return Keys()
+        strangers = reach.decided(step).without(reach.offered(step))
         return (
             strangers
             if not strangers or step.takes is not None
             else self._unexplained(strangers, step, reach)
         )
 
-    def _unexplained(self, strangers: frozenset[Key], step: Step, reach: Reach) -> frozenset[Key]:
+    def _unexplained(self, strangers: Keys, step: Step, reach: Reach) -> Keys:
         """Those of *strangers* that no earlier step left in play.
 
         Without `takes=` the edges follow from order alone, so a candidate that another branch
@@ -253,7 +255,7 @@ class Conservation:
         flow = self._flow
         upstream = self._upstream(step)
         origins = {one.step_type for one in upstream.values()}
-        settled: frozenset[Key] = frozenset()
+        settled: Keys = Keys()
         for earlier in reversed(flow.deciding_steps):
             if earlier.ordinal >= step.ordinal or not strangers:
                 continue
@@ -262,9 +264,9 @@ class Conservation:
                 if not is_silent or (
                     flow.role(earlier) == "creates" and earlier.step_type in origins
                 ):
-                    return frozenset()
-            strangers -= _within(strangers, reach.let_through(earlier)) - settled
-            settled |= _within(strangers, reach.decided(earlier))
+                    return Keys()
+            strangers -= strangers.within(reach.let_through(earlier)) - settled
+            settled = join_keys([settled, strangers.within(reach.decided(earlier))])
         return strangers
 
     def _upstream(self, step: Step) -> dict[str, Step]:
@@ -334,9 +336,7 @@ def is_one_sided(step: Step) -> bool:
     return has_one and not counts.accepted and step.status == "completed"
 
 
-def list_taken_for_others(
-    keys: Iterable[Key], ledger: Ledger, others: Sequence[Ledger]
-) -> frozenset[Key]:
+def list_taken_for_others(keys: Keys, ledger: Ledger, others: Sequence[Ledger]) -> Keys:
     """Those of *keys* that a roster found by an entry that may stand for one that *others* know.
 
     A roster takes one stranger in 100,000 for a candidate of its own. Where its entry is accounted
@@ -349,17 +349,13 @@ def list_taken_for_others(
     """
     roster = ledger.roster
     if roster is None:
-        return frozenset()
-    return frozenset(
+        return Keys()
+    return Keys.of(
         key
         for key in keys
         if not ledger.has_row(key[1])
         and any(other.knows_between(*span) for span in roster.spans_of(key[1]) for other in others)
     )
-
-
-def _within(keys: frozenset[Key], others: frozenset[Key]) -> frozenset[Key]:
-    return keys - subtract_keys(keys, others)
 
 
 def _comparable_input(step: Step) -> int | None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import Final
 
 from xray.errors import NotFoundError
+from xray.forensics.keys import Key, Keys, join_keys
 from xray.model.decisions import DecisionTable, Outline, outline_decisions
 from xray.model.hashing import hash64, hash_all
 from xray.model.records import Decision, Run, Step
@@ -15,10 +17,6 @@ from xray.model.roster import Roster
 from xray.model.sketch import CheckSketch
 from xray.model.vocabulary import ANONYMOUS_PREFIX, VERDICTS, Verdict
 from xray.store.protocol import Store
-
-Key = tuple[str | None, str]
-"""What one decision of a step is about: (`by`, candidate id)."""
-
 
 _MAX_FOUND: Final = 64
 """How many candidates' decisions are remembered: one question asks often for a few."""
@@ -81,47 +79,60 @@ class Ledger:
         is_single = len(self._last_positions) == len(self.table)
         return (last,) if is_single else self._all_positions[candidate_id]
 
-    def counting_positions(self, *verdicts: Verdict) -> list[int]:
+    def counting_positions(self, *verdicts: Verdict) -> Sequence[int]:
         """Where the rows with one of *verdicts* stand that are no mere illustration."""
-        table = self.table
-        cells = enumerate(zip(table.verdicts, table.logged, strict=True))
-        return [at for at, (word, is_logged) in cells if word in verdicts and not is_logged]
+        if len(verdicts) == 1:
+            return self._counting[verdicts[0]]
+        return sorted(chain.from_iterable(self._counting[verdict] for verdict in verdicts))
 
     @cached_property
-    def detailed(self) -> dict[Verdict, frozenset[Key]]:
+    def _counting(self) -> dict[Verdict, list[int]]:
+        table = self.table
+        positions: dict[Verdict, list[int]] = {verdict: [] for verdict in VERDICTS}
+        for at, verdict in enumerate(table.verdicts):
+            if verdict is not None and not table.logged[at]:
+                positions[verdict].append(at)
+        return positions
+
+    @cached_property
+    def detailed(self) -> dict[Verdict, Keys]:
         """The keys of the rows, by verdict."""
-        table = self.table
-        nameless: set[str] = set()
+        return {
+            verdict: self._list_keys(positions) for verdict, positions in self._counting.items()
+        }
+
+    def _list_keys(self, positions: Sequence[int]) -> Keys:
+        ids, partitions = self.table.candidate_ids, self.table.partitions
         if self.anonymous_count:
-            nameless.update(one for one in table.candidate_ids if not self._has_identity(one))
-        keys: dict[Verdict, set[Key]] = {verdict: set() for verdict in VERDICTS}
-        pairs = zip(table.partitions, table.candidate_ids, strict=True)
-        for key, verdict, is_logged in zip(pairs, table.verdicts, table.logged, strict=True):
-            if verdict is not None and not is_logged and key[1] not in nameless:
-                keys[verdict].add(key)
-        return {verdict: frozenset(found) for verdict, found in keys.items()}
+            positions = [at for at in positions if self._has_identity(ids[at])]
+        if {None}.issuperset(partitions):
+            return Keys(frozenset([ids[at] for at in positions]))
+        return Keys.of((partitions[at], ids[at]) for at in positions)
 
     @cached_property
-    def _keys(self) -> dict[Verdict, frozenset[Key]]:
+    def _keys(self) -> dict[Verdict, Keys]:
         roster = self.roster
         if not self.is_named or roster is None:
             return self.detailed
-        found = {verdict: set(keys) for verdict, keys in self.detailed.items()}
-        rows = {candidate_id for keys in found.values() for _, candidate_id in keys}
+        named: dict[Verdict, list[Key]] = {verdict: [] for verdict in VERDICTS}
+        rows = self.detailed_keys.ids
         known = self._list_known()
         held = roster.among(frozenset(known.values()))
         for candidate_id, hashed in known.items():
             if hashed in held and candidate_id not in rows:
                 for decision in roster.find(candidate_id):
                     if decision.decision is not None:
-                        found[decision.decision].add((decision.by, candidate_id))
-        return {verdict: frozenset(keys) for verdict, keys in found.items()}
+                        named[decision.decision].append((decision.by, candidate_id))
+        return {
+            verdict: join_keys([self.detailed[verdict], Keys.of(keys)])
+            for verdict, keys in named.items()
+        }
 
-    def keys_about(self, candidate_id: str, verdict: Verdict) -> frozenset[Key]:
+    def keys_about(self, candidate_id: str, verdict: Verdict) -> Keys:
         """The keys of one candidate with *verdict*."""
         if not self._has_identity(candidate_id):
-            return frozenset()
-        return frozenset(
+            return Keys()
+        return Keys.of(
             (row.by, candidate_id)
             for row in self.find(candidate_id)
             if row.decision == verdict and not row.is_logged
@@ -153,7 +164,7 @@ class Ledger:
         """Every candidate some row is about, once."""
         return self._last_positions.keys()
 
-    def keys(self, verdict: Verdict) -> frozenset[Key]:
+    def keys(self, verdict: Verdict) -> Keys:
         """The keys with *verdict*, of all candidates that the run knows by id."""
         return self._keys[verdict]
 
@@ -170,14 +181,14 @@ class Ledger:
         return self.roster is not None and self.roster.overlaps(first, last)
 
     @cached_property
-    def decided(self) -> frozenset[Key]:
+    def decided(self) -> Keys:
         """The keys with any verdict, of all candidates that the run knows by id."""
-        return frozenset().union(*self._keys.values())
+        return join_keys(self._keys.values())
 
     @cached_property
-    def detailed_keys(self) -> frozenset[Key]:
+    def detailed_keys(self) -> Keys:
         """The keys of the rows with any verdict."""
-        return frozenset().union(*self.detailed.values())
+        return join_keys(self.detailed.values())
 
     def count_details(self, verdict: Verdict) -> int:
         """How many of the decisions with *verdict* have a row."""

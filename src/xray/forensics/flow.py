@@ -10,14 +10,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from xray.forensics.attempts import number_attempts
-from xray.forensics.evidence import Key, Ledger, RunEvidence
+from xray.forensics.evidence import Ledger, RunEvidence
+from xray.forensics.keys import Keys
 from xray.forensics.reach import (
     Edge,
     Reach,
     Role,
     is_more_than_chance,
-    share_keys,
-    subtract_keys,
 )
 from xray.model.records import Step
 from xray.model.vocabulary import (
@@ -230,10 +229,10 @@ class Flow:
         """
         siblings = self._children.get(self._parent_id(step), ())
         earlier = [sibling for sibling in siblings if sibling.ordinal < step.ordinal]
-        decided = self.ledger(step).decided if earlier else frozenset()
+        decided = self.ledger(step).decided if earlier else Keys()
         for sibling in reversed(earlier) if decided else ():
             passed = self.everyone.let_through(sibling)
-            if passed and not subtract_keys(decided, passed):
+            if passed and not decided.without(passed):
                 return sibling
         return None
 
@@ -305,7 +304,7 @@ class Flow:
         """Whether *step* decided a candidate that *source* let through."""
         first, second = self.ledger(source), self.ledger(step)
         verdict: Verdict = "selected" if source.counts.selected else "accepted"
-        if share_keys(first.detailed[verdict], second.detailed_keys):
+        if first.detailed[verdict].shares(second.detailed_keys):
             return True
         passed = self.everyone.let_through(source)
         return self._share(passed, second.decided, first.is_named or second.is_named)
@@ -313,16 +312,16 @@ class Flow:
     def has_common_candidates(self, one: Step, other: Step) -> bool:
         """Whether the two steps decided a candidate in common."""
         first, second = self.ledger(one), self.ledger(other)
-        if share_keys(first.detailed_keys, second.detailed_keys):
+        if first.detailed_keys.shares(second.detailed_keys):
             return True
         if not first.is_named and not second.is_named:
             return False
         return self._share(first.decided, second.decided, is_hashed=True)
 
-    def _share(self, keys: frozenset[Key], others: frozenset[Key], is_hashed: bool) -> bool:
+    def _share(self, keys: Keys, others: Keys, is_hashed: bool) -> bool:
         if not is_hashed:
-            return share_keys(keys, others)
-        found = len(keys) - len(subtract_keys(keys, others))
+            return keys.shares(others)
+        found = len(keys) - len(keys.without(others))
         return is_more_than_chance(found, min(len(keys), len(others)))
 
     @cached_property

@@ -11,7 +11,7 @@ from xray.forensics.flow import Flow, is_empty_handed
 from xray.forensics.gaps import explain_blindness, explain_sample, explain_silence
 from xray.forensics.origins import names_value
 from xray.forensics.passages import Fate, Passage
-from xray.forensics.reach import Reach, has_candidate
+from xray.forensics.reach import Reach
 from xray.forensics.standing import measure_cut
 from xray.model.records import Step
 from xray.model.vocabulary import VERDICTS, Verdict
@@ -168,7 +168,7 @@ class Inference:
         """The step decided others; the candidate was, or may have been, offered to it."""
         ledger, counts = self._flow.ledger(step), step.counts
         balance = self._conservation.balance_about(step, self._reach)
-        if has_candidate(balance.undecided, self._candidate_id):
+        if balance.undecided.has(self._candidate_id):
             because = f"{step.name} {step.status} before it decided everything"
             return Passage(step=step, kind="vanished", fate="out", because=because)
         if before == "maybe" and is_one_sided(step):
@@ -201,9 +201,7 @@ class Inference:
                 because=f"{step.name} recorded only what it selected",
                 cut=measure_cut(self._flow, step, self._candidate_id, None),
             )
-        if has_candidate(balance.vanished, self._candidate_id) or (
-            has_evidence and ledger.is_complete()
-        ):
+        if balance.vanished.has(self._candidate_id) or (has_evidence and ledger.is_complete()):
             return Passage(
                 step=step,
                 kind="vanished",
@@ -228,7 +226,7 @@ class Inference:
         is_accounted_for = (
             len(hidden) == 1
             and offered.is_complete
-            and has_candidate(self._reach.offered(step), self._candidate_id)
+            and self._reach.offered(step).has(self._candidate_id)
             and len(flow.everyone.offered(step)) == ledger.decided_count
         )
         if not is_accounted_for:

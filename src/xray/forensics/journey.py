@@ -12,7 +12,7 @@ from xray.forensics.flow import Flow
 from xray.forensics.inference import Inference
 from xray.forensics.nameless import judge_duplicate
 from xray.forensics.passages import Passage
-from xray.forensics.reach import Reach, has_candidate
+from xray.forensics.reach import Reach
 from xray.forensics.standing import find_runner_up, measure_cut
 from xray.model.answers import StopKind
 from xray.model.records import Decision, Step
@@ -112,7 +112,7 @@ class Journey:
             return False
         if self._flow.role(step) == "creates":
             return self._conservation.is_taken_for_another(step, self._reach)
-        return has_candidate(self._balance(step).mistaken, self.candidate_id)
+        return self._balance(step).mistaken.has(self.candidate_id)
 
     def _number(self, step: Step) -> int:
         return self._flow.attempts.numbers[step.step_id]
@@ -128,7 +128,7 @@ class Journey:
             decision=row,
             decisions=tuple(rows),
             detailed=self._flow.ledger(step).count_details(row.decision or "rejected"),
-            is_stranger=has_candidate(balance.not_offered, self.candidate_id),
+            is_stranger=balance.not_offered.has(self.candidate_id),
         )
         if passage.is_stranger and balance.is_inferred:
             passage = replace(passage, certainty="inferred", because=balance.because)

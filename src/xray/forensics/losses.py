@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from xray.forensics.case import Case
 from xray.forensics.conservation import Balance
-from xray.forensics.evidence import Key
+from xray.forensics.keys import Keys
 from xray.forensics.noticing import MAX_EXAMPLES, notice, show_examples
 from xray.forensics.shortfall import (
     Shortfall,
@@ -139,15 +139,14 @@ def _was_offered_nothing(case: Case, step: Step) -> bool:
     )
 
 
-def list_examples(case: Case, keys: frozenset[Key], steps: Iterable[Step]) -> list[str]:
+def list_examples(case: Case, keys: Keys, steps: Iterable[Step]) -> list[str]:
     """Some of the candidates of *keys*, in the order in which *steps* recorded them."""
-    wanted = {candidate_id for _, candidate_id in keys}
     found: dict[str, None] = {}
     for step in steps:
         for candidate_id in case.flow.ledger(step).candidate_ids:
             if len(found) >= MAX_EXAMPLES:
                 break
-            if candidate_id in wanted:
+            if keys.has(candidate_id):
                 found[candidate_id] = None
     return list(found)
 

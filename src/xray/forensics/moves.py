@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from xray.forensics.evidence import Key
+from xray.forensics.keys import Key
 from xray.forensics.orders import kendall_tau, rank_biased_overlap
 from xray.forensics.outcomes import Outcomes, stand_as
 from xray.model.differences import Move, MoveKind, Moves, Standing

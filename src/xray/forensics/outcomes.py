@@ -9,7 +9,8 @@ from itertools import repeat
 from msgspec import Struct
 from msgspec.structs import replace
 
-from xray.forensics.evidence import Key, Ledger, RunEvidence
+from xray.forensics.evidence import Ledger, RunEvidence
+from xray.forensics.keys import Key
 from xray.model.counts import score_value
 from xray.model.differences import Standing
 from xray.model.holdings import Fate

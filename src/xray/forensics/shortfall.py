@@ -15,7 +15,7 @@ from msgspec import Struct
 from xray.forensics.conservation import Balance, Conservation
 from xray.forensics.evidence import Ledger
 from xray.forensics.flow import Flow
-from xray.forensics.reach import has_partitions
+from xray.forensics.keys import join_keys
 from xray.model.holdings import Fate
 from xray.model.missing import Candidates, find_missing
 from xray.model.records import Step
@@ -50,7 +50,7 @@ def count_vanished(flow: Flow, conservation: Conservation, balance: Balance) -> 
         and all(map(conservation.is_settling, flow.consumers(edge.source)))
     ]
     ledgers = [flow.ledger(one) for one in (*balance.sources, step)]
-    named = len(balance.vanished | balance.undecided)
+    named = len(join_keys([balance.vanished, balance.undecided]))
     if all(one.is_detailed() for one in ledgers):
         return Shortfall(named)
     if flow.role(step) == "maps" or any(_is_rest(edge.source) for edge in edges):
@@ -141,8 +141,8 @@ def _decided(flow: Flow, steps: Iterable[Step]) -> Candidates:
 
 
 def _ids(ledger: Ledger, verdict: Verdict) -> list[str]:
-    return [candidate_id for _, candidate_id in ledger.detailed[verdict]]
+    return list(ledger.detailed[verdict].ids)
 
 
 def _have_partitions(flow: Flow, steps: Iterable[Step]) -> bool:
-    return any(has_partitions(flow.ledger(step).detailed_keys) for step in steps)
+    return any(flow.ledger(step).detailed_keys.has_partitions for step in steps)

@@ -63,8 +63,7 @@ def measure_cut(flow: Flow, step: Step, candidate_id: str, by: str | None) -> Cu
 
 def find_runner_up(flow: Flow, step: Step, chosen: Decision) -> RunnerUp | None:
     """The best scored candidate that *step* could have chosen in place of *chosen*."""
-    selected = {candidate_id for _, candidate_id in flow.ledger(step).detailed["selected"]}
-    selected.add(chosen.candidate_id)
+    selected = flow.ledger(step).detailed["selected"].ids | {chosen.candidate_id}
     found = _best_other(flow, step, chosen, ("accepted", "rejected"), selected, None)
     if found is not None:
         return found
@@ -83,7 +82,7 @@ def _best_other(
     step: Step,
     own: Decision,
     verdicts: Sequence[Verdict],
-    selected: set[str],
+    selected: frozenset[str],
     measured_at: str | None,
 ) -> RunnerUp | None:
     own_score = score_value(own.score)
