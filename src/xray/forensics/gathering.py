@@ -34,24 +34,26 @@ class Stream:
         self._store = store
         self._plan = replace(plan, limit=PAGE_RUNS)
         self._waiting: list[RunFigures] = []
-        self._is_over = False
+        self._is_read = False
 
-    def load(self) -> bool:
-        """Make the next run be at hand; False when a page held none, though more may come."""
-        if self._waiting or self._is_over:
-            return True
+    def load(self) -> None:
+        """Read the next page; it may hold no run though more come."""
         page = self._store.figures(self._plan)
         self._waiting = page.items[::-1]
         if page.next_cursor is None:
-            self._is_over = True
+            self._is_read = True
         else:
             self._plan = replace(self._plan, after=decode_cursor(page.next_cursor, self._plan))
-        return bool(self._waiting) or self._is_over
 
     @property
     def needs_page(self) -> bool:
         """Whether the store must be asked for the next run."""
-        return not self._waiting and not self._is_over
+        return not self._waiting and not self._is_read
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there are no more runs."""
+        return not self._waiting and self._is_read
 
     @property
     def next(self) -> RunFigures | None:
@@ -96,9 +98,9 @@ class Gathering:
                     stream.load()
                     if is_enough() and stream.needs_page:
                         return False
-            if a.next is None and b.next is None:
-                return True
             self._fold()
+            if a.is_over and b.is_over:
+                return True
             if is_enough():
                 return False
 
