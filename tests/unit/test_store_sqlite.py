@@ -183,7 +183,7 @@ def test_the_row_groups_of_an_earlier_schema_are_found_after_its_upgrade(path: P
     store.close()
     raw = sqlite3.connect(path, isolation_level=None)
     raw.execute("update blocks set id = (id >> 16 << 12) | (id & 65535)")
-    raw.execute("pragma user_version = 3")
+    raw.executescript("drop table baselines; drop table baseline_fill; pragma user_version = 3")
     raw.close()
     upgraded = SqliteStore(path)
     tables = [upgraded.decisions_of_step(step_id) for step_id in step_ids]

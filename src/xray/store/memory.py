@@ -13,6 +13,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from xray.errors import InvalidRecordError, StoreError
+from xray.model.baseline import Baseline, recall_figures
 from xray.model.checked import (
     CheckedRun,
     CheckedStep,
@@ -53,6 +54,7 @@ from xray.store.aggregating import (
     count_record,
     find_span_us,
 )
+from xray.store.baselines import BaselineBook, key_step
 from xray.store.folding import (
     MAX_TOTAL,
     RunFold,
@@ -95,6 +97,7 @@ class MemoryStore:
         self._rosters: dict[str, dict[int, StepRoster]] = {}
         self._step_ids: dict[str, list[str]] = {}
         self._tallies: dict[str, Tallied] = {}
+        self._baselines = BaselineBook()
         self._opened: dict[str, Step] = {}
         self._opened_runs: dict[str, Run] = {}
         self._is_closed = False
@@ -140,6 +143,7 @@ class MemoryStore:
             self._steps[fact.step_id] = fact
             self._step_ids.setdefault(fact.run_id, []).append(fact.step_id)
             run.add_step(fact)
+            self._count_usual([fact.step_id])
             return True
         if isinstance(fact, StepRows):
             chunks = self._chunks.setdefault(fact.step_id, {})
@@ -147,8 +151,22 @@ class MemoryStore:
                 return False
             chunks[fact.chunk] = fact.rows
             self._opened.pop(fact.step_id, None)
+            self._count_usual([fact.step_id])
             return True
-        return run.add(fact)
+        weight = run.weight
+        is_news = run.add(fact)
+        if run.weight != weight:
+            self._count_usual(self._step_ids.get(fact.run_id, ()))
+        return is_news
+
+    def _count_usual(self, step_ids: Iterable[str]) -> None:
+        for step_id in step_ids:
+            fact = self._steps.get(step_id)
+            if fact is not None:
+                step = self._open_step(step_id)
+                key, weight = key_step(step, fact.started_at_us), self._runs[fact.run_id].weight
+                figures = recall_figures(step)
+                self._baselines.count(step_id, fact.run_id, key, figures, weight)
 
     def _add_roster(self, fact: StepRoster) -> bool:
         chunks = self._rosters.get(fact.step_id, {})
@@ -467,10 +485,23 @@ class MemoryStore:
             self._require_open()
             return merge_minutes(self._tallies_between(pipeline, from_us, to_us), step_name)
 
+    def baselines(
+        self,
+        pipeline: str,
+        step_name: str | None = None,
+        from_us: int = 0,
+        to_us: int | None = None,
+    ) -> list[Baseline]:
+        """What was usual of the steps of a pipeline, day by day, oldest first."""
+        with self._lock:
+            self._require_open()
+            return self._baselines.list(pipeline, step_name, from_us, to_us)
+
     def close(self) -> None:
         """Forget everything."""
         with self._lock:
             self._is_closed = True
+            self._baselines = BaselineBook()
             for kept in (
                 self._runs,
                 self._steps,

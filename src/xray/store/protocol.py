@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
+from xray.model.baseline import Baseline
 from xray.model.checked import CheckedRun
 from xray.model.decisions import DecisionTable
 from xray.model.facts import Fact, Receipt
@@ -114,6 +115,26 @@ class Store(Protocol):
             step_name: the only steps that are wanted; all when absent.
             from_us: minutes that begin from then on, in µs since 1970.
             to_us: minutes that begin before then; None: to the end.
+        """
+        ...
+
+    def baselines(
+        self,
+        pipeline: str,
+        step_name: str | None = None,
+        from_us: int = 0,
+        to_us: int | None = None,
+    ) -> list[Baseline]:
+        """What was usual of the steps of a pipeline, day by day, oldest first.
+
+        Every stored step counts once, at the weight of its run. Nothing is read again for it: it
+        is kept while steps arrive.
+
+        Args:
+            pipeline: the pipeline.
+            step_name: the only steps that are wanted; all when absent.
+            from_us: days that begin from then on, in µs since 1970.
+            to_us: days that begin before then; None: to the end.
         """
         ...
 

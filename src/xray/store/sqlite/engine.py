@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from xray.errors import StoreError
+from xray.model.baseline import Baseline
 from xray.model.checked import CheckedRun
 from xray.model.clock import Clock, SystemClock
 from xray.model.decisions import DecisionTable
@@ -147,6 +148,17 @@ class SqliteStore:
         """What is known of runs that were not kept, minute by minute, oldest first."""
         with self._open_reader().snapshot() as snapshot:
             return snapshot.tallies(pipeline, step_name, from_us, to_us)
+
+    def baselines(
+        self,
+        pipeline: str,
+        step_name: str | None = None,
+        from_us: int = 0,
+        to_us: int | None = None,
+    ) -> list[Baseline]:
+        """What was usual of the steps of a pipeline, day by day, oldest first."""
+        with self._open_reader().snapshot() as snapshot:
+            return snapshot.baselines(pipeline, step_name, from_us, to_us)
 
     def close(self) -> None:
         """Commit what waits and give the file back; the store cannot be used afterwards."""

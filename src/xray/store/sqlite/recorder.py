@@ -9,6 +9,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from xray.errors import InvalidRecordError
+from xray.model.baseline import Summary
 from xray.model.counts import StepSummary, summarize_step
 from xray.model.facts import (
     DecisionRow,
@@ -25,6 +26,7 @@ from xray.model.facts import (
 from xray.model.hashing import hash_all
 from xray.model.tallies import Tallied
 from xray.store.folding import RunFold, count_reasons, refuse_fact
+from xray.store.sqlite.baselines import Baselines, RunWeight
 from xray.store.sqlite.blocks import (
     BLOCK_BITS,
     EXTRAS_CHUNK,
@@ -72,6 +74,7 @@ class Submitted(Struct, frozen=True):
 class _KnownRun(Struct):
     seq: int
     known: int
+    weight: float | None = None
     fold: RunFold | None = None
     changed: int = 0
 
@@ -102,15 +105,21 @@ class Recorder:
         self._postings = postings
         self.rosters = Rosters(connection, decompressor, lambda: self.compressor)
         self.stats = StatIndex(connection)
+        self.baselines = Baselines(connection, dims, self._open_body)
         self.compressor = compressor
         self.samples = samples
         self._decompressor = decompressor
         self.forget()
 
+    def _open_body(self, data: bytes) -> tuple[StepFinished, Summary]:
+        body = decode_step(unpack(data, self._decompressor))
+        return body.fact, body.summary
+
     def forget(self) -> None:
         """Start again from what the database says; for when a transaction was taken back."""
         self._dims.forget()
         self.stats.refresh()
+        self.baselines.refresh()
         self._begin()
         self._next_run = self._largest("select max(seq) from runs") + 1
         self._next_step = 1 + max(
@@ -179,8 +188,9 @@ class Recorder:
                 run_ids[fact.run_id] = id_bytes(fact.run_id)
             if isinstance(fact, (StepFinished, StepRows, StepRoster)):
                 step_ids[fact.step_id] = id_bytes(fact.step_id)
-        for run_id, seq, known in self._select("runs", "run_id, seq, known", "run_id", run_ids):
-            self._runs[run_id] = _KnownRun(seq, known)
+        columns = "run_id, seq, known, weight"
+        for run_id, seq, known, weight in self._select("runs", columns, "run_id", run_ids):
+            self._runs[run_id] = _KnownRun(seq, known, weight)
         for step_id, seq in self._select("steps", "step_id, seq", "step_id", step_ids):
             self._steps[step_id] = seq
         if not self._largest("select exists (select 1 from early_steps)"):
@@ -214,7 +224,7 @@ class Recorder:
     def _run(self, run_id: str) -> _KnownRun:
         run = self._runs.get(run_id)
         if run is None:
-            run = self._runs[run_id] = _KnownRun(self._next_run, 0, RunFold())
+            run = self._runs[run_id] = _KnownRun(self._next_run, 0, None, RunFold())
             run.changed = -1
             self._next_run += 1
         return run
@@ -343,6 +353,7 @@ class Recorder:
     def _put_step(self, seq: int, run: int, fact: StepFinished, summary: StepSummary) -> None:
         self._step_rows.append(step_row(seq, run, fact, summary, self._dims))
         self.stats.add(seq, fact.started_at_us, summary.stats)
+        self.baselines.count(seq, run, fact, summary)
         body = encode_step(fact, summary, count_reasons(fact, summary))
         self._bodies.append((seq, body))
 
@@ -374,6 +385,12 @@ class Recorder:
         self._postings.add(self._candidates)
         if self._incomplete:
             self._count_again(sorted(self._incomplete))
+        self.baselines.write({run.seq: self._weigh(run) for run in self._runs.values()})
+
+    def _weigh(self, run: _KnownRun) -> RunWeight:
+        if run.weight is not None and not run.changed:
+            return RunWeight(run.weight, run.weight)
+        return RunWeight(self._fold(run).weight, run.weight)
 
     def _write_steps(self) -> None:
         self._connection.executemany(PUT_STEP, self._step_rows)
@@ -399,4 +416,6 @@ class Recorder:
         run, data = self._connection.execute(
             "select run, data from steps join step_bodies using (seq) where seq = ?", (seq,)
         ).fetchone()
-        return run, decode_step(unpack(data, self._decompressor)).fact
+        fact, summary = self._open_body(data)
+        self.baselines.take_back(seq, run, fact, summary)
+        return run, fact

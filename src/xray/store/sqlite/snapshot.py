@@ -11,6 +11,7 @@ from sqlalchemy import (
     Connection,
 )
 
+from xray.model.baseline import Baseline
 from xray.model.checked import CheckedRun
 from xray.model.clock import Clock, from_wall_us
 from xray.model.decisions import DecisionTable, ListedDecisions
@@ -39,6 +40,7 @@ from xray.store.paging import (
     sort_keys,
 )
 from xray.store.scanning import ROWS_A_RECORD, Meter, ScanBudget, Visited
+from xray.store.sqlite.baselines import load_baselines
 from xray.store.sqlite.blocks import load_blocks
 from xray.store.sqlite.bodies import decode_run, decode_step, open_body, unpack
 from xray.store.sqlite.checked import CheckReader
@@ -366,6 +368,12 @@ class Snapshot:
         """What is known of runs that were not kept, minute by minute, oldest first."""
         wanted = load_tallies(self._driver, self._decompressor, pipeline, from_us, to_us)
         return merge_minutes(wanted, step_name)
+
+    def baselines(
+        self, pipeline: str, step_name: str | None, from_us: int, to_us: int | None
+    ) -> list[Baseline]:
+        """What was usual of the steps of a pipeline, day by day, oldest first."""
+        return load_baselines(self._driver, pipeline, step_name, from_us, to_us)
 
     def run_ids(self, prefix: str, limit: int) -> list[str]:
         """Ids of runs that begin with *prefix*, newest first."""

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from xray.errors import StoreError
+from xray.model.baseline import Baseline
 from xray.model.checked import CheckedRun
 from xray.model.clock import Clock, SystemClock
 from xray.model.decisions import DecisionTable
@@ -142,6 +143,17 @@ class SqliteView:
         """What is known of runs that were not kept, minute by minute, oldest first."""
         with self._reader.snapshot() as snapshot:
             return snapshot.tallies(pipeline, step_name, from_us, to_us)
+
+    def baselines(
+        self,
+        pipeline: str,
+        step_name: str | None = None,
+        from_us: int = 0,
+        to_us: int | None = None,
+    ) -> list[Baseline]:
+        """What was usual of the steps of a pipeline, day by day, oldest first."""
+        with self._reader.snapshot() as snapshot:
+            return snapshot.baselines(pipeline, step_name, from_us, to_us)
 
     def close(self) -> None:
         """Give the connections back."""

@@ -238,6 +238,7 @@ class Writer:
             self._train_dictionaries()
             self._merge_rosters()
             self._fill_stats()
+            self._fill_baselines()
         except Exception as error:  # noqa: BLE001  (tidying is optional, the writer must go on)
             with contextlib.suppress(sqlite3.Error):
                 self._connection.rollback()
@@ -266,6 +267,14 @@ class Writer:
         while stats.is_due and not self._queue and not self._is_closing:
             self._connection.execute("begin immediate")
             stats.fill_slice()
+            self._connection.execute("commit")
+
+    def _fill_baselines(self) -> None:
+        """Steps that were stored before there were baselines."""
+        baselines = self._recorder.baselines
+        while baselines.is_due and not self._queue and not self._is_closing:
+            self._connection.execute("begin immediate")
+            baselines.fill_slice()
             self._connection.execute("commit")
 
     def _train_dictionaries(self) -> None:
