@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from msgspec import Struct
 
-from xray.forensics.keys import Key
 from xray.forensics.orders import kendall_tau, rank_biased_overlap
-from xray.forensics.outcomes import Outcomes, stand_as
+from xray.forensics.outcomes import Name, Outcomes, name_of, stand_as
 from xray.model.differences import Move, MoveKind, Moves, Standing
 from xray.model.holdings import Fate
 from xray.model.vocabulary import Verdict
 
 MAX_EXAMPLES: Final = 20
+_MAX_WAITING: Final = 10 * MAX_EXAMPLES
 _DUST: Final = 1e-9
 """Scores closer than this share of the larger differ by rounding, not by what they say."""
 
@@ -62,58 +62,86 @@ def compare_outcomes(
         survives_in_a: the verdict of those it let through there.
         survives_in_b: the verdict of those it let through in the other.
     """
-    found: dict[MoveKind, list[_Weighed]] = {}
-    kept = Counter[str]()
+    found: dict[MoveKind, _Moved] = {kind: _Moved() for kind in _ORDER}
+    kept: Counter[tuple[bool, bool]] = Counter()
     both_complete = a.is_complete and b.is_complete
-    for key, own, other in _pair_known(a.known, b.known):
-        _count_survival(kept, own, other, survives_in_a, survives_in_b)
-        if own == other and survives_in_a == survives_in_b:
+    for name, own, other in _pair_known(a.known, b.known):
+        is_kept_in_a = own is not None and own.decision == survives_in_a
+        is_kept_in_b = other is not None and other.decision == survives_in_b
+        kept[is_kept_in_a, is_kept_in_b] += 1
+        if own == other and is_kept_in_a == is_kept_in_b:
             continue
         if (own is None and not a.is_complete) or (other is None and not b.is_complete):
             continue  # it may have been decided there too
-        for kind, weight in _list_kinds(own, other, survives_in_a, survives_in_b):
-            by, candidate_id = key
-            weighed = (-weight, candidate_id, by is not None, by or "")
-            found.setdefault(kind, []).append(weighed)
-    counts = Counter({kind: len(moved) for kind, moved in found.items()})
+        for kind, weight in _list_kinds(own, other, is_kept_in_a, is_kept_in_b):
+            found[kind].add(name, weight)
     if both_complete:
         for one, another in _match_hashed(a, b):
             own = None if one is None else stand_as(one)
             other = None if another is None else stand_as(another)
-            _count_survival(kept, own, other, survives_in_a, survives_in_b)
-            counts.update(kind for kind, _ in _list_kinds(own, other, survives_in_a, survives_in_b))
-    either = kept.total()
+            is_kept_in_a = own is not None and own.decision == survives_in_a
+            is_kept_in_b = other is not None and other.decision == survives_in_b
+            kept[is_kept_in_a, is_kept_in_b] += 1
+            for kind, _ in _list_kinds(own, other, is_kept_in_a, is_kept_in_b):
+                found[kind].count += 1
+    either = kept.total() - kept[False, False]
     return Comparison(
         moves=[
-            Moves(kind=kind, count=counts[kind], examples=_choose(found.get(kind, []), a, b))
-            for kind in _ORDER
-            if counts[kind]
+            Moves(kind=kind, count=moved.count, examples=_describe(moved, a, b))
+            for kind, moved in found.items()
+            if moved.count
         ],
-        jaccard=kept["both"] / either if either and both_complete else None,
+        jaccard=kept[True, True] / either if either and both_complete else None,
         rank_overlap=_overlap_ranks(a, b, survives_in_a, survives_in_b),
         kendall_tau=_compare_ranks(a, b),
     )
 
 
+class _Moved:
+    """The candidates that moved in one way: how many, and those that moved furthest."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._furthest: list[_Weighed] = []
+        self._nearest: _Weighed | None = None
+
+    def add(self, name: Name, weight: float) -> None:
+        """Count a candidate that moved as far as *weight* says."""
+        self.count += 1
+        if isinstance(name, str):
+            weighed = (-weight, name, False, "")
+        else:
+            weighed = (-weight, name[1], True, name[0] or "")
+        if self._nearest is None or weighed < self._nearest:
+            self._furthest.append(weighed)
+            if len(self._furthest) > _MAX_WAITING:
+                self._furthest = heapq.nsmallest(MAX_EXAMPLES, self._furthest)
+                self._nearest = self._furthest[-1]
+
+    def furthest(self) -> Iterator[tuple[str | None, str]]:
+        """Those that moved furthest, in an order that does not depend on which run comes first."""
+        for _, candidate_id, has_partition, by in heapq.nsmallest(MAX_EXAMPLES, self._furthest):
+            yield by if has_partition else None, candidate_id
+
+
 def _pair_known(
-    a: Mapping[Key, Standing], b: Mapping[Key, Standing]
-) -> Iterator[tuple[Key, Standing | None, Standing | None]]:
+    a: Mapping[Name, Standing], b: Mapping[Name, Standing]
+) -> Iterator[tuple[Name, Standing | None, Standing | None]]:
     """Every candidate that either knows by id, as it stood in both."""
-    for key, standing in a.items():
-        yield key, standing, b.get(key)
-    for key, standing in b.items():
-        if key not in a:
-            yield key, None, standing
+    for name, standing in a.items():
+        yield name, standing, b.get(name)
+    for name, standing in b.items():
+        if name not in a:
+            yield name, None, standing
 
 
 def _list_kinds(
-    a: Standing | None, b: Standing | None, survives_in_a: Verdict, survives_in_b: Verdict
+    a: Standing | None, b: Standing | None, is_kept_in_a: bool, is_kept_in_b: bool
 ) -> Iterator[tuple[MoveKind, float]]:
     """How a candidate fared otherwise, and how far it moved."""
     if a is None or b is None:
         yield "only_in_b" if a is None else "only_in_a", 0.0
         return
-    is_kept_in_a, is_kept_in_b = a.decision == survives_in_a, b.decision == survives_in_b
     if is_kept_in_a != is_kept_in_b:
         yield "newly_rejected" if is_kept_in_a else "newly_kept", 0.0
         return
@@ -127,19 +155,6 @@ def _list_kinds(
         allowed += _DUST * max(abs(a.score), abs(b.score))
         if difference > allowed:
             yield "score_changed", difference
-
-
-def _count_survival(
-    kept: Counter[str],
-    a: Standing | None,
-    b: Standing | None,
-    survives_in_a: Verdict,
-    survives_in_b: Verdict,
-) -> None:
-    is_kept_in_a = a is not None and a.decision == survives_in_a
-    is_kept_in_b = b is not None and b.decision == survives_in_b
-    if is_kept_in_a or is_kept_in_b:
-        kept["both" if is_kept_in_a and is_kept_in_b else "one"] += 1
 
 
 def _match_hashed(a: Outcomes, b: Outcomes) -> Iterator[tuple[Fate | None, Fate | None]]:
@@ -168,14 +183,13 @@ def _match_hashed(a: Outcomes, b: Outcomes) -> Iterator[tuple[Fate | None, Fate 
         yield None, fate
 
 
-def _choose(moved: Iterable[_Weighed], a: Outcomes, b: Outcomes) -> list[Move]:
-    """The furthest moved, in an order that does not depend on which run comes first."""
-    chosen = []
-    for _, candidate_id, has_partition, partition in heapq.nsmallest(MAX_EXAMPLES, moved):
-        by = partition if has_partition else None
-        own, other = a.known.get((by, candidate_id)), b.known.get((by, candidate_id))
-        chosen.append(Move(candidate_id=candidate_id, by=by, a=own, b=other))
-    return chosen
+def _describe(moved: _Moved, a: Outcomes, b: Outcomes) -> list[Move]:
+    moves = []
+    for by, candidate_id in moved.furthest():
+        name = name_of(by, candidate_id)
+        own, other = a.known.get(name), b.known.get(name)
+        moves.append(Move(candidate_id=candidate_id, by=by, a=own, b=other))
+    return moves
 
 
 def _overlap_ranks(
@@ -185,22 +199,26 @@ def _overlap_ranks(
     return None if own is None or other is None else rank_biased_overlap(own, other)
 
 
-def _rank_survivors(outcomes: Outcomes, survives: Verdict) -> list[Key] | None:
+def _rank_survivors(outcomes: Outcomes, survives: Verdict) -> list[Name] | None:
     """The survivors by rank; None where not all of them are known by id and rank."""
-    kept = [(key, one.rank) for key, one in outcomes.known.items() if one.decision == survives]
-    ranked = [(rank, key[1], key) for key, rank in kept if rank is not None]
+    kept = [(name, one.rank) for name, one in outcomes.known.items() if one.decision == survives]
+    ranked = [
+        (rank, name if isinstance(name, str) else name[1], name)
+        for name, rank in kept
+        if rank is not None
+    ]
     is_hidden = any(fate.decision == survives for _, _, fate in outcomes.hashed)
     if is_hidden or not outcomes.is_complete or len(ranked) < len(kept):
         return None
-    return [key for _, _, key in sorted(ranked, key=lambda one: one[:2])]
+    return [name for _, _, name in sorted(ranked, key=lambda one: one[:2])]
 
 
 def _compare_ranks(a: Outcomes, b: Outcomes) -> float | None:
     pairs = [
         (own.rank, other.rank)
-        for key, own in a.known.items()
+        for name, own in a.known.items()
         if own.rank is not None
-        and (other := b.known.get(key)) is not None
+        and (other := b.known.get(name)) is not None
         and other.rank is not None
     ]
     return kendall_tau([one for one, _ in pairs], [other for _, other in pairs])

@@ -17,17 +17,20 @@ from xray.model.holdings import Fate
 from xray.model.records import Decision
 from xray.model.vocabulary import RANKING_STEP_TYPES, UNNAMED_REASON
 
+Name = str | Key
+"""What a decision is about: a candidate's id, or where it was decided `by` something, its key."""
+
 
 class Outcomes(Struct, frozen=True):
     """What a step decided.
 
     Args:
-        known: the candidates known by id, with `by` where they were decided for something.
+        known: the candidates known by id.
         hashed: the others, ascending: the hashes each can stand for, and its fate.
         is_complete: whether these are all that the step decided.
     """
 
-    known: dict[Key, Standing]
+    known: dict[Name, Standing]
     hashed: list[tuple[int, int, Fate]]
     is_complete: bool
 
@@ -48,16 +51,21 @@ def read_outcomes(ledger: Ledger, names: Names) -> Outcomes:
             if not found:
                 hashed.append((first, last, fate))
             for candidate_id in found:
-                key = (fate.by, candidate_id)
-                if key not in known:
+                name = name_of(fate.by, candidate_id)
+                if name not in known:
                     # Only where candidates have an order is there more to know than their fate.
                     placed = ledger.roster.find(candidate_id) if is_ordering else []
                     rows = [row for row in placed if row.by == fate.by]
-                    known[key] = _place(fate, rows[0]) if rows else stand_as(fate)
+                    known[name] = _place(fate, rows[0]) if rows else stand_as(fate)
     return Outcomes(known, hashed, ledger.is_complete())
 
 
-def _read_rows(ledger: Ledger) -> dict[Key, Standing]:
+def name_of(by: str | None, candidate_id: str) -> Name:
+    """What names a candidate that was decided *by* something, or for nothing in particular."""
+    return candidate_id if by is None else (by, candidate_id)
+
+
+def _read_rows(ledger: Ledger) -> dict[Name, Standing]:
     table = ledger.table
     nameless = table.anonymous if ledger.anonymous_count else repeat(False)
     columns = zip(
@@ -72,7 +80,9 @@ def _read_rows(ledger: Ledger) -> dict[Key, Standing]:
         strict=False,
     )
     return {
-        (by, name): Standing(verdict, reason if verdict == "rejected" else None, rank, score)
+        name if by is None else (by, name): Standing(
+            verdict, reason if verdict == "rejected" else None, rank, score
+        )
         for by, name, verdict, reason, rank, score, is_logged, is_nameless in columns
         if verdict is not None and not is_logged and not is_nameless
     }
