@@ -22,6 +22,7 @@ from xray.model.lineage import Lineage
 from xray.model.records import Decision, Page, Run, RunDetail, Step
 from xray.model.verification import Verification
 from xray.model.what_if import WhatIf
+from xray.model.what_if_runs import WhatIfOfRuns
 from xray.replies import (
     Reply,
     explain_no_reply,
@@ -196,11 +197,47 @@ class Client:
 
     def what_if(self, run: str, **limits: object) -> WhatIf:
         """What *run* would have decided with other limits: `what_if("last", price=120)`."""
-        spelled = [
-            f"{name}={msgspec.json.encode(limit).decode()}" for name, limit in limits.items()
-        ]
-        path, pairs = what_if_request(self.resolve_run(run), spelled)
+        path, pairs = what_if_request(self.resolve_run(run), _spell_limits(limits))
         return read_record(self.get(path, pairs), WhatIf)
+
+    def what_if_of_runs(
+        self,
+        q: str = "",
+        *,
+        is_whole: bool = True,
+        note_part: Callable[[WhatIfOfRuns], object] = lambda _: None,
+        **limits: object,
+    ) -> WhatIfOfRuns:
+        """What many runs would have decided: `what_if_of_runs("pipeline = 'shop'", price=120)`.
+
+        Args:
+            q: which runs: a query of runs; all of them when empty.
+            is_whole: go on where the search stops at its budget, until all runs were looked at.
+            note_part: called with what is known each time it does.
+            limits: other limits, by the name of a check or its field.
+        """
+        pairs = [("q", q)] if q else []
+        pairs += [("limit", spelled) for spelled in _spell_limits(limits)]
+        return self.try_limits(pairs, is_whole=is_whole, note_part=note_part)
+
+    def try_limits(
+        self, pairs: Pairs, *, is_whole: bool, note_part: Callable[[WhatIfOfRuns], object]
+    ) -> WhatIfOfRuns:
+        """What `what_if_of_runs` answers to parameters as the query of a URL has them."""
+        from xray.query.what_if_parts import add_parts
+
+        whole = read_record(self.get("/v1/what-if", pairs), WhatIfOfRuns)
+        while is_whole and whole.next_cursor is not None:
+            note_part(whole)
+            asked = [pair for pair in pairs if pair[0] != "cursor"]
+            asked.append(("cursor", whole.next_cursor))
+            part = read_record(self.get("/v1/what-if", asked), WhatIfOfRuns)
+            if part.next_cursor == whole.next_cursor:
+                raise ServerError(
+                    f"{self._place} gave the same part twice.", hint="Ask without `cursor`."
+                )
+            whole = add_parts([whole, part])
+        return whole
 
     def verify(self, run: str, *expectations: str) -> Verification:
         """Whether *run* (an id, a unique prefix, or `last`) decided as expected.
@@ -381,6 +418,10 @@ def _split_texts(texts: Sequence[str]) -> Iterator[Sequence[str]]:
             yield texts[start:at]
             start, length = at, len(quote(text)) + 6
     yield texts[start:]
+
+
+def _spell_limits(limits: Mapping[str, object]) -> list[str]:
+    return [f"{name}={msgspec.json.encode(limit).decode()}" for name, limit in limits.items()]
 
 
 def as_pairs(parameters: Mapping[str, Parameter]) -> Pairs:

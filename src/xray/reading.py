@@ -21,6 +21,7 @@ from xray.forensics.findings import find
 from xray.forensics.lineage import trace_lineage
 from xray.forensics.verification import verify
 from xray.forensics.what_if import try_limits as redecide
+from xray.forensics.what_if_runs import LimitTrial, list_checks
 from xray.forensics.why import explain
 from xray.model.aggregates import Aggregate
 from xray.model.answers import FindingList, Why
@@ -30,10 +31,13 @@ from xray.model.lineage import Lineage
 from xray.model.records import Decision, Page, Run, RunDetail, Scan, Step
 from xray.model.verification import Verification
 from xray.model.what_if import WhatIf
+from xray.model.what_if_runs import WhatIfOfRuns
 from xray.query.aggregate_parameters import aggregate_from_parameters
 from xray.query.cursor import encode_cursor
 from xray.query.figures import answer_groups
 from xray.query.parameters import plan_from_parameters
+from xray.query.what_if_parameters import plan_limits, read_limits
+from xray.query.what_if_parts import answer_totals
 from xray.store.protocol import Store
 
 Parameters = Sequence[tuple[str, str]]
@@ -256,32 +260,27 @@ def try_limits(store: Store, run_id: str, parameters: Parameters) -> WhatIf:
     Raises:
         InvalidQueryError: it is not said which limits, or no step checked such a thing.
     """
-    limits: dict[str, object] = {}
-    for name, value in parameters:
-        check, equals, limit = value.partition("=")
-        if name != "limit" or not equals or not check.strip():
-            raise InvalidQueryError(
-                f"There is no parameter {name[:100]!r} here."
-                if name != "limit"
-                else f"{value[:100]!r} names no limit.",
-                hint="Give the name of a check and its limit: limit=price_too_high=120.",
-                code="invalid_limit",
-            )
-        limits[check.strip()] = _read_limit(limit.strip())
-    if not limits:
-        raise InvalidQueryError(
-            "It is not said which limit to try.",
-            hint="Give the name of a check and its limit: limit=price_too_high=120.",
-            code="missing_parameter",
-        )
+    limits = read_limits(parameters)
     return redecide(load_evidence(store, run_id), limits)
 
 
-def _read_limit(text: str) -> object:
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
-        return text
+def try_limits_on_runs(store: Store, parameters: Parameters, now_us: int) -> WhatIfOfRuns:
+    """What the runs that meet *parameters* would have decided with the limits they name.
+
+    Raises:
+        InvalidQueryError: it is not said which limits, or several checks of a run read a field.
+    """
+    plan = plan_limits(parameters, now_us)
+    trial = LimitTrial(plan.limits)
+    visited = store.check_runs(plan.runs, trial.words, trial.add)
+    cursor = None
+    if visited.end is not None:
+        cursor = encode_cursor(visited.end, plan.runs, plan.identify())
+    is_part = cursor is not None or plan.runs.after is not None
+    totals = trial.totals()
+    if not totals.judged.stored and plan.runs.after is None:
+        totals = totals + list_checks(store, plan.runs, totals)
+    return answer_totals(totals, scan=visited.scan, next_cursor=cursor, is_part=is_part)
 
 
 def verify_run(store: Store, run_id: str, parameters: Parameters, now_us: int) -> Verification:
@@ -334,6 +333,10 @@ _PATHS: Final[tuple[tuple[re.Pattern[str], _Reader], ...]] = tuple(
         ("/v1/steps()", lambda store, _, asked, now_us: list_steps(store, asked, now_us)),
         ("/v1/decisions()", lambda store, _, asked, now_us: list_decisions(store, asked, now_us)),
         ("/v1/aggregate()", lambda store, _, asked, now_us: aggregate(store, asked, now_us)),
+        (
+            "/v1/what-if()",
+            lambda store, _, asked, now_us: try_limits_on_runs(store, asked, now_us),
+        ),
         ("/v1/diff()", lambda store, _, asked, __: diff_runs(store, asked)),
         ("/v1/runs/([^/]+)", lambda store, name, *_: show_run(store, name)),
         ("/v1/steps/([^/]+)", lambda store, name, *_: show_step(store, name)),

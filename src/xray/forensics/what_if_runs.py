@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from xray.forensics.attempts import number_attempts
 from xray.forensics.limits import Evidence, Limits, is_number, operator_of, read_limit
@@ -16,6 +17,7 @@ from xray.forensics.what_if import find_readers, refuse_ambiguous
 from xray.model.checked import CheckedRun, CheckedStep
 from xray.model.clock import from_wall_us
 from xray.model.limit_totals import (
+    MAX_CHECKS,
     MAX_LIMITS,
     Count,
     Curve,
@@ -29,10 +31,14 @@ from xray.model.limit_totals import (
 )
 from xray.model.operators import ORDERINGS
 from xray.model.sketch import Sketch, sketch_values
+from xray.model.vocabulary import MISSING_PREFIX
 from xray.model.what_if import Flip
 from xray.model.what_if_runs import Blindness, RunChange
+from xray.query.plan import Plan
+from xray.store.protocol import Store
 
 _MAX_FLIPS: Final = 3
+_MAX_LISTED_RUNS: Final = 5
 _MAX_ANSWERS: Final = 5
 _FLUSHED: Final = 16_384
 
@@ -155,6 +161,20 @@ class LimitTrial:
         )
 
 
+def list_checks(store: Store, plan: Plan, totals: Totals) -> Totals:
+    """What the newest runs of *plan* checked, to be added to *totals* where none was judged."""
+    names: set[str] = set()
+    for run in store.runs(replace(plan, limit=_MAX_LISTED_RUNS)).items:
+        for step in store.steps_of_run(run.run_id, is_sampled=False):
+            for column in store.decisions_of_step(step.step_id).checks:
+                names.update(one.name for one in column)
+                names.update(one.field for one in column if one.field)
+        if names:
+            break
+    kept = sorted(one for one in names if not one.startswith(MISSING_PREFIX))
+    return Totals(limits=totals.limits, checks=frozenset(kept[:MAX_CHECKS]))
+
+
 def _times(number: int, one: Count) -> Count:
     return Count(number, number * one.units)
 
@@ -197,13 +217,15 @@ def _find_touched(
 
 
 def _may_be_open(each: _Tried, answer: list[str]) -> bool:
-    """Whether a step may drop one of *answer* of which it has no evidence."""
-    told = {
-        row.candidate_id
-        for row in each.evidence.rows
-        if any(check.name in each.limits for check in row.checks)
-    }
-    return not told.issuperset(answer)
+    """Whether a step may drop one of *answer* of which it does not tell what was observed."""
+    told: set[str] = set()
+    silent: set[str] = set()
+    for row in each.evidence.rows:
+        is_told = row.verdict == "rejected" or any(one.name in each.limits for one in row.checks)
+        (told if is_told else silent).add(row.candidate_id)
+    if each.redecided.has_silent and not silent.isdisjoint(answer):
+        return True
+    return each.redecided.has_hidden and not told.union(silent).issuperset(answer)
 
 
 def _find_answer(run: CheckedRun, current: list[CheckedStep]) -> list[str]:

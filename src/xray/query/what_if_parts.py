@@ -179,7 +179,6 @@ def _show_group(key: GroupKey, group: GroupTotals) -> StepOfRuns:
     least = group.kept + group.newly_kept[0] - group.newly_dropped[1]
     most = group.kept + group.newly_kept[1] - group.newly_dropped[0]
     said = _list([_word_change(one) for one in changes])
-    times = f"{group.steps:,} times {key.name}" if group.steps > 1 else key.name
     number = "the same" if least == most == group.kept else f"{_range(least, most)} instead of"
     return StepOfRuns(
         pipeline=key.pipeline,
@@ -195,7 +194,8 @@ def _show_group(key: GroupKey, group: GroupTotals) -> StepOfRuns:
         newly_dropped_least=group.newly_dropped[0],
         newly_dropped_most=group.newly_dropped[1],
         curve=_draw_curve(group.curve, changes[0], (least, most)),
-        text=f"With {said} {times} would have kept {number} {_count(group.kept, 'candidate')}.",
+        text=f"With {said} {key.name} would have kept {number} {_count(group.kept, 'candidate')}"
+        + (f", in {group.steps:,} runs." if group.steps > 1 else "."),
     )
 
 
@@ -220,7 +220,7 @@ def _draw_curve(curve: Curve | None, change: LimitsTried, now: tuple[int, int]) 
 def share_value(sketch: Sketch, share: float) -> float:
     """A value near the one below which *share* of the values lie."""
     first, last = sketch.bounds_at(share)
-    return first + (last - first) / 2 if first != last else first
+    return first if first == last else float(f"{first + (last - first) / 2:.6g}")
 
 
 def bound_curve(curve: Curve, op: Operator, limit: float, was: object = None) -> tuple[int, int]:
@@ -288,13 +288,17 @@ def _word_changes(totals: Totals, limits: dict[str, Any], steps: Sequence[StepOf
         if len(changes) == len(limits) and all(_has_one_limit(steps, key) for key in changes)
         else [f"{name} = {_value(limit)}" for name, limit in limits.items()]
     )
-    gains = _word_flips(totals.newly_kept, totals.keeping)
-    losses = _word_flips(totals.newly_dropped, totals.dropping)
-    if not gains and not losses:
-        return f"With {said} {of} would have decided the same."
-    parts = [f"{gains} kept besides"] if gains else []
-    parts += [f"{losses} dropped"] if losses else []
-    return f"With {said} over {of}: {' and '.join(parts)}."
+    parts = [
+        f"{verb} {_word_flips(extent, runs, of_one=totals.judged.stored == 1)}"
+        for verb, extent, runs in (
+            ("kept", totals.newly_kept, totals.keeping),
+            ("dropped", totals.newly_dropped, totals.dropping),
+        )
+        if extent.most.stored
+    ]
+    if not parts:
+        return f"With {said}, {of} would have decided the same."
+    return f"With {said}, {of} would have {', and '.join(parts)}."
 
 
 def _has_one_limit(steps: Sequence[StepOfRuns], key: tuple[str, str]) -> bool:
@@ -302,16 +306,10 @@ def _has_one_limit(steps: Sequence[StepOfRuns], key: tuple[str, str]) -> bool:
     return all(one.was == found[0].was and one.is_was_whole for one in found)
 
 
-def _word_flips(extent: Extent, runs: Extent) -> str:
-    most = extent.most.stored
-    if not most:
-        return ""
-    noun = "candidate" if most == 1 else "candidates"
-    number = _range(extent.least.stored, most)
-    in_runs = f"{_range(runs.least.stored, runs.most.stored)} " + (
-        "run" if runs.most.stored == 1 else "runs"
-    )
-    return f"{number} {noun} in {in_runs}"
+def _word_flips(extent: Extent, runs: Extent, *, of_one: bool) -> str:
+    least, most = extent.least.stored, extent.most.stored
+    said = f"{_range(least, most)} {'candidate' if most == 1 else 'candidates'} besides"
+    return said if of_one else f"{said} in {_range(runs.least.stored, runs.most.stored)} of them"
 
 
 def _word_estimate(totals: Totals) -> str:
@@ -341,14 +339,23 @@ def _word_unjudged(totals: Totals) -> str:
     if not parts:
         return ""
     number = sum(count.stored for count in totals.unjudged.values())
+    if len(parts) == 1:
+        parts = [f"{'it' if number == 1 else 'they'} {_BLIND[_only(totals)[0]]}"]
     return f"{_count(number, 'run')} could not be judged: {_list(parts)}."
+
+
+def _only(totals: Totals) -> list[Blindness]:
+    return [why for why in _BLIND if why in totals.unjudged]
 
 
 def _word_nothing_judged(totals: Totals, limits: dict[str, Any]) -> str:
     names = _list(list(limits), "or")
-    told = f"None of {_count(totals.runs.stored, 'run')} could be judged by {names}: "
+    number = totals.runs.stored
+    told = f"None of {number:,} runs" if number > 1 else "The only run"
+    told += f" could {'' if number > 1 else 'not '}be judged by {names}: "
     whole = [
-        f"{count.stored:,} {_BLIND[why]}" for why in _BLIND if (count := totals.unjudged.get(why))
+        f"{totals.unjudged[why].stored:,} {_BLIND[why]}" if number > 1 else f"it {_BLIND[why]}"
+        for why in _only(totals)
     ]
     told += f"{_list(whole)}."
     for name in limits:
