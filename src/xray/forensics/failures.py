@@ -73,19 +73,25 @@ def find_errors(step: Step) -> Iterator[Finding]:
     yield notice(step, "errors", text, count=count)
 
 
-def find_missing_values(step: Step) -> Iterator[Finding]:
+def find_missing_values(case: Case, step: Step) -> Iterator[Finding]:
     """Most candidates of *step* lacked a value that a rule reads."""
     decided = _count_decided(step)
+    if not any(reason.startswith(MISSING_PREFIX) for reason in step.rejections):
+        return
+    lacking = Counter(
+        check.name
+        for row in case.flow.ledger(step).outlines
+        for check in row.checks
+        if check.name.startswith(MISSING_PREFIX)
+    )
     for reason, one in step.rejections.items():
-        if not reason.startswith(MISSING_PREFIX):
+        count = max(one.count, lacking[reason])
+        if not reason.startswith(MISSING_PREFIX) or count < _MIN_MISSING:
             continue
-        if one.count >= _MIN_MISSING and one.count >= _MISSING_SHARE * decided:
+        if count >= _MISSING_SHARE * decided:
             field = reason.removeprefix(MISSING_PREFIX)
-            text = (
-                f"{step.name} rejected {one.count:,} of {count_things(decided)} because they had "
-                f"no {field}."
-            )
-            yield notice(step, "values_missing", text, count=one.count)
+            text = f"{count:,} of {count_things(decided)} that {step.name} decided had no {field}."
+            yield notice(step, "values_missing", text, count=count)
 
 
 def find_failed_run(case: Case) -> Iterator[Finding]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from xray.forensics.case import Case
 from xray.forensics.contradictions import find_in_checks, find_in_output
@@ -14,7 +16,7 @@ from xray.forensics.failures import (
     find_missing_values,
     find_retries,
 )
-from xray.forensics.losses import find_losses, find_unknown_flow
+from xray.forensics.losses import find_losses, find_unknown_flow, was_offered_nothing
 from xray.forensics.noticing import notice
 from xray.forensics.parts import find_in_limits, find_in_origins, find_in_parts
 from xray.forensics.redeciding import is_number
@@ -22,8 +24,12 @@ from xray.forensics.scoring import find_in_scores
 from xray.forensics.shortfall import count_survivors
 from xray.forensics.wording import count_things, list_items, show_candidate, show_value
 from xray.model.answers import Finding
+from xray.model.decisions import Outline
 from xray.model.operators import ORDERINGS
 from xray.model.records import Step
+
+_ECHOING: Final = frozenset({"saturated", "order_flipped", "out_of_order"})
+"""What shows again wherever the same scores are passed on."""
 
 
 def find(evidence: RunEvidence) -> list[Finding]:
@@ -43,7 +49,19 @@ def find(evidence: RunEvidence) -> list[Finding]:
     found.extend(find_in_output(case))
     found.extend(find_failed_run(case))
     found.extend(find_unknown_flow(case, balances))
-    return found
+    return list(_drop_echoes(case, found))
+
+
+def _drop_echoes(case: Case, found: Sequence[Finding]) -> Iterator[Finding]:
+    """Those of *found* that do not repeat what was found one step before on the same scores."""
+    noticed = {(finding.code, finding.step_id) for finding in found}
+    for finding in found:
+        step = case.evidence.steps_by_id.get(finding.step_id or "")
+        if finding.code in _ECHOING and step is not None:
+            sources = (edge.source.step_id for edge in case.flow.edges(step))
+            if any((finding.code, source) in noticed for source in sources):
+                continue
+        yield finding
 
 
 def _find_in_step(case: Case, step: Step) -> Iterator[Finding]:
@@ -55,9 +73,9 @@ def _find_in_step(case: Case, step: Step) -> Iterator[Finding]:
     yield from find_in_limits(case, step)
     yield from find_in_origins(case, step)
     yield from _find_empty(case, step)
-    yield from find_missing_values(step)
+    yield from find_missing_values(case, step)
     yield from _find_mismatch(case, step)
-    yield from _find_gaps(step)
+    yield from _find_gaps(case, step)
 
 
 def _find_empty(case: Case, step: Step) -> Iterator[Finding]:
@@ -69,13 +87,13 @@ def _find_empty(case: Case, step: Step) -> Iterator[Finding]:
     yield notice(step, "empty", text, count=count)
 
 
-def _find_gaps(step: Step) -> Iterator[Finding]:
+def _find_gaps(case: Case, step: Step) -> Iterator[Finding]:
     """What says less about the decisions than about how they were recorded."""
     if step.counts.redecided:
         number = count_things(step.counts.redecided, "verdict")
         text = f"{step.name} replaced {number} by a later one about the same candidate."
         yield notice(step, "redecided", text, count=step.counts.redecided)
-    if step.incomplete:
+    if step.incomplete and not was_offered_nothing(case, step):
         missing = "; ".join(_negate(one) for one in step.incomplete)
         text = f"{step.name} ({step.step_type}) recorded {missing}."
         yield notice(step, "incomplete", text)
@@ -132,16 +150,23 @@ def _tell_top_reason(case: Case, step: Step) -> str:
         )
         return f" {samples}: {list_items(list(step.rejections))}."
     told = f" The most frequent reason: {reason} ({rejection.count:,})."
-    return told + _tell_nearest(case, step, reason)
+    rows = case.flow.ledger(step).outlines
+    failed = Counter(check.name for one in rows for check in one.checks if not check.passed)
+    for name, count in failed.most_common():
+        if count == len(rows) == step.counts.rejected and count > 1:
+            is_news = name != reason or rejection.count < count
+            told += f" All of them failed {name}." if is_news else ""
+            return told + _tell_nearest(rows, name)
+    return told + _tell_nearest(rows, reason)
 
 
-def _tell_nearest(case: Case, step: Step, reason: str) -> str:
-    """The candidate that came nearest to the limit it was rejected for, of those with detail."""
+def _tell_nearest(rows: Sequence[Outline], name: str) -> str:
+    """The candidate that came nearest to the limit of the check *name*, of those with detail."""
     misses = [
         (abs(check.observed - check.limit), one.candidate_id, check)
-        for one in case.flow.ledger(step).outlines
+        for one in rows
         for check in one.checks
-        if check.name == reason and not check.passed and check.op in ORDERINGS
+        if check.name == name and not check.passed and check.op in ORDERINGS
         if is_number(check.observed) and is_number(check.limit)
     ]
     if not misses:

@@ -119,7 +119,7 @@ def find_unknown_flow(case: Case, balances: Iterable[Balance]) -> Iterator[Findi
     unknown = [
         balance
         for balance in balances
-        if balance.unknown and not _was_offered_nothing(case, balance.step)
+        if balance.unknown and not was_offered_nothing(case, balance.step)
     ]
     if not unknown:
         return
@@ -129,7 +129,7 @@ def find_unknown_flow(case: Case, balances: Iterable[Balance]) -> Iterator[Findi
     yield notice(unknown[0].step, "flow_unknown", text, "unknown", because="; ".join(reasons))
 
 
-def _was_offered_nothing(case: Case, step: Step) -> bool:
+def was_offered_nothing(case: Case, step: Step) -> bool:
     """Whether no candidate was left when *step* began, so that it could lose none."""
     if step.input_count:
         return False

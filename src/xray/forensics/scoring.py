@@ -8,6 +8,7 @@ their weights, and marked so.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Final
@@ -48,16 +49,18 @@ def find_in_scores(case: Case, step: Step) -> Iterator[Finding]:
     if not is_ranking or case.flow.role(step) != "keeps" or step.status != "completed":
         return
     rows = [one for one in case.flow.ledger(step).outlines if one.verdict is not None]
+    names = Counter(name_of(one.score) for one in rows if one.score is not None)
+    if not names:
+        return
+    what = next((name for name in OVERALL_SCORE_NAMES if name in names), names.most_common(1)[0][0])
     scored = [
         Scored(one, score)
         for one in rows
+        if name_of(one.score) == what
         if (score := read_score(one.score)) is not None and math.isfinite(score)
     ]
-    strange = [one for one in rows if is_no_number(one.score)]
-    if strange:
-        yield _word_strange(step, strange)
-    unscored = [one for one in rows if one.score is None and one.verdict != "rejected"]
-    yield from _find_unscored(step, unscored, scored)
+    yield from _find_strange(step, what, rows, scored)
+    yield from _find_unscored(step, rows)
     yield from _find_saturated(case, step, scored)
     yield from _find_out_of_rank(step, rows)
     yield from _find_disorder(case, step, scored)
@@ -78,34 +81,56 @@ def name_of(score: Score | None) -> str | None:
     return next((name for name in OVERALL_SCORE_NAMES if name in score), next(iter(score), None))
 
 
-def is_no_number(score: Score | None) -> bool:
-    """Whether the number that *score* is compared by is NaN."""
-    value = read_score(score)
-    return value is not None and math.isnan(value)
-
-
-def _word_strange(step: Step, strange: Sequence[Outline]) -> Finding:
-    names = [one.candidate_id for one in strange]
-    ending = "an order by it means nothing"
-    text = (
-        f"{step.name} scored {count_things(len(names))} with NaN, which is no number, so "
-        f"{ending}{show_examples(names, len(names))}."
-    )
-    return notice(step, "not_a_number", text, count=len(names), examples=names)
-
-
-def _find_unscored(
-    step: Step, unscored: Sequence[Outline], scored: Sequence[Scored]
+def _find_strange(
+    step: Step, what: str | None, rows: Iterable[Outline], scored: Sequence[Scored]
 ) -> Iterator[Finding]:
-    kept = sum(one.row.verdict != "rejected" for one in scored)
-    if not unscored or kept < len(unscored) or kept < 2:
+    """Candidates whose score is no finite number.
+
+    The SDK keeps finite numbers only: of named scores, one that is NaN is simply not there.
+    """
+    strange = [
+        one.candidate_id
+        for one in rows
+        if one.score is not None
+        and (
+            math.isnan(read_score(one.score) or 0.0)
+            or (what in OVERALL_SCORE_NAMES and name_of(one.score) != what)
+        )
+    ]
+    if not strange or len(scored) < 2:
         return
-    names = [one.candidate_id for one in unscored]
+    told = what or "score"
     text = (
-        f"{step.name} kept {count_things(len(names))} without a score among {kept:,} that it "
-        f"scored{show_examples(names, len(names))}."
+        f"{step.name} has no finite {told} for {count_things(len(strange))} that it scored (NaN, "
+        f"infinite or left out), so an order by {told} means nothing for them"
+        f"{show_examples(strange, len(strange))}."
     )
-    yield notice(step, "no_score", text, count=len(names), examples=names)
+    yield notice(step, "not_a_number", text, count=len(strange), examples=strange)
+
+
+def _find_unscored(step: Step, rows: Iterable[Outline]) -> Iterator[Finding]:
+    """Candidates without a score among others of the same verdict that have one.
+
+    That a step scores only those it keeps, or only the one it chooses, is its way to record.
+    """
+    scored = Counter(one.verdict for one in rows if one.score is not None)
+    unscored = [one for one in rows if one.score is None]
+    missing = Counter(one.verdict for one in unscored)
+    is_choice_blank = missing["selected"] and not missing["rejected"] and scored["rejected"] > 1
+    odd = [
+        one.candidate_id
+        for one in unscored
+        if scored[one.verdict] >= max(2, missing[one.verdict])
+        or (one.verdict == "selected" and is_choice_blank)
+    ]
+    if not odd:
+        return
+    others = sum(scored.values())
+    text = (
+        f"{step.name} decided {count_things(len(odd))} without a finite score beside {others:,} "
+        f"that it scored{show_examples(odd, len(odd))}."
+    )
+    yield notice(step, "no_score", text, count=len(odd), examples=odd)
 
 
 def _find_saturated(case: Case, step: Step, scored: Sequence[Scored]) -> Iterator[Finding]:
