@@ -108,20 +108,21 @@ class Dataset:
         large_every = shape.small_runs // shape.large_runs if shape.large_runs else 0
         sampled_left = shape.sampled_runs
         for number in range(shape.small_runs):
-            yield self._run(number, _small_steps(dice), self._capture)
+            yield self.make_run(number, _small_steps(dice), self._capture)
             if large_every and number % large_every == large_every - 1:
                 sizes = [dice.randint(1_000, 5_000) for _ in _STEPS]
-                yield self._run(number, sizes, "sample" if sampled_left > 0 else self._capture)
+                yield self.make_run(number, sizes, "sample" if sampled_left > 0 else self._capture)
                 sampled_left -= 1
         sizes = _small_steps(dice)
         sizes[_FILTER] = shape.huge_rows
-        yield self._run(shape.small_runs, sizes, self._capture)
+        yield self.make_run(shape.small_runs, sizes, self._capture)
 
     def _time_ordered_id(self, at_us: int) -> str:
         low = self._dice.getrandbits(80)
         return str(uuid.UUID(int=(at_us // 1000) << 80 | low & ~(0xF << 76) | 0x7 << 76))
 
-    def _run(self, number: int, sizes: Sequence[int], capture: CaptureLevel) -> list[Fact]:
+    def make_run(self, number: int, sizes: Sequence[int], capture: CaptureLevel) -> list[Fact]:
+        """The facts of one run whose steps have *sizes* decisions."""
         dice = self._dice
         at_us = _START_US + number * _SPAN_US // self.shape.small_runs
         run_id = self._time_ordered_id(at_us)
