@@ -15,6 +15,7 @@ import msgspec
 from xray.errors import InvalidQueryError, NotFoundError, ServerError
 from xray.model.aggregates import Aggregate
 from xray.model.answers import Finding, FindingList, Why
+from xray.model.comparison import Comparison
 from xray.model.differences import RunDiff
 from xray.model.frames import Records
 from xray.model.ids import parse_uuid
@@ -194,6 +195,30 @@ class Client:
         """How run *b* differs from run *a* (each an id, a unique prefix, or `last`)."""
         path, pairs = diff_request(self.resolve_run(a), self.resolve_run(b))
         return read_record(self.get(path, pairs), RunDiff)
+
+    def compare(
+        self,
+        a: str,
+        b: str,
+        *,
+        is_whole: bool = True,
+        note_part: Callable[[Comparison], object] = lambda _: None,
+    ) -> Comparison:
+        """How the runs that meet query *b* differ from those that meet query *a*.
+
+        Args:
+            a: a query of runs, e.g. `"version = '1.4'"`; empty for all.
+            b: another.
+            is_whole: go on until all runs were looked at, not only the newest.
+            note_part: called with each part of the answer as it comes.
+        """
+        pairs = compare_request(a, b)[1]
+        compared = read_record(self.get("/v1/compare", pairs), Comparison)
+        while is_whole and compared.next_cursor is not None:
+            note_part(compared)
+            asked = [*pairs, ("cursor", compared.next_cursor)]
+            compared = read_record(self.get("/v1/compare", asked), Comparison)
+        return compared
 
     def what_if(self, run: str, **limits: object) -> WhatIf:
         """What *run* would have decided with other limits: `what_if("last", price=120)`."""
@@ -397,6 +422,11 @@ def provenance_request(run_id: str, item: str) -> tuple[str, Pairs]:
 def diff_request(a: str, b: str) -> tuple[str, Pairs]:
     """Path and parameters that ask how run *b* differs from run *a*."""
     return "/v1/diff", [("a", a), ("b", b)]
+
+
+def compare_request(a: str, b: str) -> tuple[str, Pairs]:
+    """Path and parameters that ask how the runs of query *b* differ from those of query *a*."""
+    return "/v1/compare", [("a", a), ("b", b)]
 
 
 def what_if_request(run_id: str, limits: Sequence[str]) -> tuple[str, Pairs]:

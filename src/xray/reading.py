@@ -15,6 +15,7 @@ from msgspec import Struct, structs
 
 from xray.errors import InvalidQueryError, NotFoundError
 from xray.forensics.attention import count_first, order_findings
+from xray.forensics.comparing import compare_groups as compare_queries
 from xray.forensics.diff import compare_runs
 from xray.forensics.evidence import load_evidence
 from xray.forensics.findings import find
@@ -25,6 +26,7 @@ from xray.forensics.what_if_runs import LimitTrial, list_checks
 from xray.forensics.why import explain
 from xray.model.aggregates import Aggregate
 from xray.model.answers import FindingList, Why
+from xray.model.comparison import Comparison
 from xray.model.differences import RunDiff
 from xray.model.ids import parse_uuid
 from xray.model.lineage import Lineage
@@ -254,6 +256,28 @@ def diff_runs(store: Store, parameters: Parameters) -> RunDiff:
     return compare_runs(a, b)
 
 
+def compare_groups(store: Store, parameters: Parameters, now_us: int) -> Comparison:
+    """How the runs of the two queries that *parameters* hold differ.
+
+    Raises:
+        InvalidQueryError: a query is missing or is none.
+    """
+    named = dict(parameters)
+    unknown = [name for name in named if name not in ("a", "b", "cursor")]
+    if unknown:
+        raise InvalidQueryError(
+            f"There is no parameter {unknown[0][:100]!r} here.",
+            hint="There are a=, b= and cursor=.",
+        )
+    if "a" not in named or "b" not in named:
+        raise InvalidQueryError(
+            "It is not said which two groups of runs are meant.",
+            hint="Give a query for each: ?a=…&b=…; an empty one means all runs.",
+            code="missing_parameter",
+        )
+    return compare_queries(store, named["a"], named["b"], now_us, cursor=named.get("cursor"))
+
+
 def try_limits(store: Store, run_id: str, parameters: Parameters) -> WhatIf:
     """What a run would have decided with the limits that *parameters* name.
 
@@ -337,6 +361,7 @@ _PATHS: Final[tuple[tuple[re.Pattern[str], _Reader], ...]] = tuple(
             "/v1/what-if()",
             lambda store, _, asked, now_us: try_limits_on_runs(store, asked, now_us),
         ),
+        ("/v1/compare()", lambda store, _, asked, now_us: compare_groups(store, asked, now_us)),
         ("/v1/diff()", lambda store, _, asked, __: diff_runs(store, asked)),
         ("/v1/runs/([^/]+)", lambda store, name, *_: show_run(store, name)),
         ("/v1/steps/([^/]+)", lambda store, name, *_: show_step(store, name)),

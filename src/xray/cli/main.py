@@ -71,6 +71,7 @@ COMMANDS: Final = (
     Command("why", "why a candidate was chosen, rejected or never seen in a run"),
     Command("provenance", "what an item came from and what it brought in a run"),
     Command("diff", "how two runs differ, decision by decision, and where they first part"),
+    Command("compare", "why two groups of runs differ: slower, stricter, failing more"),
     Command("what-if", "what a run, or many, would have decided with other limits"),
     Command("expect", "whether runs decided as they were expected to, for tests and CI"),
     Command("spool", "what waits on this machine to be delivered, and why"),

@@ -106,5 +106,5 @@ def _explain(a: ComparedGroup, b: ComparedGroup, found: Found) -> str:
         return f"{a.runs:,} and {b.runs:,} runs tell nothing from chance"
     return (
         f"from {found.tests:,} figures of {a.runs:,} and {b.runs:,} runs; were the groups alike, "
-        f"any of them would be named in at most {LEVEL:.0%} of comparisons"
+        f"any of them would be named in at most {LEVEL * 100:.0f} % of comparisons"
     )

@@ -340,7 +340,9 @@ def _order(question: Question, found: Difference) -> tuple[float, ...]:
     largest = max(abs(found.a), abs(found.b))
     share = min(1.0, abs(found.b - found.a) / largest) if largest else 0.0
     ordinal = -1.0 if question.step is None else float(question.step.ordinal)
-    return (-round(found.effect_least * share, 3), -round(abs(found.effect), 3), ordinal)
+    told = -round(found.effect_least * share, 2)
+    # Of two that tell as much, the one that names a reason or an error tells more.
+    return (told, float(not found.name), -round(abs(found.effect), 3), ordinal)
 
 
 def _mark_followers(
@@ -364,9 +366,9 @@ def _mark_followers(
     def follows(one: Difference) -> bool:
         if one.step is None:
             return (one.pipeline, one.kind) in of_steps
-        if one.kind == "input_count" or (
-            one.kind in ("output_count", "empty") and (one.pipeline, one.step) not in deciding
-        ):
+        if one.kind in ("output_count", "empty") and (one.pipeline, one.step) in deciding:
+            return True
+        if one.kind in ("input_count", "output_count", "empty", "unscored"):
             return any(name == one.pipeline and at < place(one) for name, at in causes)
         return False
 

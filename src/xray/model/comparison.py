@@ -58,8 +58,7 @@ class Difference(Struct, frozen=True, kw_only=True):
         b_runs: how many runs of B have it.
         a_examples: runs of A that show it.
         b_examples: runs of B that show it.
-        follows: another difference, of an earlier step or of a step of the run, may be all there is
-            to it.
+        follows: another difference, of the step or of one before it, may be all there is to it.
     """
 
     kind: DifferenceKind

@@ -28,6 +28,7 @@ from xray.server.replies import Index
 from xray.server.routes import (
     aggregate,
     batches,
+    compare,
     decisions,
     diff,
     findings,
@@ -56,6 +57,7 @@ _OPERATIONS: Final = (
     *aggregate.OPERATIONS,
     *why.OPERATIONS,
     *provenance.OPERATIONS,
+    *compare.OPERATIONS,
     *diff.OPERATIONS,
     *what_if.OPERATIONS,
     *verify.OPERATIONS,
