@@ -84,7 +84,7 @@ def _try_many(args: Namespace, console: Console) -> int:
     if args.json:
         console.write_json(msgspec.json.encode(answer))
     else:
-        console.write(draw_runs(answer, console.terminal))
+        console.write(draw_runs(answer, console.terminal, console.now))
     return 0
 
 

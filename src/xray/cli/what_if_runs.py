@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 from xray.cli.console import Console
 from xray.cli.show import draw_headline
 from xray.cli.terminal import Cell, Column, Terminal, draw_table, printable, wrap
-from xray.cli.wording import say_number, shorten_ids
+from xray.cli.wording import say_number, say_when, shorten_ids
 from xray.model.what_if import CurvePoint
 from xray.model.what_if_runs import RunChange, StepOfRuns, WhatIfOfRuns
 
@@ -23,7 +24,7 @@ _EXAMPLES: Final = (
 )
 
 
-def draw_runs(answer: WhatIfOfRuns, terminal: Terminal) -> list[str]:
+def draw_runs(answer: WhatIfOfRuns, terminal: Terminal, now: datetime) -> list[str]:
     """The sentences, each step's survivors at other limits, and where most would change."""
     lines = draw_headline(answer.answer, answer.certainty, answer.because, terminal)
     if not answer.judged:
@@ -39,7 +40,7 @@ def draw_runs(answer: WhatIfOfRuns, terminal: Terminal) -> list[str]:
     if answer.has_more_steps:
         lines += ["", terminal.paint("Other steps are counted above and not shown.", "dim")]
     if answer.examples:
-        lines += ["", "Most would change in", *_draw_examples(answer.examples, terminal)]
+        lines += ["", "Most would change in", *_draw_examples(answer.examples, terminal, now)]
     return lines
 
 
@@ -60,16 +61,16 @@ def draw_curve(check: str, curve: Sequence[CurvePoint], terminal: Terminal) -> l
     return terminal.paint_all(wrap(text, terminal.width, indent="    ", first="  "), "dim")
 
 
-def _draw_examples(runs: Sequence[RunChange], terminal: Terminal) -> list[str]:
+def _draw_examples(runs: Sequence[RunChange], terminal: Terminal, now: datetime) -> list[str]:
     ids = shorten_ids([run.run_id for run in runs])
-    return draw_table(_EXAMPLES, [_row(run, ids[run.run_id]) for run in runs], terminal)
+    return draw_table(_EXAMPLES, [_row(run, ids[run.run_id], now) for run in runs], terminal)
 
 
-def _row(run: RunChange, short_id: str) -> list[Cell]:
+def _row(run: RunChange, short_id: str, now: datetime) -> list[Cell]:
     return [
         Cell(short_id, "cyan"),
         Cell(printable(run.pipeline)),
-        Cell(run.started_at.strftime("%Y-%m-%d %H:%M:%S")),
+        Cell(say_when(run.started_at, now)),
         Cell(f"{run.kept:,}"),
         Cell(say_range(run.newly_kept_least, run.newly_kept_most)),
         Cell(say_range(run.newly_dropped_least, run.newly_dropped_most)),

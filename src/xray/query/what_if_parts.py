@@ -220,7 +220,9 @@ def _draw_curve(curve: Curve | None, change: LimitsTried, now: tuple[int, int]) 
 def share_value(sketch: Sketch, share: float) -> float:
     """A value near the one below which *share* of the values lie."""
     first, last = sketch.bounds_at(share)
-    return first if first == last else float(f"{first + (last - first) / 2:.6g}")
+    middle = first + (last - first) / 2
+    short = float(f"{middle:.3g}")
+    return short if first <= short <= last else middle
 
 
 def bound_curve(curve: Curve, op: Operator, limit: float, was: object = None) -> tuple[int, int]:
@@ -289,7 +291,7 @@ def _word_changes(totals: Totals, limits: dict[str, Any], steps: Sequence[StepOf
         else [f"{name} = {_value(limit)}" for name, limit in limits.items()]
     )
     parts = [
-        f"{verb} {_word_flips(extent, runs, of_one=totals.judged.stored == 1)}"
+        f"{verb} {_word_flips(extent, runs, totals.judged.stored)}"
         for verb, extent, runs in (
             ("kept", totals.newly_kept, totals.keeping),
             ("dropped", totals.newly_dropped, totals.dropping),
@@ -306,10 +308,14 @@ def _has_one_limit(steps: Sequence[StepOfRuns], key: tuple[str, str]) -> bool:
     return all(one.was == found[0].was and one.is_was_whole for one in found)
 
 
-def _word_flips(extent: Extent, runs: Extent, *, of_one: bool) -> str:
+def _word_flips(extent: Extent, runs: Extent, judged: int) -> str:
     least, most = extent.least.stored, extent.most.stored
     said = f"{_range(least, most)} {'candidate' if most == 1 else 'candidates'} besides"
-    return said if of_one else f"{said} in {_range(runs.least.stored, runs.most.stored)} of them"
+    if judged == 1:
+        return said
+    if runs.least.stored == judged:
+        return f"{said}, some in each"
+    return f"{said} in {_range(runs.least.stored, runs.most.stored)} of them"
 
 
 def _word_estimate(totals: Totals) -> str:
