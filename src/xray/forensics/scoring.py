@@ -49,6 +49,7 @@ def find_in_scores(case: Case, step: Step) -> Iterator[Finding]:
     if not is_ranking or case.flow.role(step) != "keeps" or step.status != "completed":
         return
     rows = [one for one in case.flow.ledger(step).outlines if one.verdict is not None]
+    yield from _find_out_of_rank(step, rows)
     names = Counter(name_of(one.score) for one in rows if one.score is not None)
     if not names:
         return
@@ -62,7 +63,6 @@ def find_in_scores(case: Case, step: Step) -> Iterator[Finding]:
     yield from _find_strange(step, what, rows, scored)
     yield from _find_unscored(step, rows)
     yield from _find_saturated(case, step, scored)
-    yield from _find_out_of_rank(step, rows)
     yield from _find_disorder(case, step, scored)
 
 
