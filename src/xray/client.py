@@ -17,6 +17,7 @@ from xray.model.aggregates import Aggregate
 from xray.model.answers import Finding, FindingList, Why
 from xray.model.comparison import Comparison
 from xray.model.differences import RunDiff
+from xray.model.flakiness import FlakinessReport
 from xray.model.frames import Records
 from xray.model.ids import parse_uuid
 from xray.model.lineage import Lineage
@@ -263,6 +264,11 @@ class Client:
                 )
             whole = add_parts([whole, part])
         return whole
+
+    def flakiness(self, q: str = "", runs: int = 20) -> FlakinessReport:
+        """How far the newest *runs* that meet query *q* decide alike on the same input."""
+        pairs: Pairs = [("q", q), ("runs", str(runs))]
+        return read_record(self.get("/v1/flakiness", pairs), FlakinessReport)
 
     def verify(self, run: str, *expectations: str) -> Verification:
         """Whether *run* (an id, a unique prefix, or `last`) decided as expected.

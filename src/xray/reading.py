@@ -19,6 +19,8 @@ from xray.forensics.comparing import compare_groups as compare_queries
 from xray.forensics.diff import compare_runs
 from xray.forensics.evidence import load_evidence
 from xray.forensics.findings import find
+from xray.forensics.flakiness import group_by_input, report_flakiness
+from xray.forensics.flakiness import measure_flakiness as find_flakiness
 from xray.forensics.lineage import trace_lineage
 from xray.forensics.verification import verify
 from xray.forensics.what_if import try_limits as redecide
@@ -28,6 +30,7 @@ from xray.model.aggregates import Aggregate
 from xray.model.answers import FindingList, Why
 from xray.model.comparison import Comparison
 from xray.model.differences import RunDiff
+from xray.model.flakiness import FlakinessReport
 from xray.model.ids import parse_uuid
 from xray.model.lineage import Lineage
 from xray.model.records import Decision, Page, Run, RunDetail, Scan, Step
@@ -46,6 +49,8 @@ Parameters = Sequence[tuple[str, str]]
 
 PREFIX: Final = "run_id_prefix"
 _MAX_PREFIX_MATCHES: Final = 40
+_FLAKINESS_RUNS: Final = 20
+_MAX_FLAKINESS_RUNS: Final = 100
 _ID_BEGINNING: Final = re.compile(r"[0-9a-fA-F-]{1,36}\Z")
 
 
@@ -307,6 +312,33 @@ def try_limits_on_runs(store: Store, parameters: Parameters, now_us: int) -> Wha
     return answer_totals(totals, scan=visited.scan, next_cursor=cursor, is_part=is_part)
 
 
+def measure_flakiness(store: Store, parameters: Parameters, now_us: int) -> FlakinessReport:
+    """How far the newest runs that meet *parameters* decide alike where their input is the same.
+
+    Raises:
+        InvalidQueryError: the query is none, or the number of runs is no number from 2 to 100.
+    """
+    unknown = [name for name, _ in parameters if name not in ("q", "runs")]
+    named = dict(parameters)
+    wanted = named.get("runs", str(_FLAKINESS_RUNS))
+    if unknown or not wanted.isdecimal() or not 2 <= int(wanted) <= _MAX_FLAKINESS_RUNS:
+        raise InvalidQueryError(
+            f"There is no parameter {unknown[0][:100]!r} here."
+            if unknown
+            else f"runs={wanted[:100]!r} is no number from 2 to {_MAX_FLAKINESS_RUNS}.",
+            hint="There are q= and runs=.",
+            code="invalid_parameter",
+        )
+    asked = [("q", named.get("q", "")), ("limit", wanted)]
+    listed = store.runs(plan_from_parameters("run", asked, now_us)).items
+    groups = group_by_input(listed)
+    repeated = [group for group in groups if len(group) > 1]
+    measured = [
+        find_flakiness([load_evidence(store, run.run_id) for run in group]) for group in repeated
+    ]
+    return report_flakiness(measured, len(listed), len(groups) - len(repeated))
+
+
 def verify_run(store: Store, run_id: str, parameters: Parameters, now_us: int) -> Verification:
     """Whether a run meets the expectations that *parameters* name.
 
@@ -357,11 +389,11 @@ _PATHS: Final[tuple[tuple[re.Pattern[str], _Reader], ...]] = tuple(
         ("/v1/steps()", lambda store, _, asked, now_us: list_steps(store, asked, now_us)),
         ("/v1/decisions()", lambda store, _, asked, now_us: list_decisions(store, asked, now_us)),
         ("/v1/aggregate()", lambda store, _, asked, now_us: aggregate(store, asked, now_us)),
+        ("/v1/compare()", lambda store, _, asked, now_us: compare_groups(store, asked, now_us)),
         (
             "/v1/what-if()",
             lambda store, _, asked, now_us: try_limits_on_runs(store, asked, now_us),
         ),
-        ("/v1/compare()", lambda store, _, asked, now_us: compare_groups(store, asked, now_us)),
         ("/v1/diff()", lambda store, _, asked, __: diff_runs(store, asked)),
         ("/v1/runs/([^/]+)", lambda store, name, *_: show_run(store, name)),
         ("/v1/steps/([^/]+)", lambda store, name, *_: show_step(store, name)),
@@ -378,6 +410,10 @@ _PATHS: Final[tuple[tuple[re.Pattern[str], _Reader], ...]] = tuple(
             lambda store, name, asked, _: try_limits(store, name, asked),
         ),
         ("/v1/runs/([^/]+)/verify", verify_run),
+        (
+            "/v1/flakiness()",
+            lambda store, _, asked, now_us: measure_flakiness(store, asked, now_us),
+        ),
         ("/v1/runs/([^/]+)/findings", lambda store, name, *_: list_findings(store, name)),
     )
 )

@@ -73,6 +73,7 @@ COMMANDS: Final = (
     Command("diff", "how two runs differ, decision by decision, and where they first part"),
     Command("compare", "why two groups of runs differ: slower, stricter, failing more"),
     Command("what-if", "what a run, or many, would have decided with other limits"),
+    Command("flaky", "how far runs on the same input decide alike, and where they do not"),
     Command("expect", "whether runs decided as they were expected to, for tests and CI"),
     Command("spool", "what waits on this machine to be delivered, and why"),
     Command("sync", "deliver what ended programs left behind"),

@@ -33,7 +33,7 @@ def align_steps(a: Sequence[Step], b: Sequence[Step]) -> list[Pair]:
         a: the steps of one run that count, by ordinal.
         b: those of the other.
     """
-    own, other = _place_steps(a), _place_steps(b)
+    own, other = place_steps(a), place_steps(b)
     pairs = [Pair(step, other.get(place)) for place, step in own.items()]
     pairs += [Pair(None, step) for place, step in other.items() if place not in own]
     return sorted(pairs, key=_order)
@@ -45,7 +45,8 @@ def _order(pair: Pair) -> tuple[int, int, str, str]:
     return min(ordinals), max(ordinals), pair.step.name, pair.step.step_type
 
 
-def _place_steps(steps: Sequence[Step]) -> dict[Place, Step]:
+def place_steps(steps: Sequence[Step]) -> dict[Place, Step]:
+    """Steps of a run by what makes them the same in another: see `align_steps`."""
     seen: Counter[Place] = Counter()
     places: dict[str, Place] = {}
     for step in steps:

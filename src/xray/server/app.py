@@ -32,6 +32,7 @@ from xray.server.routes import (
     decisions,
     diff,
     findings,
+    flakiness,
     health,
     index,
     provenance,
@@ -62,6 +63,7 @@ _OPERATIONS: Final = (
     *what_if.OPERATIONS,
     *verify.OPERATIONS,
     *findings.OPERATIONS,
+    *flakiness.OPERATIONS,
     *health.OPERATIONS,
 )
 _SWITCH_INTERVAL_S: Final = 0.000_5
