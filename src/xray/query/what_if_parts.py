@@ -320,7 +320,7 @@ def _word_flips(extent: Extent, runs: Extent, judged: int) -> str:
 
 def _word_estimate(totals: Totals) -> str:
     parts = [
-        f"{_about(extent)} {said}"
+        f"{_about(extent)} candidates {said}"
         for extent, said in ((totals.newly_kept, "kept besides"), (totals.newly_dropped, "dropped"))
         if extent.most.stored
     ]
