@@ -120,9 +120,8 @@ class Ledger:
         held = roster.among(frozenset(known.values()))
         for candidate_id, hashed in known.items():
             if hashed in held and candidate_id not in rows:
-                for decision in roster.find(candidate_id):
-                    if decision.decision is not None:
-                        named[decision.decision].append((decision.by, candidate_id))
+                for fate in roster.fates_of(candidate_id):
+                    named[fate.decision].append((fate.by, candidate_id))
         return {
             verdict: join_keys([self.detailed[verdict], Keys.of(keys)])
             for verdict, keys in named.items()

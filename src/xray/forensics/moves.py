@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -103,16 +104,19 @@ class _Moved:
     def __init__(self) -> None:
         self.count = 0
         self._furthest: list[_Weighed] = []
-        self._nearest: _Weighed | None = None
+        self._nearest: _Weighed = (math.inf, "", False, "")
 
     def add(self, name: Name, weight: float) -> None:
         """Count a candidate that moved as far as *weight* says."""
         self.count += 1
+        if -weight > self._nearest[0]:
+            return
+        weighed: _Weighed
         if isinstance(name, str):
             weighed = (-weight, name, False, "")
         else:
             weighed = (-weight, name[1], True, name[0] or "")
-        if self._nearest is None or weighed < self._nearest:
+        if weighed < self._nearest:
             self._furthest.append(weighed)
             if len(self._furthest) > _MAX_WAITING:
                 self._furthest = heapq.nsmallest(MAX_EXAMPLES, self._furthest)
@@ -137,24 +141,23 @@ def _pair_known(
 
 def _list_kinds(
     a: Standing | None, b: Standing | None, is_kept_in_a: bool, is_kept_in_b: bool
-) -> Iterator[tuple[MoveKind, float]]:
+) -> list[tuple[MoveKind, float]]:
     """How a candidate fared otherwise, and how far it moved."""
     if a is None or b is None:
-        yield "only_in_b" if a is None else "only_in_a", 0.0
-        return
+        return [("only_in_b" if a is None else "only_in_a", 0.0)]
     if is_kept_in_a != is_kept_in_b:
-        yield "newly_rejected" if is_kept_in_a else "newly_kept", 0.0
-        return
+        return [("newly_rejected" if is_kept_in_a else "newly_kept", 0.0)]
+    kinds: list[tuple[MoveKind, float]] = []
     if a.reason != b.reason:
-        yield "reason_changed", 0.0
+        kinds.append(("reason_changed", 0.0))
     if a.rank is not None and b.rank is not None and a.rank != b.rank:
-        yield "rank_moved", float(abs(a.rank - b.rank))
+        kinds.append(("rank_moved", float(abs(a.rank - b.rank))))
     if a.score is not None and b.score is not None:
         difference = abs(a.score - b.score)
         allowed = (a.score_error or 0.0) + (b.score_error or 0.0)
-        allowed += _DUST * max(abs(a.score), abs(b.score))
-        if difference > allowed:
-            yield "score_changed", difference
+        if difference > allowed + _DUST * max(abs(a.score), abs(b.score)):
+            kinds.append(("score_changed", difference))
+    return kinds
 
 
 def _match_hashed(a: Outcomes, b: Outcomes) -> Iterator[tuple[Fate | None, Fate | None]]:

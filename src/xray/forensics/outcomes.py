@@ -45,7 +45,8 @@ def read_outcomes(ledger: Ledger, names: Names) -> Outcomes:
     known = _read_rows(ledger)
     hashed: list[tuple[int, int, Fate]] = []
     if ledger.roster is not None:
-        is_ordering = ledger.step.step_type in RANKING_STEP_TYPES
+        # Only where candidates have an order is there more to know than their fate.
+        is_ranked = ledger.step.step_type in RANKING_STEP_TYPES and ledger.roster.has_places
         for first, last, fate in ledger.roster.entries():
             found = names.between(first, last)
             if not found:
@@ -53,8 +54,7 @@ def read_outcomes(ledger: Ledger, names: Names) -> Outcomes:
             for candidate_id in found:
                 name = name_of(fate.by, candidate_id)
                 if name not in known:
-                    # Only where candidates have an order is there more to know than their fate.
-                    placed = ledger.roster.find(candidate_id) if is_ordering else []
+                    placed = ledger.roster.find(candidate_id) if is_ranked else []
                     rows = [row for row in placed if row.by == fate.by]
                     known[name] = _place(fate, rows[0]) if rows else stand_as(fate)
     return Outcomes(known, hashed, ledger.is_complete())

@@ -121,7 +121,7 @@ def _survivors(flow: Flow, steps: Iterable[Step]) -> Candidates:
         ids.update(dict.fromkeys(_ids(ledger, verdict)))
         if ledger.roster is not None:
             rosters.append(ledger.roster.only(partial(_has_verdict, verdict)))
-    return Candidates(list(ids), rosters)
+    return Candidates(list(ids), rosters, flow.evidence.known_ids.__getitem__)
 
 
 def _has_verdict(verdict: Verdict, fate: Fate) -> bool:
@@ -137,7 +137,7 @@ def _decided(flow: Flow, steps: Iterable[Step]) -> Candidates:
             ids.update(dict.fromkeys(_ids(ledger, verdict)))
         if ledger.roster is not None:
             rosters.append(ledger.roster)
-    return Candidates(list(ids), rosters)
+    return Candidates(list(ids), rosters, flow.evidence.known_ids.__getitem__)
 
 
 def _ids(ledger: Ledger, verdict: Verdict) -> list[str]:

@@ -25,8 +25,6 @@ from functools import cached_property
 from itertools import accumulate, chain, repeat
 from typing import Final, Literal
 
-from msgspec import Struct
-
 from xray.model.packed_arrays import from_bytes, to_bytes
 from xray.model.ranking import Places, encode_places
 
@@ -53,29 +51,28 @@ ENTRIES_PER_LOOKUP: Final = 32
 """So many entries are listed in the time in which one number is looked up by itself."""
 
 
-class Universe(Struct, frozen=True):
+class Universe:
     """The numbers that the hashes of one set are mapped to, in the order of the hashes.
 
     Args:
         total: how many hashes the set was made for.
+
+    Attributes:
+        bucket_count: how many buckets there are.
+        size: how many numbers there are.
     """
 
-    total: int
+    __slots__ = ("bucket_count", "size", "total")
 
-    @property
-    def bucket_count(self) -> int:
-        """How many buckets there are."""
-        return max(1, -(-8 * self.total // 5))
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.bucket_count = max(1, -(-8 * total // 5))
+        self.size = self.bucket_count << _LOW_BITS
 
     @property
     def part_count(self) -> int:
         """How many parts there are."""
         return -(-self.bucket_count // PART_BUCKETS)
-
-    @property
-    def size(self) -> int:
-        """How many numbers there are."""
-        return self.bucket_count << _LOW_BITS
 
     def buckets_in(self, part: int) -> int:
         """How many buckets *part* has."""
@@ -241,17 +238,25 @@ class Part:
             bit, index = bit + 1, index + 1
         return found
 
-    def spans(self) -> Iterator[tuple[int, int, int]]:
+    def spans(self) -> Sequence[tuple[int, int, int]]:
         """For every entry, in order, the first and last hash it can stand for, and its code."""
+        return self._spans
+
+    @cached_property
+    def _spans(self) -> list[tuple[int, int, int]]:
         size, half = self._universe.size, self._universe.size - 1
         lookalikes, codes = self._lookalikes, self._all_codes()
-        for index, number in enumerate(self.numbers):
-            if index in lookalikes:
-                yield lookalikes[index], lookalikes[index], codes[index]
-            else:
-                first = ((number << HASH_BITS) + half) // size
-                last = ((number + 1 << HASH_BITS) + half) // size - 1
-                yield first, last, codes[index]
+        spans = [
+            (
+                ((number << HASH_BITS) + half) // size,
+                ((number + 1 << HASH_BITS) + half) // size - 1,
+                code,
+            )
+            for number, code in zip(self.numbers, codes, strict=False)
+        ]
+        for index, hashed in lookalikes.items():
+            spans[index] = (hashed, hashed, codes[index])
+        return spans
 
     @cached_property
     def numbers(self) -> list[int]:

@@ -34,6 +34,8 @@ from xray.model.vocabulary import VERDICTS, Verdict
 _CODE_MASK: Final = (1 << CODE_BITS) - 1
 
 _COUNT_BYTES: Final = 4
+_MAX_PARTS_KEPT: Final = 4
+"""The spans of a larger roster are made anew for each walk, a part at a time."""
 
 _MAX_LOOKUPS: Final = 200
 """From here on it is quicker to walk the entries than to look each number up."""
@@ -339,7 +341,12 @@ class CompactEntries:
 
     def find(self, candidate_id: str) -> Sequence[int]:
         """The codes of *candidate_id*, or, once in 100,000 times, of one that looks like it."""
-        return [code for _, _, code in self.spans_of(candidate_id)]
+        hashed = hash64(candidate_id)
+        part, number = self._universe.place(hashed)
+        opened = self._part(part)
+        if opened is None:
+            return []
+        return [opened.code(index) for index in opened.find(number, hashed, hashed)]
 
     def find_placed(self, candidate_id: str) -> Sequence[Placed]:
         """The codes of *candidate_id*, each with its place."""
@@ -372,8 +379,11 @@ class CompactEntries:
 
     def spans(self) -> Iterator[Span]:
         """Every entry, by ascending hash."""
-        for opened in filter(None, map(self._part, sorted(self._parts))):
-            yield from opened.spans()
+        for part in sorted(self._parts):
+            if len(self._parts) > _MAX_PARTS_KEPT:
+                yield from Part(self._universe, part, self._parts[part]).spans()
+            elif opened := self._part(part):
+                yield from opened.spans()
 
     def spans_of(self, candidate_id: str) -> Sequence[Span]:
         """The entries that are taken for *candidate_id*."""

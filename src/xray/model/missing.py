@@ -6,15 +6,22 @@ it looks like another; `Missing.overlooked` says how likely that is.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from heapq import merge
+from itertools import chain
+from typing import Final
 
 from msgspec import Struct
 
 from xray.model.hashing import hash64
 from xray.model.roster import Roster
-from xray.model.spans import BEYOND, SpanWalk
+from xray.model.spans import BEYOND, Span, SpanWalk
+
+_MAX_SORTED: Final = 50_000
+"""More spans are merged one by one, which takes longer and no room."""
+
+Run = tuple[int, Iterable[Span]]
+"""Spans in order, and how many there are, at most."""
 
 
 class Candidates(Struct, frozen=True):
@@ -23,10 +30,12 @@ class Candidates(Struct, frozen=True):
     Args:
         ids: those known by id.
         rosters: those known by hash; one may be in several, and among the ids as well.
+        hash_of: gives the hash of each of the ids.
     """
 
     ids: Collection[str] = ()
     rosters: Sequence[Roster] = ()
+    hash_of: Callable[[str], int] = hash64
 
 
 class Missing(Struct, frozen=True):
@@ -61,13 +70,14 @@ def find_missing(offered: Candidates, decided: Candidates) -> Missing:
         if candidate_id not in decided_ids
         and not any(candidate_id in roster for roster in decided.rosters)
     ]
-    hashes = sorted(map(hash64, offered_ids))
-    known = _walk(decided_ids, decided.rosters)
+    named = SpanWalk((hashed, hashed) for hashed in sorted(map(offered.hash_of, offered_ids)))
+    known = SpanWalk(_put_in_order([_list_exact(decided), *_list_spans(decided)]))
     compared, unmatched, widest = _Distinct(), _Distinct(), 0
-    for first, last in merge(*(roster.spans() for roster in offered.rosters), key=_last):
-        if _lies_between(hashes, first, last):
+    for first, last in _put_in_order(_list_spans(offered), key=_last):
+        if named.overlaps(first, last):
             continue
-        widest = max(widest, last - first + 1)
+        if last - first >= widest:
+            widest = last - first + 1
         compared.add(first, last)
         if not known.overlaps(first, last):
             unmatched.add(first, last)
@@ -85,14 +95,25 @@ def _last(span: tuple[int, int]) -> int:
     return span[1]
 
 
-def _lies_between(hashes: Sequence[int], first: int, last: int) -> bool:
-    at = bisect_left(hashes, first)
-    return at < len(hashes) and hashes[at] <= last
+def _list_exact(candidates: Candidates) -> Run:
+    hashes = sorted(map(candidates.hash_of, set(candidates.ids)))
+    return len(hashes), ((hashed, hashed) for hashed in hashes)
 
 
-def _walk(ids: Iterable[str], rosters: Iterable[Roster]) -> SpanWalk:
-    exact = ((hashed, hashed) for hashed in sorted(map(hash64, ids)))
-    return SpanWalk(merge(exact, *(roster.spans() for roster in rosters)))
+def _list_spans(candidates: Candidates) -> list[Run]:
+    return [(roster.held, roster.spans()) for roster in candidates.rosters]
+
+
+def _put_in_order(
+    runs: Sequence[Run], key: Callable[[Span], object] | None = None
+) -> Iterable[Span]:
+    """All spans of *runs*, each of which is in that order: by *key*, else as they are."""
+    spans = [one for _, one in runs]
+    if len(spans) == 1:
+        return spans[0]
+    if sum(count for count, _ in runs) > _MAX_SORTED:
+        return merge(*spans, key=key)  # type: ignore[arg-type]
+    return sorted(chain.from_iterable(spans), key=key)  # type: ignore[arg-type]
 
 
 class _Distinct:

@@ -72,6 +72,19 @@ class Roster:
             if self._keep is None or self._keep(holding.fates[code])
         ]
 
+    def fates_of(self, candidate_id: str) -> list[Fate]:
+        """What became of *candidate_id*: one fate for each `by`."""
+        return [
+            holding.fates[code]
+            for holding in self._holdings
+            for code in self._codes(holding, candidate_id)
+        ]
+
+    @property
+    def has_places(self) -> bool:
+        """Whether it knows a rank or a score of some candidate."""
+        return any(True for holding in self._holdings for _ in holding.places())
+
     def among(self, hashes: AbstractSet[int]) -> frozenset[int]:
         """Those of *hashes* whose candidates it may hold: all that are worth asking it for."""
         return frozenset().union(*(holding.among(hashes) for holding in self._holdings))
@@ -115,10 +128,14 @@ class Roster:
 
     def entries(self) -> Iterator[tuple[int, int, Fate]]:
         """The first and last hash that each entry can stand for, by the last, and its fate."""
+        if len(self._holdings) == 1:
+            return self._entries(self._holdings[0])
         return merge(*map(self._entries, self._holdings), key=itemgetter(1))
 
     def spans(self) -> Iterator[tuple[int, int]]:
         """The first and last hash that each entry can stand for, ascending."""
+        if len(self._holdings) == 1:
+            return self._spans(self._holdings[0])
         return merge(*map(self._spans, self._holdings))
 
     def spans_of(self, candidate_id: str) -> list[tuple[int, int]]:
@@ -143,7 +160,9 @@ class Roster:
         )
 
     def _spans(self, holding: Holding) -> Iterator[tuple[int, int]]:
-        wanted = [self._keep is None or self._keep(fate) for fate in holding.fates]
+        if self._keep is None:
+            return ((first, last) for first, last, _ in holding.spans())
+        wanted = list(map(self._keep, holding.fates))
         return ((first, last) for first, last, code in holding.spans() if wanted[code])
 
     def _entries(self, holding: Holding) -> Iterator[tuple[int, int, Fate]]:
