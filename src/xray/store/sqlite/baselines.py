@@ -34,10 +34,10 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Usual).decode
 
 _FIND: Final = (
-    "select usual from baselines where pipeline = ? and day = ? and name = ? and step_type = ?"
+    "select usual from baselines where pipeline = ? and name = ? and step_type = ? and day = ?"
 )
 _PUT: Final = (
-    "insert or replace into baselines (pipeline, day, name, step_type, usual)"
+    "insert or replace into baselines (pipeline, name, step_type, day, usual)"
     " values (?, ?, ?, ?, ?)"
 )
 _SIBLINGS: Final = (
@@ -171,9 +171,8 @@ class Baselines:
         rows: list[tuple[Any, ...]] = []
         number = self._dims.number
         for (pipeline, name, step_type, day), usual in changes.items():
-            key = (
-                number(PIPELINE, pipeline), day, number(STEP_NAME, name), _STEP_TYPE[step_type],
-            )  # fmt: skip
+            kind = (number(PIPELINE, pipeline), number(STEP_NAME, name), _STEP_TYPE[step_type])
+            key = (*kind, day)
             found = self._connection.execute(_FIND, key).fetchone()
             if found is not None:
                 stored = _decode(found[0])

@@ -1,11 +1,11 @@
 -- what was usual of the steps of one name, type and day (days since 1970): an encoded Usual
 create table baselines (
     pipeline integer not null,
-    day integer not null,
     name integer not null,
     step_type integer not null,
+    day integer not null,
     usual blob not null,
-    primary key (pipeline, day, name, step_type)
+    primary key (pipeline, name, step_type, day)
 ) without rowid;
 
 -- steps numbered from filled_from on are counted in baselines; the others are being filled in
