@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import quote, urlencode
-
-import msgspec
 
 from xray.errors import InvalidQueryError, NotFoundError, ServerError
 from xray.model.aggregates import Aggregate
@@ -25,6 +22,20 @@ from xray.model.records import Decision, Page, Run, RunDetail, Step
 from xray.model.verification import Verification
 from xray.model.what_if import WhatIf
 from xray.model.what_if_runs import WhatIfOfRuns
+from xray.questions import (
+    Pairs,
+    Parameter,
+    as_pairs,
+    compare_request,
+    diff_request,
+    provenance_request,
+    run_path,
+    spell_limits,
+    split_texts,
+    verify_request,
+    what_if_request,
+    why_request,
+)
 from xray.replies import (
     Reply,
     explain_no_reply,
@@ -45,13 +56,6 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT_S: Final = 30.0
 LAST: Final = "last"
 MAX_LISTED_MATCHES: Final = 10
-# Servers and proxies refuse requests whose first line is longer than about 8 KB.
-_MAX_QUERY_BYTES: Final = 6_000
-
-Parameter = str | int | float | bool | datetime
-"""A value of a query parameter."""
-
-Pairs = Sequence[tuple[str, str]]
 
 _Record = TypeVar("_Record")
 
@@ -223,7 +227,7 @@ class Client:
 
     def what_if(self, run: str, **limits: object) -> WhatIf:
         """What *run* would have decided with other limits: `what_if("last", price=120)`."""
-        path, pairs = what_if_request(self.resolve_run(run), _spell_limits(limits))
+        path, pairs = what_if_request(self.resolve_run(run), spell_limits(limits))
         return read_record(self.get(path, pairs), WhatIf)
 
     def what_if_of_runs(
@@ -243,7 +247,7 @@ class Client:
             limits: other limits, by the name of a check or its field.
         """
         pairs = [("q", q)] if q else []
-        pairs += [("limit", spelled) for spelled in _spell_limits(limits)]
+        pairs += [("limit", spelled) for spelled in spell_limits(limits)]
         return self.try_limits(pairs, is_whole=is_whole, note_part=note_part)
 
     def try_limits(
@@ -280,7 +284,7 @@ class Client:
         run_id = self.resolve_run(run)
         parts = [
             read_record(self.get(*verify_request(run_id, some)), Verification)
-            for some in _split_texts(expectations)
+            for some in split_texts(expectations)
         ]
         verified = [one for part in parts for one in part.expectations]
         return Verification.of(run_id, parts[0].pipeline, verified)
@@ -408,64 +412,3 @@ class Client:
             headers={name.lower(): value for name, value in answer.headers.items()},
             body=answer.data,
         )
-
-
-def run_path(run_id: str, part: str = "") -> str:
-    """The path of a run, or of a part of it."""
-    return f"/v1/runs/{quote(run_id, safe='')}" + (f"/{part}" if part else "")
-
-
-def why_request(run_id: str, candidate: str) -> tuple[str, Pairs]:
-    """Path and parameters that ask why *candidate* ended as it did."""
-    return run_path(run_id, "why"), [("candidate", candidate)]
-
-
-def provenance_request(run_id: str, item: str) -> tuple[str, Pairs]:
-    """Path and parameters that ask what *item* came from and what it brought."""
-    return run_path(run_id, "provenance"), [("candidate", item)]
-
-
-def diff_request(a: str, b: str) -> tuple[str, Pairs]:
-    """Path and parameters that ask how run *b* differs from run *a*."""
-    return "/v1/diff", [("a", a), ("b", b)]
-
-
-def compare_request(a: str, b: str) -> tuple[str, Pairs]:
-    """Path and parameters that ask how the runs of query *b* differ from those of query *a*."""
-    return "/v1/compare", [("a", a), ("b", b)]
-
-
-def what_if_request(run_id: str, limits: Sequence[str]) -> tuple[str, Pairs]:
-    """Path and parameters that ask what a run would have decided with other *limits*."""
-    return run_path(run_id, "what-if"), [("limit", limit) for limit in limits]
-
-
-def verify_request(run_id: str, expectations: Sequence[str]) -> tuple[str, Pairs]:
-    """Path and parameters that ask whether a run decided as expected."""
-    return run_path(run_id, "verify"), [("that", text) for text in expectations]
-
-
-def _split_texts(texts: Sequence[str]) -> Iterator[Sequence[str]]:
-    """*texts* in parts that fit into a URL each; the empty part when there are none."""
-    start = length = 0
-    for at, text in enumerate(texts):
-        length += len(quote(text)) + 6
-        if length > _MAX_QUERY_BYTES and at > start:
-            yield texts[start:at]
-            start, length = at, len(quote(text)) + 6
-    yield texts[start:]
-
-
-def _spell_limits(limits: Mapping[str, object]) -> list[str]:
-    return [f"{name}={msgspec.json.encode(limit).decode()}" for name, limit in limits.items()]
-
-
-def as_pairs(parameters: Mapping[str, Parameter]) -> Pairs:
-    """Parameters as the query of a URL spells them."""
-    return [(name, _spell_parameter(value)) for name, value in parameters.items()]
-
-
-def _spell_parameter(value: Parameter) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value.isoformat() if isinstance(value, datetime) else str(value)

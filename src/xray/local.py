@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from xray.client import Client, Pairs
+from xray.client import Client
 from xray.delivery.exchange.transport import Answer
 from xray.delivery.settings import DeliverySettings
 from xray.errors import (
@@ -23,6 +23,7 @@ from xray.errors import (
     XRayError,
 )
 from xray.model.clock import SystemClock
+from xray.questions import Pairs
 from xray.record_files import files
 from xray.replies import Reply
 from xray.wire.address import check_file, find_file

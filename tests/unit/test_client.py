@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.unit.scripted_server import Answer, Asked, ScriptedServer, open_scripted_server, problem
-from xray.client import Client, as_pairs
+from xray.client import Client
 from xray.errors import (
     ConfigurationError,
     ConflictError,
@@ -26,6 +26,7 @@ from xray.errors import (
 )
 from xray.model.answers import Finding, FindingList, Why
 from xray.model.records import Decision, Run, RunDetail, Step
+from xray.questions import as_pairs
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 RUN_ID = "0193f0c2-7a51-7abc-8def-0123456789ab"

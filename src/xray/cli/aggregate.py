@@ -10,8 +10,8 @@ import msgspec
 from xray.cli.connection import add_filters, open_client, read_filters
 from xray.cli.console import Console, open_console
 from xray.cli.figures import draw_groups
-from xray.client import Pairs
 from xray.model.aggregates import Aggregate
+from xray.questions import Pairs
 from xray.replies import read_record
 
 _FIGURES: Final = {

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from xray.client import Client, Pairs
+from xray.client import Client
 from xray.errors import ConfigurationError, InvalidQueryError
+from xray.questions import Pairs
 from xray.wire.address import DEFAULT_URL, check_file, names_file
 
 _KEY: Final = re.compile(r"[\w.$-]+")

@@ -9,8 +9,8 @@ from xray.cli.console import open_console
 from xray.cli.show import RUN_HELP, draw_headline
 from xray.cli.terminal import Style, Terminal, printable, wrap
 from xray.cli.wording import say_number, say_value
-from xray.client import diff_request
 from xray.model.differences import Change, Move, MoveKind, Moves, RunDiff, Standing, StepDiff
+from xray.questions import diff_request
 from xray.replies import read_record
 
 _MAX_CHANGES = 8

@@ -8,8 +8,8 @@ from xray.cli.connection import open_client
 from xray.cli.console import open_console
 from xray.cli.show import RUN_HELP, draw_first, draw_rest
 from xray.cli.terminal import Terminal
-from xray.client import run_path
 from xray.model.answers import FindingList
+from xray.questions import run_path
 from xray.replies import read_findings
 
 

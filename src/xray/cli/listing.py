@@ -11,8 +11,9 @@ import msgspec
 
 from xray.cli.connection import add_filters, open_client, read_filters
 from xray.cli.console import Console, note_rest, open_console
-from xray.client import Client, Pairs
+from xray.client import Client
 from xray.model.records import Page
+from xray.questions import Pairs
 
 _PAGE: Final = 1_000
 

@@ -9,8 +9,8 @@ from xray.cli.console import open_console
 from xray.cli.show import RUN_HELP, draw_headline
 from xray.cli.terminal import Terminal, printable, wrap
 from xray.cli.why import draw_link
-from xray.client import provenance_request
 from xray.model.lineage import Generation, Lineage, Yield
+from xray.questions import provenance_request
 from xray.replies import read_record
 
 _MAX_REASONS = 5

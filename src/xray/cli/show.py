@@ -32,10 +32,10 @@ from xray.cli.wording import (
     say_value,
     say_when,
 )
-from xray.client import run_path
 from xray.model.answers import Finding, FindingList
 from xray.model.records import RunDetail, Step, StepDecision
 from xray.model.vocabulary import Certainty
+from xray.questions import run_path
 from xray.replies import read_findings, read_record
 
 RUN_HELP: Final = "a run's id, a unique beginning of it, or `last`"

@@ -13,9 +13,9 @@ from xray.cli.show import RUN_HELP, draw_headline
 from xray.cli.terminal import Style, Terminal, printable, wrap
 from xray.cli.what_if_runs import draw_curve, draw_runs, say_range, show_reach
 from xray.cli.wording import say_value
-from xray.client import Pairs, what_if_request
 from xray.errors import InvalidQueryError
 from xray.model.what_if import Flips, StepWhatIf, WhatIf
+from xray.questions import Pairs, what_if_request
 from xray.replies import read_record
 
 _MAX_FLIPS: Final = 8

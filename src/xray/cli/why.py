@@ -10,9 +10,9 @@ from xray.cli.console import open_console
 from xray.cli.show import CERTAINTY_STYLES, RUN_HELP, draw_findings, draw_headline
 from xray.cli.terminal import Glyph, Style, Terminal, printable, wrap
 from xray.cli.wording import say_certainty, say_measured, say_number, say_value
-from xray.client import why_request
 from xray.model.answers import Cut, Provenance, Stop, StopKind, Why
 from xray.model.records import Check
+from xray.questions import why_request
 from xray.replies import read_record
 
 _GLYPHS: Final[dict[StopKind, tuple[Glyph, Style]]] = {

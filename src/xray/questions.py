@@ -1,0 +1,81 @@
+"""What may be asked of the read API: the path and the parameters of each question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+
+# Servers and proxies refuse requests whose first line is longer than about 8 KB.
+_MAX_QUERY_BYTES: Final = 6_000
+
+Parameter = str | int | float | bool | datetime
+"""A value of a query parameter."""
+
+Pairs = Sequence[tuple[str, str]]
+"""Names and values of the query of a URL, in order."""
+
+
+def run_path(run_id: str, part: str = "") -> str:
+    """The path of a run, or of a part of it."""
+    return f"/v1/runs/{quote(run_id, safe='')}" + (f"/{part}" if part else "")
+
+
+def why_request(run_id: str, candidate: str) -> tuple[str, Pairs]:
+    """Path and parameters that ask why *candidate* ended as it did."""
+    return run_path(run_id, "why"), [("candidate", candidate)]
+
+
+def provenance_request(run_id: str, item: str) -> tuple[str, Pairs]:
+    """Path and parameters that ask what *item* came from and what it brought."""
+    return run_path(run_id, "provenance"), [("candidate", item)]
+
+
+def diff_request(a: str, b: str) -> tuple[str, Pairs]:
+    """Path and parameters that ask how run *b* differs from run *a*."""
+    return "/v1/diff", [("a", a), ("b", b)]
+
+
+def compare_request(a: str, b: str) -> tuple[str, Pairs]:
+    """Path and parameters that ask how the runs of query *b* differ from those of query *a*."""
+    return "/v1/compare", [("a", a), ("b", b)]
+
+
+def what_if_request(run_id: str, limits: Sequence[str]) -> tuple[str, Pairs]:
+    """Path and parameters that ask what a run would have decided with other *limits*."""
+    return run_path(run_id, "what-if"), [("limit", limit) for limit in limits]
+
+
+def verify_request(run_id: str, expectations: Sequence[str]) -> tuple[str, Pairs]:
+    """Path and parameters that ask whether a run decided as expected."""
+    return run_path(run_id, "verify"), [("that", text) for text in expectations]
+
+
+def split_texts(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """*texts* in parts that fit into a URL each; the empty part when there are none."""
+    start = length = 0
+    for at, text in enumerate(texts):
+        length += len(quote(text)) + 6
+        if length > _MAX_QUERY_BYTES and at > start:
+            yield texts[start:at]
+            start, length = at, len(quote(text)) + 6
+    yield texts[start:]
+
+
+def spell_limits(limits: Mapping[str, object]) -> list[str]:
+    """Limits as `what_if_request` takes them."""
+    return [f"{name}={msgspec.json.encode(limit).decode()}" for name, limit in limits.items()]
+
+
+def as_pairs(parameters: Mapping[str, Parameter]) -> Pairs:
+    """Parameters as the query of a URL spells them."""
+    return [(name, _spell_parameter(value)) for name, value in parameters.items()]
+
+
+def _spell_parameter(value: Parameter) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value.isoformat() if isinstance(value, datetime) else str(value)
