@@ -138,6 +138,36 @@ def test_the_same_candidate_for_two_queries_is_found_twice(
             )
 
 
+@settings(max_examples=60)
+@given(chunks(), chunks(), st.integers(0, 200))
+def test_many_are_found_at_once_as_each_is_alone(
+    one: StepRoster, other: StepRoster, strangers: int
+) -> None:
+    both = chunk_of([*one.groups, *other.groups])
+    members = [name for group in both.groups for name in group.ids]
+    names = {hash64(name): name for name in members[::2] + [f"s{n}" for n in range(strangers)]}
+    for make in (compacted, hash_entries, lambda chunk: name_entries([chunk])):
+        alone, at_once = make(both), make(both)
+        found = [(hashed, code) for hashed in names for code in alone.find(names[hashed])]
+        assert sorted(at_once.find_all(names)) == sorted(found)
+        lookups = [(name, list(alone.find(name))) for name in members * 3]
+        assert lookups == [(name, list(make(both).find(name))) for name in members * 3]
+
+
+def test_lookalikes_are_told_apart_also_when_many_are_asked_for() -> None:
+    *members, stranger = find_lookalikes(Universe(8))
+    chunk = numbered([*members, *(f"c{number}" for number in range(6))])
+    entries = compacted(chunk)
+    for _ in range(20):
+        assert [entries.fates[code] for code in entries.find(members[0])] == [
+            entries.fates[code] for code in name_entries([chunk]).find(members[0])
+        ]
+        assert not entries.find(stranger)
+    assert {hashed for hashed, _ in entries.find_all([*map(hash64, (*members, stranger))])} == {
+        hash64(name) for name in members
+    }
+
+
 def find_lookalikes(universe: Universe, count: int = 3) -> list[str]:
     """Candidates that stand at one number of *universe*."""
     at: dict[tuple[int, int], list[str]] = {}

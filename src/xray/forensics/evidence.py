@@ -114,17 +114,24 @@ class Ledger:
         roster = self.roster
         if not self.is_named or roster is None:
             return self.detailed
-        named: dict[Verdict, list[Key]] = {verdict: [] for verdict in VERDICTS}
-        rows = self.detailed_keys.ids
-        known = self._list_known()
-        held = roster.among(frozenset(known.values()))
-        for candidate_id, hashed in known.items():
-            if hashed in held and candidate_id not in rows:
-                for fate in roster.fates_of(candidate_id):
-                    named[fate.decision].append((fate.by, candidate_id))
+        known, detailed = self._list_known(), self.detailed_keys.ids
+        names = {hashed: name for name, hashed in known.items() if name not in detailed}
+        found: dict[Verdict, list[str]] = {verdict: [] for verdict in VERDICTS}
+        partitioned: dict[Verdict, list[Key]] = {verdict: [] for verdict in VERDICTS}
+        for hashed, fate in roster.find_all(names):
+            if fate.by is None:
+                found[fate.decision].append(names[hashed])
+            else:
+                partitioned[fate.decision].append((fate.by, names[hashed]))
         return {
-            verdict: join_keys([self.detailed[verdict], Keys.of(keys)])
-            for verdict, keys in named.items()
+            verdict: join_keys(
+                [
+                    self.detailed[verdict],
+                    Keys(frozenset(found[verdict])),
+                    Keys.of(partitioned[verdict]),
+                ]
+            )
+            for verdict in VERDICTS
         }
 
     def keys_about(self, candidate_id: str, verdict: Verdict) -> Keys:

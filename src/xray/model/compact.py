@@ -20,7 +20,7 @@ from __future__ import annotations
 import zlib
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate, chain, repeat
 from typing import Final, Literal
@@ -196,7 +196,7 @@ class Part:
     def __len__(self) -> int:
         return self._count
 
-    def find(self, number: int, first: int, last: int) -> list[int]:
+    def find(self, number: int, first: int, last: int) -> Sequence[int]:
         """The places of the entries at *number* that may be a hash from *first* to *last*."""
         self._asked += 1
         if self._asked * ENTRIES_PER_LOOKUP > self._count:
@@ -208,17 +208,28 @@ class Part:
             return [index for index in found if first <= lookalikes.get(index, first) <= last]
         return found
 
-    def _look_up(self, number: int) -> list[int]:
+    def find_all(self, hashes: Iterable[int]) -> Iterator[tuple[int, int]]:
+        """Each of *hashes* that an entry may stand for, with the code of the entry."""
+        size, places, codes = self._universe.size, self._last_places, self._all_codes()
+        for hashed in hashes:
+            number = hashed * size >> HASH_BITS
+            last = places.get(number)
+            if last is not None:
+                for index in self._same_number(last):
+                    if self._lookalikes.get(index, hashed) == hashed:
+                        yield hashed, codes[index]
+
+    def _look_up(self, number: int) -> Sequence[int]:
         """The places of the entries at *number*, when many were asked for."""
-        numbers = self.numbers
-        number += self._part * PART_BUCKETS << _LOW_BITS
-        last = self._last_places.get(number)
-        if last is None:
-            return []
-        first = last
-        while first and numbers[first - 1] == number:
+        last = self._last_places.get(number + (self._part * PART_BUCKETS << _LOW_BITS))
+        return () if last is None else self._same_number(last)
+
+    def _same_number(self, last: int) -> Sequence[int]:
+        """The places of the entries at the number of that at place *last*, the last of them."""
+        numbers, first = self.numbers, last
+        while first and numbers[first - 1] == numbers[last]:
             first -= 1
-        return list(range(first, last + 1))
+        return range(first, last + 1)
 
     @cached_property
     def _last_places(self) -> dict[int, int]:

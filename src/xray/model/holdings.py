@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import chain, repeat
+from itertools import repeat
 from typing import Final, Protocol
 
 import msgspec
@@ -93,8 +92,8 @@ class Holding(Protocol):
         """The codes of *candidate_id*, each with its place."""
         ...
 
-    def among(self, hashes: AbstractSet[int]) -> AbstractSet[int]:
-        """Those of *hashes* that an entry may stand for; some of the others may be among them."""
+    def find_all(self, hashes: Collection[int]) -> Iterator[tuple[int, int]]:
+        """Each of *hashes* that an entry may stand for, with the code of the entry."""
         ...
 
     def places(self) -> Iterator[Placed]:
@@ -148,9 +147,10 @@ class NamedEntries:
         """The codes of *candidate_id*, each with its place."""
         return self._placed.get(candidate_id, ())
 
-    def among(self, hashes: AbstractSet[int]) -> AbstractSet[int]:
-        """Those of *hashes* that are a candidate's."""
-        return hashes & {hashed for hashed, _ in self._hashed}
+    def find_all(self, hashes: Collection[int]) -> Iterator[tuple[int, int]]:
+        """Each of *hashes* that is a candidate's, with the code of its entry."""
+        wanted = frozenset(hashes)
+        return ((hashed, code) for hashed, code in self._hashed if hashed in wanted)
 
     def places(self) -> Iterator[Placed]:
         """The code and the place of every entry that has one."""
@@ -218,9 +218,11 @@ class HashedEntries:
         placings = self.placings[found] or repeat(0)
         return list(zip(self.codes[found], placings, strict=False))
 
-    def among(self, hashes: AbstractSet[int]) -> AbstractSet[int]:
-        """Those of *hashes* that it holds."""
-        return hashes & set(self.hashes)
+    def find_all(self, hashes: Collection[int]) -> Iterator[tuple[int, int]]:
+        """Each of *hashes* that it holds, with the code of its entry."""
+        wanted = frozenset(hashes)
+        entries = zip(self.hashes, self.codes, strict=True)
+        return ((hashed, code) for hashed, code in entries if hashed in wanted)
 
     def places(self) -> Iterator[Placed]:
         """The code and the place of every entry that has one."""
@@ -358,19 +360,20 @@ class CompactEntries:
         found = opened.find(number, hashed, hashed)
         return [(opened.code(index), opened.place(index)) for index in found]
 
-    def among(self, hashes: AbstractSet[int]) -> AbstractSet[int]:
-        """Those of *hashes* that an entry may stand for."""
+    def find_all(self, hashes: Collection[int]) -> Iterator[tuple[int, int]]:
+        """Each of *hashes* that an entry may stand for, with the code of the entry."""
+        universe = self._universe
         if len(hashes) * ENTRIES_PER_LOOKUP < self._count:
-            places = ((hashed, *self._universe.place(hashed)) for hashed in hashes)
-            return {
-                hashed
-                for hashed, part, number in places
-                if self._spans_at(part, number, hashed, hashed)
-            }
-        opened = filter(None, map(self._part, self._parts))
-        numbers = set(chain.from_iterable(part.numbers for part in opened))
-        size = self._universe.size
-        return {hashed for hashed in hashes if hashed * size >> HASH_BITS in numbers}
+            for hashed in hashes:
+                spans = self._spans_at(*universe.place(hashed), hashed, hashed)
+                yield from ((hashed, code) for _, _, code in spans)
+            return
+        ordered = sorted(hashes)
+        for part in sorted(self._parts):
+            start = bisect_left(ordered, universe.part_start(part))
+            end = bisect_left(ordered, universe.part_start(part + 1), start)
+            if opened := self._part(part):
+                yield from opened.find_all(ordered[start:end])
 
     def places(self) -> Iterator[Placed]:
         """The code and the place of every entry that has one."""

@@ -64,12 +64,9 @@ def find_missing(offered: Candidates, decided: Candidates) -> Missing:
     """Which of *offered* are not in *decided*; each roster is walked once, in order of hashes."""
     decided_ids = frozenset(decided.ids)
     offered_ids = dict.fromkeys(offered.ids)
-    gone = [
-        candidate_id
-        for candidate_id in offered_ids
-        if candidate_id not in decided_ids
-        and not any(candidate_id in roster for roster in decided.rosters)
-    ]
+    rest = {one: offered.hash_of(one) for one in offered_ids if one not in decided_ids}
+    found = {hashed for roster in decided.rosters for hashed, _ in roster.find_all(rest.values())}
+    gone = [candidate_id for candidate_id, hashed in rest.items() if hashed not in found]
     named = SpanWalk((hashed, hashed) for hashed in sorted(map(offered.hash_of, offered_ids)))
     known = SpanWalk(_put_in_order([_list_exact(decided), *_list_spans(decided)]))
     compared, unmatched, widest = _Distinct(), _Distinct(), 0

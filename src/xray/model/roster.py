@@ -7,8 +7,7 @@ candidates, but two rosters can be compared (`model.missing`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Collection, Iterator, Sequence
 from heapq import merge
 from operator import itemgetter
 
@@ -72,22 +71,18 @@ class Roster:
             if self._keep is None or self._keep(holding.fates[code])
         ]
 
-    def fates_of(self, candidate_id: str) -> list[Fate]:
-        """What became of *candidate_id*: one fate for each `by`."""
-        return [
-            holding.fates[code]
-            for holding in self._holdings
-            for code in self._codes(holding, candidate_id)
-        ]
-
     @property
     def has_places(self) -> bool:
         """Whether it knows a rank or a score of some candidate."""
         return any(True for holding in self._holdings for _ in holding.places())
 
-    def among(self, hashes: AbstractSet[int]) -> frozenset[int]:
-        """Those of *hashes* whose candidates it may hold: all that are worth asking it for."""
-        return frozenset().union(*(holding.among(hashes) for holding in self._holdings))
+    def find_all(self, hashes: Collection[int]) -> Iterator[tuple[int, Fate]]:
+        """Each of *hashes* whose candidate it may hold, with what became of that."""
+        for holding in self._holdings:
+            for hashed, code in holding.find_all(hashes):
+                fate = holding.fates[code]
+                if self._keep is None or self._keep(fate):
+                    yield hashed, fate
 
     def find_last(self, verdict: Verdict, by: str | None) -> Placing | None:
         """The last in rank among the candidates with *verdict* that were decided for *by*.
