@@ -16,12 +16,14 @@ from msgspec import Struct, structs
 from xray.errors import InvalidQueryError, NotFoundError
 from xray.forensics.attention import count_first, order_findings
 from xray.forensics.comparing import compare_groups as compare_queries
+from xray.forensics.deviations import find_deviations
 from xray.forensics.diff import compare_runs
 from xray.forensics.evidence import load_evidence
 from xray.forensics.findings import find
 from xray.forensics.flakiness import group_by_input, report_flakiness
 from xray.forensics.flakiness import measure_flakiness as find_flakiness
 from xray.forensics.lineage import trace_lineage
+from xray.forensics.usual import load_baselines
 from xray.forensics.verification import verify
 from xray.forensics.what_if import try_limits as redecide
 from xray.forensics.what_if_runs import LimitTrial, list_checks
@@ -360,7 +362,9 @@ def verify_run(store: Store, run_id: str, parameters: Parameters, now_us: int) -
 def list_findings(store: Store, run_id: str) -> FindingList:
     """What deserves a look in a run, what deserves it most first."""
     evidence = load_evidence(store, run_id)
-    findings = order_findings(evidence, find(evidence))
+    run, steps = evidence.run, evidence.steps
+    unusual = find_deviations(run, steps, load_baselines(store, run, steps))
+    findings = order_findings(evidence, [*find(evidence), *unusual])
     return FindingList(run_id=run_id, findings=findings, look_here_first=count_first(findings))
 
 
