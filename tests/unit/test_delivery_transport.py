@@ -156,3 +156,36 @@ def test_every_address_of_a_name_is_tried(
     transport = HttpTransport(DeliverySettings(url=f"http://xray.invalid:{server.port}"))
     assert transport.post(b"not a batch", {}, 5).status == 400
     transport.close()
+
+
+GARBAGE = {
+    "no colon": b"this is no header\r\n",
+    "a space before the colon": b"Server : x\r\n",
+    "it begins with a continuation": b"\tx\r\n",
+    "bytes": b"\xff\xfe\x00: \x80\r\n",
+}
+
+
+@pytest.mark.parametrize("kind", GARBAGE)
+def test_headers_that_are_none_say_nothing_in_the_log_of_the_program(
+    kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n" + GARBAGE[kind] + b"\r\n{}"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            for _ in range(2):
+                peer, _address = listener.accept()
+                with peer:
+                    peer.recv(65_536)
+                    peer.sendall(answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        for _ in range(2):
+            transport = HttpTransport(DeliverySettings(url=url))
+            assert transport.post(b"x", {}, 30).status == 200
+            transport.close()
+        thread.join()
+    assert caplog.messages == []

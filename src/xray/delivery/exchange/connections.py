@@ -47,6 +47,7 @@ def make_pool(
         deadline: what every connection keeps to.
     """
     import encodings.idna  # noqa: F401  (the first look-up of a name would import it)
+    from http.client import HTTPResponse
 
     import urllib3
     from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -54,7 +55,16 @@ def make_pool(
 
     look_ups = _LookUps(deadline)
 
+    class Response(HTTPResponse):
+        def begin(self) -> None:
+            super().begin()
+            # Of headers that are none urllib3 would write a traceback into the program's log.
+            self.msg.defects.clear()
+            self.msg.set_payload("")
+
     class Connection(HTTPConnection):
+        response_class = Response
+
         def putrequest(self, *arguments: Any, **named: Any) -> None:
             give_way()
             super().putrequest(*arguments, **named)
@@ -67,6 +77,8 @@ def make_pool(
             self.sock = _bound(self.sock, deadline)
 
     class SecureConnection(HTTPSConnection):
+        response_class = Response
+
         def putrequest(self, *arguments: Any, **named: Any) -> None:
             give_way()
             super().putrequest(*arguments, **named)
