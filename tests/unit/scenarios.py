@@ -8,7 +8,7 @@ assert recorded.first[0].code == "empty"
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import ModuleType
@@ -23,6 +23,8 @@ from examples.catalogue import open_catalogue
 from examples.gazetteer import open_gazetteer
 from xray import reading
 from xray.model.answers import Finding, FindingList
+from xray.model.clock import SystemClock
+from xray.model.comparison import Comparison
 from xray.model.differences import RunDiff
 from xray.model.facts import Fact
 from xray.model.ids import new_uuid7
@@ -106,6 +108,32 @@ def keep(run_id: str, facts: Sequence[Fact], store: Store | None = None) -> Reco
     receipt = store.submit(new_uuid7(), facts).result(60)
     assert not receipt.rejected, receipt.rejected[:3]
     return Recorded(store, run_id)
+
+
+def record_group(
+    store: Store,
+    environment: str,
+    pipelines: Iterable[Pipeline],
+    change: Callable[[Fact], Fact] = lambda fact: fact,
+) -> None:
+    """Put a run of each of *pipelines* into *store*, told apart by their environment.
+
+    Args:
+        store: where to.
+        environment: what the runs say they ran in.
+        pipelines: each runs once.
+        change: what becomes of each fact, for what no collaborator can do, such as take long.
+    """
+    with mock.patch.dict(os.environ, XRAY_ENVIRONMENT=environment):
+        for pipeline in pipelines:
+            run_id, facts = run_facts(pipeline)
+            keep(run_id, [change(fact) for fact in facts], store)
+
+
+def compare_groups(store: Store) -> Comparison:
+    """Why the runs of the environment `bad` differ from those of `good`."""
+    asked = [("a", "environment = 'good'"), ("b", "environment = 'bad'")]
+    return reading.compare_groups(store, asked, SystemClock().wall_us())
 
 
 def compare(a: Recorded, b_pipeline: Pipeline) -> RunDiff:

@@ -31,7 +31,10 @@ _MIN_EXPECTED: Final = 4.0
 _MIN_SLOWER: Final = 10.0
 _MIN_SLOWER_MS: Final = 500.0
 _MIN_ORIGINS: Final = 3
-_MIN_EACH: Final = 3
+_MIN_EACH: Final = 5
+_FARTHEST_LIMIT: Final = 10
+"""A limit more than that many times what each origin brought is one that nothing ever reaches."""
+_EVEN_SURPRISE: Final = 0.75
 _MAX_ORIGINS: Final = 64
 _LIMIT_WORDS: Final = frozenset(
     {"limit", "top", "topk", "topn", "k", "hits", "max", "size", "results", "shortlist", "n"}
@@ -174,14 +177,14 @@ def _find_short_origins(step: Step, params: Mapping[str, Any]) -> Iterator[Findi
         return
     ((name, limit),) = limits
     (each,) = set(totals)
-    if each < _MIN_EACH or each >= limit:
+    if each < _MIN_EACH or not each < limit <= _FARTHEST_LIMIT * each:
         return
     text = (
         f"Each of the {len(totals)} origins of {step.name} brought exactly {each:,} candidates, as "
         f"a cut would leave; its {name} is {limit:,}."
     )
     because = "independent searches seldom find equally many"
-    yield notice(step, "short_of_limit", text, "inferred", because=because)
+    yield notice(step, "short_of_limit", text, "inferred", because=because, surprise=_EVEN_SURPRISE)
 
 
 def _words_of(name: str) -> set[str]:
