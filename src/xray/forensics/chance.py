@@ -11,6 +11,7 @@ rightly as a duration.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from statistics import NormalDist
 from typing import Final
@@ -18,6 +19,7 @@ from typing import Final
 from xray.forensics.saddlepoint import approximate_tail
 
 _NORMAL: Final = NormalDist()
+_MAX_COUNTED: Final = 600
 _CHEAP: Final = 20_000_000
 _MAX_EXACT: Final = 200_000_000
 _PLAIN_P: Final = 0.05
@@ -44,13 +46,14 @@ def rank_p(a: Counts, b: Counts) -> float:
         # Either group tells the same; the smaller one has fewer ways to be drawn.
         total = size * size - total
         drawn = size - drawn
-    counting = _Counting(pooled, scores, drawn)
-    if counting.cost <= _CHEAP:
+    is_large = size - max(pooled) > _MAX_COUNTED
+    counting = None if is_large else _Counting(pooled, scores, drawn)
+    if counting is not None and counting.cost <= _CHEAP:
         return counting.find_p(total)
-    plain = _normal_p(pooled, scores, drawn, total)
+    plain = _normal_p(pooled, drawn, total)
     if plain > _PLAIN_P:
         return plain
-    if counting.cost <= _MAX_EXACT:
+    if counting is not None and counting.cost <= _MAX_EXACT:
         return counting.find_p(total)
     tail = approximate_tail(pooled, scores, drawn, total)
     return max(min(1.0, 2 * tail), least_p(pooled, drawn))
@@ -178,12 +181,10 @@ class _Counting:
         return digits
 
 
-def _normal_p(pooled: Counts, scores: Sequence[int], drawn: int, total: int) -> float:
+def _normal_p(pooled: Counts, drawn: int, total: int) -> float:
     """The doubled tail as the normal distribution has it."""
     size = sum(pooled)
-    spread = math.fsum(
-        (score - size) ** 2 * count for score, count in zip(scores, pooled, strict=True)
-    )
+    spread = (size**3 - sum(count * count * count for count in pooled)) / 3
     sd = math.sqrt(spread * drawn * (size - drawn) / (size * (size - 1)))
     return 2 * _NORMAL.cdf(-abs(total - drawn * size) / sd)
 
@@ -209,7 +210,7 @@ def pick_answerable(least: Sequence[float], level: float) -> list[int]:
         least: the least chance each question can have.
         level: the chance of one wrong answer among all.
     """
-    asked = 1
-    while sum(one * asked <= level for one in least) > asked:
+    ordered, asked = sorted(least), 1
+    while bisect_right(ordered, level / asked) > asked:
         asked += 1
-    return [index for index, one in enumerate(least) if one * asked <= level]
+    return [index for index, one in enumerate(least) if one <= level / asked]

@@ -29,7 +29,16 @@ from xray.forensics.effects import (
 )
 from xray.forensics.effects import Z as BOUND_DEVIATES
 from xray.forensics.groups import Group, Named, PipelineFold, Settings, StepFold
-from xray.forensics.samples import Paired, Sample, Share, count_runs, effective_runs, join, pair
+from xray.forensics.samples import (
+    Paired,
+    Sample,
+    Share,
+    count_runs,
+    effective_runs,
+    join,
+    line_up,
+    pair,
+)
 from xray.model.comparison import (
     Difference,
     DifferenceKind,
@@ -89,7 +98,7 @@ class SettingQuestion(Struct, frozen=True):
         """For each value, who was told it and who was not; of two values, one says all."""
         every = list(range(len(self.values)))
         return [
-            Paired([0.0, 1.0], _split(self.a, place), _split(self.b, place))
+            line_up([0.0, 1.0], _split(self.a, place), _split(self.b, place))
             for place in (every[1:] if len(every) == 2 else every)
         ]
 
@@ -176,7 +185,7 @@ def _ask_pipeline(
         known = in_a or in_b
         assert known is not None
         there = [Share() if one is None else one.all for one in (in_a, in_b)]
-        present = Paired(
+        present = line_up(
             [0.0, 1.0],
             [a.all.less([there[0]]), there[0]],
             [b.all.less([there[1]]), there[1]],

@@ -9,6 +9,9 @@ from typing import Final
 from msgspec import Struct
 
 _LEADING: Final = 1024
+_HUGE: Final = 1024
+_split: Final = math.frexp
+_join: Final = math.ldexp
 
 Example = tuple[str, str]
 """The ids of a run and of its step; the latter empty where the figure is the run's own."""
@@ -35,6 +38,11 @@ class Share:
         if weight != 1.0:
             self._more += weight - 1.0
             self._more_squares += weight * weight - 1.0
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether some stand for more or less than themselves."""
+        return self._more != 0.0 or self._more_squares != 0.0
 
     @property
     def weight(self) -> float:
@@ -94,7 +102,11 @@ class Sample:
         share = self.values.get(value)
         if share is None:
             share = self.values[value] = Share(example)
-        share.add(weight)
+        # Nearly all runs stand for themselves, and there are very many values to be added.
+        if weight == 1.0:
+            share.runs += 1
+        else:
+            share.add(weight)
 
     def fill(self, among: Share) -> dict[float, Share]:
         """Every value with its runs, where *among* counts all the runs that are asked."""
@@ -109,11 +121,8 @@ class Sample:
 
 def round_leading(value: float) -> float:
     """*value* to its ten leading binary digits."""
-    fraction, exponent = math.frexp(value)
-    try:
-        return math.ldexp(round(fraction * _LEADING), exponent - 10)
-    except OverflowError:
-        return value
+    fraction, exponent = _split(value)
+    return _join(round(fraction * _LEADING), exponent - 10) if exponent < _HUGE else value
 
 
 class Paired(Struct, frozen=True):
@@ -123,25 +132,28 @@ class Paired(Struct, frozen=True):
         values: the values that either group holds.
         a: the runs of one group that hold each.
         b: those of the other.
+        is_weighted: whether some runs stand for more than themselves.
     """
 
     values: list[float]
     a: list[Share]
     b: list[Share]
-
-    @property
-    def is_weighted(self) -> bool:
-        """Whether some runs stand for more than themselves."""
-        return any(share.weight != share.runs for share in (*self.a, *self.b))
+    is_weighted: bool
 
 
 _NOBODY: Final = Share()
 
 
+def line_up(values: list[float], a: list[Share], b: list[Share]) -> Paired:
+    """One figure of two groups, whose runs are given by value."""
+    is_weighted = any(share.is_weighted for share in a) or any(share.is_weighted for share in b)
+    return Paired(values, a, b, is_weighted)
+
+
 def pair(a: dict[float, Share], b: dict[float, Share]) -> Paired:
     """The values of two groups side by side."""
     values = sorted(a.keys() | b.keys())
-    return Paired(
+    return line_up(
         values,
         [a.get(value, _NOBODY) for value in values],
         [b.get(value, _NOBODY) for value in values],

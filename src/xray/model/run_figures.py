@@ -13,7 +13,7 @@ from xray.model.records import Run, Step
 from xray.model.vocabulary import RunStatus, StepStatus, StepType
 
 
-class StepFigures(Struct, frozen=True, kw_only=True):
+class StepFigures(Struct, frozen=True, kw_only=True, gc=False):
     """What one step took, decided and gave, without the decisions.
 
     Args:
@@ -41,7 +41,7 @@ class StepFigures(Struct, frozen=True, kw_only=True):
     params: Any = None
 
 
-class RunFigures(Struct, frozen=True, kw_only=True):
+class RunFigures(Struct, frozen=True, kw_only=True, gc=False):
     """What one run took and how it ended, with its steps by ordinal.
 
     Args:

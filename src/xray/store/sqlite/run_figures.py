@@ -172,12 +172,18 @@ def _load_steps(
             decided=counts.rejected + counts.accepted + counts.selected,
             rejection_rate=summary.rejection_rate,
             score=summary.score,
-            reasons={name: count for name, count in summary.reasons.items() if count},
+            reasons=_drop_zeros(summary.reasons),
             stats=_read_numbers(fact.stats),
             params=opened.get(fact.params, open_value),
         )
         steps.setdefault(run, []).append(step)
     return steps
+
+
+def _drop_zeros(reasons: dict[str, int]) -> dict[str, int]:
+    if 0 not in reasons.values():
+        return reasons
+    return {name: count for name, count in reasons.items() if count}
 
 
 def _read_numbers(raw: Raw) -> dict[str, float]:
