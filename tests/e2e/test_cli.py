@@ -146,7 +146,7 @@ def test_show_draws_the_funnel_of_the_newest_run(capsys: pytest.CaptureFixture[s
     assert main(["show", "last"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("competitor_selection  completed  just now, took 1.5 s\n")
-    price = next(line for line in out.splitlines() if " price " in line)
+    price = next(line for line in out.splitlines() if line.split()[1:2] == ["price"])
     assert "5  →    4" in price
     assert "20.0 %" in price
     assert "price_too_high 1" in price
@@ -157,7 +157,7 @@ def test_a_candidate_lost_between_two_steps_is_a_finding(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["show", "last"]) == 0
-    found = capsys.readouterr().out.partition("Look here\n")[2]
+    found = capsys.readouterr().out.partition("Look here first\n")[2]
     assert "stand-3" in found
 
 
