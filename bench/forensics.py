@@ -1,7 +1,8 @@
 """How soon questions about a run are answered, and the memory that one of them takes.
 
 Asked as the server asks them, from the path of a URL to encoded JSON, each time about another run,
-candidate or limit. Times are of CPU; what is told of memory is the peak of what Python allocates.
+candidate or limit, by a process that has loaded what a server has. Times are of CPU; what is told
+of memory is the peak of what Python allocates.
 Every step of these runs draws its candidates anew, so that far more of them differ, are lost or
 appear out of nowhere than in any pipeline: the comparisons and the conservation check have most to
 do.
@@ -30,6 +31,7 @@ from bench.stored import read_cache_folder
 from xray import reading
 from xray.model.facts import Fact, StepFinished, StepRoster
 from xray.model.vocabulary import CaptureLevel
+from xray.server.serving import leave_out_of_collections
 from xray.store.sqlite.engine import SqliteStore
 
 _NOW_US = 1_767_139_200_000_000
@@ -153,6 +155,7 @@ def measure(cache: Path, is_quick: bool) -> Sequence[Figure]:
     path, stored = _find_runs(cache, kinds)
     figures: list[Figure] = []
     with closing(SqliteStore(path)) as store:
+        leave_out_of_collections()
         for kind, runs in zip(kinds, stored, strict=True):
             for name, ask, budget_ms in QUESTIONS:
                 figures += _measure_question(store, kind, runs, (name, ask, budget_ms))

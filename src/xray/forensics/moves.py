@@ -6,6 +6,7 @@ import heapq
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Final
 
 from msgspec import Struct
@@ -77,9 +78,10 @@ def compare_outcomes(
         for kind, weight in _list_kinds(own, other, is_kept_in_a, is_kept_in_b):
             found[kind].add(name, weight)
     if both_complete:
+        stand = cache(stand_as)
         for one, another in _match_hashed(a, b):
-            own = None if one is None else stand_as(one)
-            other = None if another is None else stand_as(another)
+            own = None if one is None else stand(one)
+            other = None if another is None else stand(another)
             is_kept_in_a = own is not None and own.decision == survives_in_a
             is_kept_in_b = other is not None and other.decision == survives_in_b
             kept[is_kept_in_a, is_kept_in_b] += 1

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from functools import cached_property
+from bisect import bisect_left, bisect_right
+from functools import cache, cached_property
 from itertools import repeat
 
 from msgspec import Struct
@@ -47,6 +47,7 @@ def read_outcomes(ledger: Ledger, names: Names) -> Outcomes:
     if ledger.roster is not None:
         # Only where candidates have an order is there more to know than their fate.
         is_ranked = ledger.step.step_type in RANKING_STEP_TYPES and ledger.roster.has_places
+        stand = cache(stand_as)
         for first, last, fate in ledger.roster.entries():
             found = names.between(first, last)
             if not found:
@@ -56,7 +57,7 @@ def read_outcomes(ledger: Ledger, names: Names) -> Outcomes:
                 if name not in known:
                     placed = ledger.roster.find(candidate_id) if is_ranked else []
                     rows = [row for row in placed if row.by == fate.by]
-                    known[name] = _place(fate, rows[0]) if rows else stand_as(fate)
+                    known[name] = _place(fate, rows[0]) if rows else stand(fate)
     return Outcomes(known, hashed, ledger.is_complete())
 
 
@@ -121,9 +122,8 @@ class Names:
 
     def between(self, first: int, last: int) -> list[str]:
         """The ids whose hash lies from *first* to *last*."""
-        at = bisect_left(self._hashes, first)
-        found = []
-        while at < len(self._hashes) and self._hashes[at] <= last:
-            found.append(self._sorted[at][1])
-            at += 1
-        return found
+        hashes = self._hashes
+        at = bisect_left(hashes, first)
+        if at == len(hashes) or hashes[at] > last:
+            return []
+        return [name for _, name in self._sorted[at : bisect_right(hashes, last, at)]]
