@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from operator import add
+from typing import Any, Final, get_args
 
 import msgspec
 from msgspec import Struct
@@ -33,11 +34,12 @@ from xray.model.operators import ORDERINGS
 from xray.model.sketch import Sketch, sketch_values
 from xray.model.vocabulary import MISSING_PREFIX
 from xray.model.what_if import Flip
-from xray.model.what_if_runs import Blindness, RunChange
+from xray.model.what_if_runs import Blindness, Doubt, RunChange
 from xray.query.plan import Plan
 from xray.store.protocol import Store
 
 _MAX_FLIPS: Final = 3
+_SORTED_EXAMPLES: Final = 500
 _MAX_LISTED_RUNS: Final = 5
 _MAX_ANSWERS: Final = 5
 _FLUSHED: Final = 16_384
@@ -62,7 +64,8 @@ class LimitTrial:
     def __init__(self, limits: Mapping[str, Any]) -> None:
         self._limits = limits
         self._asked = msgspec.json.encode(limits).decode()
-        self._sums = Totals(limits=self._asked)
+        self._sums: dict[str, list[int]] = {}
+        self._examples: list[RunChange] = []
         self._groups: dict[GroupKey, _Group] = {}
 
     @property
@@ -76,7 +79,9 @@ class LimitTrial:
         Raises:
             InvalidQueryError: several of its checks read what is asked for.
         """
-        current = number_attempts(run.steps).current
+        current = run.steps
+        if any(step.status == "failed" or step.attempt > 1 for step in current):
+            current = number_attempts(current).current
         known = {
             step.step_id: StepEvidence(step.checks.counts, step.checks.rows, step.checks.sketches)
             for step in current
@@ -100,18 +105,38 @@ class LimitTrial:
                     is_comparable = False
             if own:
                 tried.append(_Tried(step, evidence, own, evidence.redecide(own)))
-        weight = in_units(run.weight)
-        one = Count(1, weight)
+        sums = _RunSums(self._sums, in_units(run.weight))
+        sums.add("runs", 1)
         if tried:
-            self._sums = self._sums + self._count(run, current, tried, one)
+            self._count(run, current, tried, sums)
         else:
-            why = _explain(current, is_comparable=is_comparable, has_named=bool(known))
-            self._sums = self._sums + Totals(limits=self._asked, runs=one, unjudged={why: one})
+            sums.add(_explain(current, is_comparable=is_comparable, has_named=bool(known)), 1)
 
     def totals(self) -> Totals:
         """The sums so far."""
-        groups = {key: group.totals() for key, group in self._groups.items()}
-        return self._sums + Totals(limits=self._asked, groups=groups)
+        found = {name: Count(stored, units) for name, (stored, units) in self._sums.items()}
+
+        def extent(name: str) -> Extent:
+            return Extent(*(found.get(f"{name}.{end}", Count()) for end in ("least", "most")))
+
+        return Totals(
+            limits=self._asked,
+            runs=found.get("runs", Count()),
+            judged=found.get("judged", Count()),
+            exact=found.get("exact", Count()),
+            unjudged={why: found[why] for why in get_args(Blindness) if why in found},
+            doubts={why: found[why] for why in get_args(Doubt) if why in found},
+            kept=found.get("kept", Count()),
+            newly_kept=extent("newly_kept"),
+            keeping=extent("keeping"),
+            newly_dropped=extent("newly_dropped"),
+            dropping=extent("dropping"),
+            touched=extent("touched"),
+            examples=choose_examples(self._examples),
+        ) + Totals(
+            limits=self._asked,
+            groups={key: group.totals() for key, group in self._groups.items()},
+        )
 
     def _recognize(self, checks: Mapping[str, Evidence]) -> dict[str, Any]:
         names: dict[str, Any] = {}
@@ -123,8 +148,12 @@ class LimitTrial:
         return names
 
     def _count(
-        self, run: CheckedRun, current: list[CheckedStep], tried: list[_Tried], one: Count
-    ) -> Totals:
+        self,
+        run: CheckedRun,
+        current: Sequence[CheckedStep],
+        tried: list[_Tried],
+        sums: _RunSums,
+    ) -> None:
         for each in tried:
             key = _key(run, each)
             group = self._groups.get(key)
@@ -141,24 +170,40 @@ class LimitTrial:
         if losses[1]:
             answers, touched = _find_touched(run, current, tried)
         doubts = _find_doubts(tried)
-        examples: list[RunChange] = []
+        for doubt in doubts or ["exact"]:
+            sums.add(doubt, 1)
+        sums.add("judged", 1)
+        sums.add("kept", kept)
+        for name, among, ends in (
+            ("newly_kept", "keeping", gains),
+            ("newly_dropped", "dropping", losses),
+        ):
+            sums.add_ends(name, ends)
+            sums.add_ends(among, (ends[0] > 0, ends[1] > 0))
+        sums.add_ends("touched", touched)
         if gains[1] or losses[1]:
             flips = [flip for group in (*gained, *lost) for flip in group.examples]
-            examples = [_describe(run, kept, gains, losses, answers, flips)]
-        return Totals(
-            limits=self._asked,
-            runs=one,
-            judged=one,
-            exact=Count() if doubts else one,
-            doubts=dict.fromkeys(doubts, one),
-            kept=_times(kept, one),
-            newly_kept=Extent(_times(gains[0], one), _times(gains[1], one)),
-            keeping=Extent(_times(gains[0] > 0, one), _times(gains[1] > 0, one)),
-            newly_dropped=Extent(_times(losses[0], one), _times(losses[1], one)),
-            dropping=Extent(_times(losses[0] > 0, one), _times(losses[1] > 0, one)),
-            touched=Extent(_times(touched[0], one), _times(touched[1], one)),
-            examples=choose_examples(examples),
-        )
+            self._examples.append(_describe(run, kept, gains, losses, answers, flips))
+            if len(self._examples) >= _SORTED_EXAMPLES:
+                self._examples = choose_examples(self._examples)
+
+
+class _RunSums:
+    """Adds what is counted of one run to the sums over all."""
+
+    def __init__(self, sums: dict[str, list[int]], units: int) -> None:
+        self._sums = sums
+        self._units = units
+
+    def add(self, name: str, number: int) -> None:
+        if number:
+            sums = self._sums.setdefault(name, [0, 0])
+            sums[0] += number
+            sums[1] += number * self._units
+
+    def add_ends(self, name: str, ends: tuple[int, int]) -> None:
+        self.add(f"{name}.least", ends[0])
+        self.add(f"{name}.most", ends[1])
 
 
 def list_checks(store: Store, plan: Plan, totals: Totals) -> Totals:
@@ -175,11 +220,7 @@ def list_checks(store: Store, plan: Plan, totals: Totals) -> Totals:
     return Totals(limits=totals.limits, checks=frozenset(kept[:MAX_CHECKS]))
 
 
-def _times(number: int, one: Count) -> Count:
-    return Count(number, number * one.units)
-
-
-def _explain(steps: list[CheckedStep], *, is_comparable: bool, has_named: bool) -> Blindness:
+def _explain(steps: Sequence[CheckedStep], *, is_comparable: bool, has_named: bool) -> Blindness:
     if not is_comparable:
         return "not_comparable"
     if has_named:
@@ -199,7 +240,7 @@ def _find_doubts(tried: list[_Tried]) -> list[str]:
 
 
 def _find_touched(
-    run: CheckedRun, current: list[CheckedStep], tried: list[_Tried]
+    run: CheckedRun, current: Sequence[CheckedStep], tried: list[_Tried]
 ) -> tuple[list[str], tuple[bool, bool]]:
     """The candidates of the answer that a step would drop, and whether it surely or maybe does."""
     answer = _find_answer(run, current)
@@ -228,7 +269,7 @@ def _may_be_open(each: _Tried, answer: list[str]) -> bool:
     return each.redecided.has_hidden and not told.union(silent).issuperset(answer)
 
 
-def _find_answer(run: CheckedRun, current: list[CheckedStep]) -> list[str]:
+def _find_answer(run: CheckedRun, current: Sequence[CheckedStep]) -> list[str]:
     """What the last step chose that chose among candidates."""
     for place in range(len(current) - 1, -1, -1):
         step = current[place]
@@ -272,11 +313,27 @@ def _key(run: CheckedRun, each: _Tried) -> GroupKey:
     return GroupKey(run.pipeline, each.step.name, each.step.step_type, tuple(checks))
 
 
+class _Recorded:
+    """The limits that a check was recorded with, as JSON: the first few in order."""
+
+    def __init__(self) -> None:
+        self.last: list[Any] = []
+        self.limits: list[str] = []
+        self.has_more = False
+
+    def note(self, limits: list[Any]) -> None:
+        self.last = limits
+        found = sorted({*self.limits, *(msgspec.json.encode(one).decode() for one in limits)})
+        self.limits = found[:MAX_LIMITS]
+        self.has_more |= len(found) > MAX_LIMITS
+
+
 class _Group:
     """Sums over the steps of one name, and what their checks observed."""
 
     def __init__(self, key: GroupKey) -> None:
-        self._sums = GroupTotals()
+        self._counted: tuple[int, ...] = (0,) * 6
+        self._was = [_Recorded() for _ in key.checks]
         self._names = [check[0] for check in key.checks]
         name, _, op, now = key.checks[0]
         limit = msgspec.json.decode(now)
@@ -288,30 +345,39 @@ class _Group:
 
     def add(self, each: _Tried) -> None:
         evidence, redecided = each.evidence, each.redecided
-        was = [
-            sorted(msgspec.json.encode(one).decode() for one in evidence.limits_of(name))
-            for name in self._names
-        ]
-        kept = redecided.newly_kept
-        dropped = redecided.newly_dropped
-        self._sums = self._sums + GroupTotals(
-            steps=1,
-            kept=evidence.counts.kept,
-            newly_kept=(kept.least, kept.most),
-            newly_dropped=(dropped.least, dropped.most),
-            was=tuple(frozenset(one[:MAX_LIMITS]) for one in was),
-            has_more_limits=any(len(one) > MAX_LIMITS for one in was),
+        for name, was in zip(self._names, self._was, strict=True):
+            limits = evidence.limits_of(name)
+            if limits != was.last:
+                was.note(limits)
+        kept, dropped = redecided.newly_kept, redecided.newly_dropped
+        counted = (
+            1,
+            evidence.counts.kept,
+            kept.least,
+            kept.most,
+            dropped.least,
+            dropped.most,
         )
+        self._counted = tuple(map(add, self._counted, counted))
         if self._name is not None:
             self._draw(self._name, evidence)
 
     def totals(self) -> GroupTotals:
+        steps, kept, *ends = self._counted
+        sums = GroupTotals(
+            steps=steps,
+            kept=kept,
+            newly_kept=(ends[0], ends[1]),
+            newly_dropped=(ends[2], ends[3]),
+            was=tuple(frozenset(one.limits) for one in self._was),
+            has_more_limits=any(one.has_more for one in self._was),
+        )
         if self._name is None:
-            return self._sums
+            return sums
         for place in (0, 1):
             self._flush(place)
         own = Curve(surely=self._sketches[0], maybe=self._sketches[1])
-        return self._sums + GroupTotals(curve=self._curve + own)
+        return sums + GroupTotals(curve=self._curve + own)
 
     def _draw(self, name: str, evidence: StepEvidence) -> None:
         if any(evidence.hidden):

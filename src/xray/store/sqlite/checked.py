@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, repeat
 from operator import itemgetter
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ from xray.model.records import Step
 from xray.model.sketch import CheckSketch
 from xray.store.sqlite.blocks import BLOCK_BITS, EXTRAS_CHUNK, Block
 from xray.store.sqlite.bodies import decode_step, unpack
-from xray.store.sqlite.decision_table import open_table
+from xray.store.sqlite.decision_table import VERDICT_WORDS, list_reasons, open_table
 from xray.store.sqlite.frames import Decompressor
 from xray.store.sqlite.rows import id_text
 from xray.store.words import STEP_STATUS_WORDS, STEP_TYPE_WORDS
@@ -110,14 +110,15 @@ class CheckReader:
     def _read_step(self, run_id: str, row: tuple[Any, ...], blocks: list[Block]) -> CheckedStep:
         _, seq, raw_step_id, name, step_type, status, attempt, parent, rejected, kept = row
         step_id = id_text(raw_step_id)
-        rows = sum(map(len, blocks))
-        is_whole = rows == rejected + kept and all(one.chunk != EXTRAS_CHUNK for one in blocks)
+        count = sum(map(len, blocks))
+        is_whole = count == rejected + kept and all(one.chunk != EXTRAS_CHUNK for one in blocks)
         checks: StepChecks | None = None
         if self._may_name_check(blocks, has_rejected=rejected > 0):
-            outlines = outline_decisions(open_table(step_id, run_id, blocks))
-            if is_whole:
-                checks = StepChecks(StepCounts(kept, _count_reasons(outlines)), outlines, ())
+            if is_whole and _is_resolved(blocks):
+                rows = [row for block in blocks for row in _outline_block(block)]
+                checks = StepChecks(StepCounts(kept, _count_reasons(rows)), rows, ())
             else:
+                outlines = outline_decisions(open_table(step_id, run_id, blocks))
                 checks = self._open_checks(seq, outlines)
         elif not is_whole and (rejected or kept):
             checks = self._open_checks(seq, ())
@@ -133,7 +134,7 @@ class CheckReader:
             status=STEP_STATUS_WORDS[status],
             attempt=attempt,
             parent_step_id=None if parent is None else id_text(parent),
-            is_bare=not rows and bool(rejected or kept),
+            is_bare=not count and bool(rejected or kept),
             checks=checks,
         )
 
@@ -150,6 +151,28 @@ class CheckReader:
         for (data,) in found:
             sketches = decode_step(unpack(data, self._decompressor)).fact.sketches
         return StepChecks(count_step(self._open_step(seq)), outlines, sketches)
+
+
+def _is_resolved(blocks: Sequence[Block]) -> bool:
+    """Whether no candidate stands twice in the blocks, so that every row is as it was sent."""
+    ids = [one for block in blocks for one in block.head.ids]
+    return len(set(ids)) == len(ids)
+
+
+def _outline_block(block: Block) -> Iterator[Outline]:
+    """Its rows, with what their checks and reasons tell."""
+    head, checks = block.head, block.open_evidence().checks
+    for candidate_id, code, reason, by, own in zip(
+        head.ids,
+        head.verdicts,
+        list_reasons(block),
+        head.by or repeat(None, len(block)),
+        checks or repeat(None, len(block)),
+        strict=True,
+    ):
+        yield Outline(
+            candidate_id, VERDICT_WORDS[code], reason, None, None, by, (), own or (), 1.0, False
+        )
 
 
 def _listed(numbers: Sequence[int]) -> str:

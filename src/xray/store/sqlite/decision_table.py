@@ -21,7 +21,7 @@ from xray.model.vocabulary import VERDICTS, Verdict
 from xray.store.sqlite.blocks import EXTRAS_CHUNK, Block, Evidence, restore_rows
 
 _Cell = TypeVar("_Cell")
-_VERDICT_WORDS: tuple[Verdict | None, ...] = (*VERDICTS, None)
+VERDICT_WORDS: tuple[Verdict | None, ...] = (*VERDICTS, None)
 
 
 def open_table(step_id: str, run_id: str, blocks: Sequence[Block]) -> DecisionTable:
@@ -108,7 +108,7 @@ class BlockTable:
     def verdicts(self) -> Sequence[Verdict | None]:
         """Their verdicts, in the same order; None where only checks were recorded."""
         codes = chain.from_iterable(block.head.verdicts for block in self._blocks)
-        return [_VERDICT_WORDS[code] for code in codes]
+        return [VERDICT_WORDS[code] for code in codes]
 
     @cached_property
     def logged(self) -> Sequence[bool]:
@@ -128,7 +128,7 @@ class BlockTable:
     @cached_property
     def reasons(self) -> Sequence[str | None]:
         """Why, in the same order; every rejected one has a reason."""
-        return list(chain.from_iterable(map(_list_reasons, self._blocks)))
+        return list(chain.from_iterable(map(list_reasons, self._blocks)))
 
     @cached_property
     def scores(self) -> Sequence[Score | None]:
@@ -208,7 +208,7 @@ class BlockTable:
             )
 
 
-def _list_reasons(block: Block) -> list[str | None]:
+def list_reasons(block: Block) -> list[str | None]:
     """The reason each decision of *block* is shown with; only a nameless one opens the body."""
     head = block.head
     told: list[str | None] = [None] * len(block)
@@ -247,7 +247,7 @@ class RowTable:
     @cached_property
     def verdicts(self) -> Sequence[Verdict | None]:
         """Their verdicts, in the same order; None where only checks were recorded."""
-        return [_VERDICT_WORDS[row.verdict] for row, _, _ in self._rows]
+        return [VERDICT_WORDS[row.verdict] for row, _, _ in self._rows]
 
     @cached_property
     def logged(self) -> Sequence[bool]:
