@@ -124,16 +124,24 @@ class Usual(Struct, array_like=True):
             if status == "failed":
                 _add_kind(self.failures, failure, signed)
             return
+        # Every step that arrives comes by here: one call a figure, and no more.
         if duration_ms is not None:
-            _count(self.durations, bin_amount(duration_ms), signed)
+            bins, number = self.durations, bin_amount(duration_ms)
+            bins[number] = bins.get(number, 0) + signed
         if input_count is not None:
-            _count(self.inputs, bin_count(input_count), signed)
+            bins, number = self.inputs, bin_count(input_count)
+            bins[number] = bins.get(number, 0) + signed
         if output_count is not None:
-            _count(self.outputs, bin_count(output_count), signed)
-        if rate is not None:
-            _count(self.rates, bin_rate(rate), signed)
+            bins, number = self.outputs, bin_count(output_count)
+            bins[number] = bins.get(number, 0) + signed
+        if rate is None:
+            return
+        bins, number = self.rates, bin_rate(rate)
+        bins[number] = bins.get(number, 0) + signed
+        if reasons:
             for reason, share in share_reasons(rate, reasons):
-                _count(_find_reason(self.shares, reason), bin_rate(share), signed)
+                bins, number = _find_reason(self.shares, reason), bin_rate(share)
+                bins[number] = bins.get(number, 0) + signed
 
     def merge(self, other: Usual) -> None:
         """Count what was added up elsewhere."""
@@ -169,10 +177,6 @@ class Baseline(Struct, frozen=True, kw_only=True):
     step_type: StepType
     day: int
     usual: Usual
-
-
-def _count(bins: Bins, number: int, weight: Number) -> None:
-    bins[number] = bins.get(number, 0) + weight
 
 
 def _add_kind(kinds: dict[str, Number], kind: str, weight: Number) -> None:

@@ -111,12 +111,12 @@ def find_bin(bins: Bins, share: float, zeros: Number = 0) -> int | None:
 
 def add_bins(bins: Bins, others: Iterable[tuple[int, Number]]) -> None:
     """Count *others* in *bins*; what is taken back altogether leaves nothing behind."""
+    get = bins.get
     for number, weight in others:
-        total = bins.get(number, 0) + weight
-        if total:
-            bins[number] = total
-        else:
-            bins.pop(number, None)
+        bins[number] = get(number, 0) + weight
+    if 0 in bins.values():
+        for number in [number for number, weight in bins.items() if not weight]:
+            del bins[number]
 
 
 def round_weight(weight: float) -> Number:

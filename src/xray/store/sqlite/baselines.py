@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -23,27 +24,33 @@ from xray.model.baseline import (
 )
 from xray.model.bins import round_weight
 from xray.model.facts import StepFinished
+from xray.model.vocabulary import StepType
 from xray.store.baselines import list_baselines
 from xray.store.sqlite.dims import Dims
 from xray.store.words import PIPELINE, STEP_NAME, STEP_TYPE_WORDS, number_words
 
 _SLICE_STEPS: Final = 500
 _END_OF_TIME_DAY: Final = 1 << 40
+_MAX_SOUGHT_DAYS: Final = 400
 _STEP_TYPE: Final = number_words(STEP_TYPE_WORDS)
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Usual).decode
 
 _FIND: Final = (
-    "select usual from baselines where pipeline = ? and name = ? and step_type = ? and day = ?"
+    "select usual from baselines where day = ? and pipeline = ? and name = ? and step_type = ?"
 )
 _PUT: Final = (
-    "insert or replace into baselines (pipeline, name, step_type, day, usual)"
+    "insert or replace into baselines (day, pipeline, name, step_type, usual)"
     " values (?, ?, ?, ?, ?)"
 )
 _SIBLINGS: Final = (
     "select seq from steps where run = ? and seq >= ? and name = ? and pipeline = ?"
     " and step_type = ? and started_at >= ? and started_at < ?"
 )
+
+
+_Key = tuple[str, str, StepType, int]
+"""The fields of a `BaselineKey`; a plain tuple is made sooner."""
 
 
 class RunWeight(NamedTuple):
@@ -112,21 +119,24 @@ class Baselines:
         Args:
             weights: of the runs that the transaction is about.
         """
-        changes: dict[BaselineKey, Usual] = {}
-        runs: dict[tuple[int, BaselineKey], RunWeight] = {}
+        weights = self._complete(weights)
+        rounded = {run: round_weight(weight.now) for run, weight in weights.items()}
+        changes: dict[_Key, Usual] = {}
+        runs: set[tuple[int, _Key]] = set()
         for seq, (run, fact, summary) in self._waiting.items():
-            weight = weights.get(run) or self._load_weight(run)
             key = _key_of(fact)
             change = changes.get(key)
             if change is None:
                 change = changes[key] = Usual()
-            change.add(read_figures(fact, summary), round_weight(weight.now))
+            change.add(read_figures(fact, summary), rounded[run])
             if seq not in self._taken_back:
-                runs[run, key] = weight
-        for (run, key), weight in runs.items():
-            changes[key].runs += weight.before is None or not self._counts_already(run, key)
+                runs.add((run, key))
+        fresh = self._waiting.keys() - self._taken_back.keys()
+        for run, key in runs:
+            is_new = weights[run].before is None or not self._counts_already(run, key, fresh)
+            changes[key].runs += is_new
         for run, fact, summary in self._taken_back.values():
-            weight = weights.get(run) or self._load_weight(run)
+            weight = weights[run]
             before = weight.now if weight.before is None else weight.before
             change = changes.setdefault(_key_of(fact), Usual())
             change.add(read_figures(fact, summary), round_weight(before), -1)
@@ -137,22 +147,26 @@ class Baselines:
         self._waiting.clear()
         self._taken_back.clear()
 
+    def _complete(self, weights: Mapping[int, RunWeight]) -> Mapping[int, RunWeight]:
+        """*weights*, with those of runs whose steps only had rows come under another run's name."""
+        waiting = (self._waiting, self._taken_back)
+        missing = {one.run for kept in waiting for one in kept.values()} - weights.keys()
+        return {**weights, **{run: self._load_weight(run) for run in missing}}
+
     def _load_weight(self, run: int) -> RunWeight:
-        """The weight of a run that only rows of its steps came for, under another run's name."""
         found = self._connection.execute("select weight from runs where seq = ?", (run,))
         weight = float(found.fetchone()[0])
         return RunWeight(weight, weight)
 
-    def _counts_already(self, run: int, key: BaselineKey) -> bool:
-        """Whether a step of this kind that does not wait counts for *run*."""
-        span = (key.day * DAY_US, (key.day + 1) * DAY_US)
+    def _counts_already(self, run: int, key: _Key, fresh: AbstractSet[int] = frozenset()) -> bool:
+        """Whether a step of this kind counts for *run*, other than those that are *fresh*."""
+        pipeline, name, step_type, day = key
         number = self._dims.number
-        kind = (number(STEP_NAME, key.step_name), number(PIPELINE, key.pipeline))
-        values = (run, self._filled_from, *kind, _STEP_TYPE[key.step_type], *span)
-        waiting = self._waiting.keys() - self._taken_back.keys()
-        return any(seq not in waiting for (seq,) in self._connection.execute(_SIBLINGS, values))
+        kind = (number(STEP_NAME, name), number(PIPELINE, pipeline), _STEP_TYPE[step_type])
+        values = (run, self._filled_from, *kind, day * DAY_US, (day + 1) * DAY_US)
+        return any(seq not in fresh for (seq,) in self._connection.execute(_SIBLINGS, values))
 
-    def _weigh_again(self, run: int, weight: RunWeight, changes: dict[BaselineKey, Usual]) -> None:
+    def _weigh_again(self, run: int, weight: RunWeight, changes: dict[_Key, Usual]) -> None:
         """Let the steps of *run* that were stored earlier count for its corrected weight."""
         before, now = round_weight(weight.before or weight.now), round_weight(weight.now)
         found = self._connection.execute(
@@ -167,12 +181,12 @@ class Baselines:
                 change.add(figures, before, -1)
                 change.add(figures, now)
 
-    def _merge(self, changes: Mapping[BaselineKey, Usual]) -> None:
+    def _merge(self, changes: Mapping[_Key, Usual]) -> None:
         rows: list[tuple[Any, ...]] = []
         number = self._dims.number
         for (pipeline, name, step_type, day), usual in changes.items():
             kind = (number(PIPELINE, pipeline), number(STEP_NAME, name), _STEP_TYPE[step_type])
-            key = (*kind, day)
+            key = (day, *kind)
             found = self._connection.execute(_FIND, key).fetchone()
             if found is not None:
                 stored = _decode(found[0])
@@ -189,8 +203,8 @@ class Baselines:
             " join runs on runs.seq = run where steps.seq >= ? and steps.seq < ?",
             (first, self._filled_from),
         ).fetchall()
-        changes: dict[BaselineKey, Usual] = {}
-        runs: set[tuple[int, BaselineKey]] = set()
+        changes: dict[_Key, Usual] = {}
+        runs: set[tuple[int, _Key]] = set()
         for run, weight, data in found:
             fact, summary = self._open_body(data)
             key = _key_of(fact)
@@ -203,8 +217,8 @@ class Baselines:
         self._filled_from = first
 
 
-def _key_of(fact: StepFinished) -> BaselineKey:
-    return BaselineKey(fact.pipeline, fact.name, fact.step_type, fact.started_at_us // DAY_US)
+def _key_of(fact: StepFinished) -> _Key:
+    return fact.pipeline, fact.name, fact.step_type, fact.started_at_us // DAY_US
 
 
 def load_baselines(
@@ -219,12 +233,21 @@ def load_baselines(
     Args:
         step_name: the only steps that are wanted; all when absent.
     """
-    where = "pipeline = (select id from dim where kind = ? and text = ?) and day >= ? and day < ?"
-    last_day = _END_OF_TIME_DAY if to_us is None else -(-to_us // DAY_US)
-    values: list[object] = [PIPELINE, pipeline, -(-from_us // DAY_US), last_day]
+    first = -(-from_us // DAY_US)
+    last = _END_OF_TIME_DAY if to_us is None else -(-to_us // DAY_US)
+    values: list[object] = []
+    if last - first <= _MAX_SOUGHT_DAYS:
+        # Each day is sought by itself: those between hold other pipelines too.
+        values += range(first, last)
+        where = f"day in ({', '.join('?' * len(values))})"
+    else:
+        values += first, last
+        where = "day >= ? and day < ?"
+    where += " and pipeline = (select id from dim where kind = ? and text = ?)"
+    values += PIPELINE, pipeline
     if step_name is not None:
         where += " and name = (select id from dim where kind = ? and text = ?)"
-        values += [STEP_NAME, step_name]
+        values += STEP_NAME, step_name
     query = (
         "select day, dim.text, step_type, usual from baselines join dim on dim.id = name"  # noqa: S608
         f" where {where}"

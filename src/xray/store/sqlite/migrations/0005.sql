@@ -1,11 +1,12 @@
--- what was usual of the steps of one name, type and day (days since 1970): an encoded Usual
+-- what was usual of the steps of one name, type and day (days since 1970): an encoded Usual. By day
+-- first, so that what a transaction changes lies together
 create table baselines (
+    day integer not null,
     pipeline integer not null,
     name integer not null,
     step_type integer not null,
-    day integer not null,
     usual blob not null,
-    primary key (pipeline, name, step_type, day)
+    primary key (day, pipeline, name, step_type)
 ) without rowid;
 
 -- steps numbered from filled_from on are counted in baselines; the others are being filled in
