@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from weakref import proxy
+
 from xray.forensics.conservation import Conservation
 from xray.forensics.evidence import RunEvidence
 from xray.forensics.flow import Flow
@@ -34,7 +36,8 @@ class Case:
     def of(cls, evidence: RunEvidence) -> Case:
         """The case of *evidence*, which is set up once however many questions are asked."""
         if not isinstance(evidence.examined, cls):
-            evidence.examined = cls(evidence)
+            # Who asks holds the evidence, which goes with them: no collector has to find it.
+            evidence.examined = cls(proxy(evidence))
         return evidence.examined
 
     def journey(self, candidate_id: str) -> Journey:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from typing import Final
+from weakref import proxy
 
 from xray.errors import NotFoundError
 from xray.forensics.keys import Key, Keys, join_keys
@@ -333,11 +334,13 @@ class RunEvidence:
         """The decisions of *step*."""
         found = self._ledgers.get(step.step_id)
         if found is None:
+            # A ledger that held its run would keep thousands of rows until the collector comes.
+            own: RunEvidence = proxy(self)
             found = Ledger(
                 step,
                 self._load_table(step.step_id),
-                lambda: self._load_roster(step.step_id),
-                lambda: self.known_ids,
+                partial(self._load_roster, step.step_id),
+                lambda: own.known_ids,
             )
             self._ledgers[step.step_id] = found
         return found

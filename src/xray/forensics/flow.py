@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Final
+from weakref import proxy
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -60,7 +61,7 @@ class Flow:
         self._roles: dict[str, Role] = {}
         self._edges: dict[str, tuple[Edge, ...]] = {}
         self._outflows: dict[str, Outflow] = {}
-        self.everyone = Reach(self)
+        self.everyone = Reach(proxy(self))
         for step in self.steps:  # in order, so that no long chain of steps is walked recursively
             self.edges(step)
             self.outflow(step)
