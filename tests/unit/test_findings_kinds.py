@@ -238,9 +238,58 @@ def test_an_origin_nobody_recorded_among_others_that_were() -> None:
     )  # fmt: skip
     assert finding.code == "unrecorded_origin"
     assert finding.text == (
-        '"pan" is an origin of 2 candidates in find that no earlier step recorded; its other '
-        "origins are from words."
+        '"pan" alone brought 2 candidates to find, but no earlier step recorded it; other origins '
+        "are from words."
     )
+
+
+def test_an_index_named_beside_the_word_that_was_looked_up_is_no_stray_origin() -> None:
+    assert not found(
+        step("words", "generate", accept("case", "cover")),
+        step(
+            "find", "retrieve",
+            accept("a", origin=["case", "bm25"]), accept("b", origin=["cover", "bm25"]),
+        ),
+    )  # fmt: skip
+
+
+def test_rounds_that_end_when_one_brings_nothing_are_no_shards() -> None:
+    rounds = [replace(one, name=f"round_{at}") for at, one in enumerate(parts(9, 8, 7, 0), 1)]
+    assert not found(*rounds, code="silent_part")
+    again = [replace(one, name="ask") for one in parts(9, 0, 7, 8)]
+    assert not found(*again, code="silent_part")
+
+
+def test_to_pass_most_checks_may_be_enough() -> None:
+    def judge(name: str, *passed: bool) -> DecisionRow:
+        checks = [Check(f"check_{at}", "", None, ok, True, ok) for at, ok in enumerate(passed)]
+        is_kept = sum(passed) >= 2
+        return checked(ACCEPTED if is_kept else REJECTED, name, *checks)
+
+    voted = [
+        judge("a", True, True, False),
+        judge("b", True, False, True),
+        judge("c", False, True, True),
+        judge("d", False, False, True),
+        judge("e", True, False, False),
+        judge("f", True, True, True),
+    ]
+    assert not found(step("rules", "filter", voted), code="kept_though_failed")
+
+
+def test_a_top_k_beside_a_threshold_need_not_be_filled() -> None:
+    scores = [1 / rank for rank in range(1, 11)]
+    assert not found(ranked(scores, 3, params={"top_k": 5, "min_score": 0.3}))
+
+
+def test_a_check_meant_for_some_is_told_but_not_first() -> None:
+    rows = [
+        checked(ACCEPTED, f"p{n}", *([price(5, passed=True)] if n % 4 else [])) for n in range(12)
+    ]
+    rows.append(checked(REJECTED, "x", price(20, passed=False)))
+    (finding,) = found(step("rules", "filter", rows))
+    assert finding.code == "unchecked"
+    assert finding.surprise < 0.4
 
 
 def test_origins_of_which_no_step_records_any_are_names_of_something_else() -> None:

@@ -25,6 +25,8 @@ _AnyCheck = Check | CheckRow
 _COMMON: Final = 0.5
 """A check that fewer candidates were put to is likely meant for some only."""
 _WITH_ANSWER: Final = 0.97
+_MEANT_FOR_SOME: Final = 0.3
+"""Without a common origin, the check may well be meant for those with some property."""
 _MAX_OUTPUT_VALUES: Final = 200
 
 
@@ -48,25 +50,34 @@ def last_checks(row: Outline) -> dict[str, _AnyCheck]:
 
 
 def _find_kept_though_failed(
-    case: Case, step: Step, rows: Iterable[Outline], checked: Mapping[str, dict[str, _AnyCheck]]
+    case: Case, step: Step, rows: Sequence[Outline], checked: Mapping[str, dict[str, _AnyCheck]]
 ) -> Iterator[Finding]:
     """It kept candidates that failed a check for which it rejected others.
 
-    A check for which nobody is rejected only advises.
+    A check for which nobody is rejected only advises. Where each check is failed by some that were
+    kept, and nobody is rejected for one alone, passing most of them may be all it takes.
     """
-    failures: Counter[str] = Counter()
-    names: list[str] = []
-    for one in rows:
-        if one.verdict == "rejected":
-            continue
-        failed = [
-            check.name
-            for check in checked.get(one.candidate_id, {}).values()
-            if not check.passed and check.name in step.rejections
-        ]
-        failures.update(failed)
-        names += [one.candidate_id] if failed else []
+    failed = {
+        one.candidate_id: {
+            check.name for check in checked.get(one.candidate_id, {}).values() if not check.passed
+        }
+        for one in rows
+    }
+    kept = [one.candidate_id for one in rows if one.verdict != "rejected"]
+    names = [name for name in kept if not failed[name].isdisjoint(step.rejections)]
     if not names:
+        return
+    failures = Counter(check for name in names for check in failed[name] & step.rejections.keys())
+    alone = {
+        next(iter(failed[one.candidate_id]))
+        for one in rows
+        if one.verdict == "rejected" and len(failed[one.candidate_id]) == 1
+    }
+    is_hard = any(
+        one.count and reason not in failures and reason in set().union(*failed.values())
+        for reason, one in step.rejections.items()
+    )
+    if alone.isdisjoint(failures) and not is_hard:
         return
     told = [f"{name} ({count:,})" for name, count in failures.most_common()]
     number = _at_least(case, step, len(names))
@@ -166,39 +177,46 @@ def _find_unchecked(
             f"{step.name} kept {number} that {verb} never put to {name}, for which it rejected "
             f"{step.rejections[name].count:,} others{show_examples(names, len(names))}."
         )
-        text += _tell_common_origin(case, spared, rows, name, checked)
-        text += _mention_answer(case, names)
+        put_to_it = [one for one, checks in checked.items() if name in checks]
+        origin = _tell_common_origin(case, step, names, put_to_it)
+        text += origin + _mention_answer(case, names)
         has_answer = not set(case.origins.answer).isdisjoint(names)
-        yield notice(
-            step,
-            "unchecked",
-            text,
-            count=len(names),
-            examples=names,
-            surprise=_WITH_ANSWER if has_answer else None,
-        )
+        surprise = None if origin else _MEANT_FOR_SOME
+        if origin and has_answer:
+            surprise = _WITH_ANSWER
+        yield notice(step, "unchecked", text, count=len(names), examples=names, surprise=surprise)
         return
 
 
 def _tell_common_origin(
     case: Case,
-    spared: Sequence[Outline],
-    rows: Iterable[Outline],
-    name: str,
-    checked: Mapping[str, dict[str, _AnyCheck]],
+    step: Step,
+    spared: Iterable[str],
+    put_to_it: Iterable[str],
 ) -> str:
     """What brought all that a check left out, and none of those it was put to."""
-    common = set.intersection(*(set(one.origins) for one in spared))
-    for one in rows:
-        if name in checked.get(one.candidate_id, {}):
-            common.difference_update(one.origins)
+    origins = _collect_origins(case, step)
+    spared = list(spared)
+    common = set.intersection(*(origins.get(name, set()) for name in spared))
+    for name in put_to_it:
+        common.difference_update(origins.get(name, ()))
     if len(common) != 1:
         return ""
     (origin,) = common
-    links = case.origins.links_of(spared[0].candidate_id)
+    links = case.origins.links_of(spared[0])
     link = next((one for one in links if one.origin.candidate_id == origin), None)
     named = show_candidate(origin) if link is None else name_origin(link)
     return f" All of them came from {named}."
+
+
+def _collect_origins(case: Case, step: Step) -> dict[str, set[str]]:
+    """What brought each candidate, as *step* or one before it recorded."""
+    found: dict[str, set[str]] = {}
+    for earlier in case.flow.deciding_steps:
+        if earlier.origins and earlier.ordinal <= step.ordinal:
+            for one in case.flow.ledger(earlier).outlines:
+                found.setdefault(one.candidate_id, set()).update(one.origins)
+    return found
 
 
 def find_in_output(case: Case) -> Iterator[Finding]:

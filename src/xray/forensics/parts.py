@@ -19,7 +19,7 @@ from xray.forensics.case import Case
 from xray.forensics.noticing import SURPRISES, notice
 from xray.forensics.origins import Link
 from xray.forensics.redeciding import is_number
-from xray.forensics.wording import count_things, list_items, show_candidate
+from xray.forensics.wording import count_things, list_items
 from xray.model.answers import Finding
 from xray.model.records import Origin, Step
 from xray.model.vocabulary import BELOW_CUT
@@ -28,6 +28,10 @@ _MIN_PARTS: Final = 3
 _MIN_USUAL: Final = 2
 _MIN_EXPECTED: Final = 4.0
 """A part that should have returned fewer may by chance return nothing (e ** -4 is 1.8 %)."""
+_IF_NO_SHARDS: Final = 0.6
+_SHARD_WORDS: Final = frozenset(
+    {"shard", "partition", "part", "segment", "bucket", "replica", "node", "index", "region"}
+)
 _MIN_SLOWER: Final = 10.0
 _MIN_SLOWER_MS: Final = 500.0
 _MIN_ORIGINS: Final = 3
@@ -39,6 +43,8 @@ _MAX_ORIGINS: Final = 64
 _LIMIT_WORDS: Final = frozenset(
     {"limit", "top", "topk", "topn", "k", "hits", "max", "size", "results", "shortlist", "n"}
 )
+_THRESHOLD_WORDS: Final = frozenset({"min", "threshold", "cutoff", "floor", "least"})
+"""Words of a parameter that says from where on anything is kept, besides how many."""
 _CUT_NAMES: Final = frozenset({"top", "top_k", "topk", "top_n", "topn", "k", "shortlist"})
 _DIGITS: Final = re.compile(r"\d+")
 _WORDS: Final = re.compile(r"[a-z]+|[A-Z][a-z]*")
@@ -70,9 +76,12 @@ def _find_silent(case: Case, parts: Sequence[Step]) -> Iterator[Finding]:
     if len(returned) < _MIN_USUAL or not silent or min(returned) < 2:
         return
     expected = mean(returned)
-    if expected < _MIN_EXPECTED:
+    if expected < _MIN_EXPECTED or len({part.name for part in parts}) < len(parts):
         return
+    rarity = min(SURPRISES["silent_part"], 1 - math.exp(-expected))
     for part in silent:
+        if part is parts[-1] and not _are_shards(parts):
+            continue  # whoever searches in rounds stops when a round brings nothing
         text = (
             f"{part.name} returned nothing, while its {len(returned)} siblings returned "
             f"{min(returned):,} to {max(returned):,} candidates each."
@@ -83,8 +92,13 @@ def _find_silent(case: Case, parts: Sequence[Step]) -> Iterator[Finding]:
             text,
             "inferred",
             because="steps of one name but for a number are taken for parts of the same thing",
-            surprise=min(SURPRISES["silent_part"] / 0.9, 1 - math.exp(-expected)),
+            surprise=rarity if _are_shards(parts) else _IF_NO_SHARDS,
         )
+
+
+def _are_shards(parts: Sequence[Step]) -> bool:
+    """Whether their name says that each holds a part of the same; else they may be rounds."""
+    return not _SHARD_WORDS.isdisjoint(_words_of(parts[0].name))
 
 
 def _has_logged(case: Case, part: Step) -> bool:
@@ -110,7 +124,8 @@ def _find_gaps(parts: Sequence[Step], names: AbstractSet[str]) -> Iterator[Findi
     verb = "was" if len(gone) == 1 else "were"
     text = f"{list_items(gone)} {verb} not recorded, though {parts[-1].name} was."
     because = "the numbers in the names of the other parts run from one to the next"
-    yield notice(parts[-1], "missing_part", text, "inferred", because=because)
+    surprise = None if _are_shards(parts) else _IF_NO_SHARDS
+    yield notice(parts[-1], "missing_part", text, "inferred", because=because, surprise=surprise)
 
 
 def _find_slow(parts: Sequence[Step]) -> Iterator[Finding]:
@@ -153,7 +168,8 @@ def _find_short_cut(step: Step, params: Mapping[str, Any]) -> Iterator[Finding]:
         for name, limit in params.items()
         if str(name).lower() in _CUT_NAMES and is_number(limit) and limit > 0
     ]
-    if below is None or not below.count or len(named) != 1:
+    has_threshold = any(not _THRESHOLD_WORDS.isdisjoint(_words_of(str(name))) for name in params)
+    if below is None or not below.count or len(named) != 1 or has_threshold:
         return
     ((name, limit),) = named
     if kept >= min(limit, kept + below.count):
@@ -200,23 +216,30 @@ def find_in_origins(case: Case, step: Step) -> Iterator[Finding]:
         (case.origins.resolve(Origin(candidate_id=one.candidate_id, step_id=one.step_id), step))
         for one in named
     ]
-    strange = [link for link in links if _is_unrecorded(link)]
+    strange = {link.origin.candidate_id for link in links if _is_unrecorded(link)}
     sources = {link.source.step_id for link in links if link.source and link.origin.is_recorded}
     is_whole = all(
         case.flow.ledger(case.evidence.steps_by_id[one]).is_complete() for one in sources
     )
     if not strange or not sources or not is_whole or 2 * len(strange) > len(links):
         return
-    told = list_items([f'"{link.origin.candidate_id}"' for link in strange])
-    brought = [case.origins.count_brought(link) or 0 for link in strange]
+    # What came by a recorded origin too may name its index or its source as well.
+    stray = [
+        one
+        for one in case.flow.ledger(step).outlines
+        if one.origins and strange.issuperset(one.origins)
+    ]
+    if not stray:
+        return
+    told = list_items([f'"{name}"' for name in sorted({one.origins[0] for one in stray})])
+    verb = "alone brought" if len({one.origins for one in stray}) == 1 else "brought"
     others = list_items(sorted({case.evidence.steps_by_id[one].name for one in sources}))
-    verb = "is an origin" if len(strange) == 1 else "are origins"
     text = (
-        f"{told} {verb} of {count_things(sum(brought))} in {step.name} that no earlier step "
-        f"recorded; its other origins are from {others}."
+        f"{told} {verb} {count_things(len(stray))} to {step.name}, but no earlier step recorded "
+        f"it; other origins are from {others}."
     )
-    names = [show_candidate(link.origin.candidate_id) for link in strange]
-    yield notice(step, "unrecorded_origin", text, count=sum(brought), examples=names)
+    names = [one.candidate_id for one in stray]
+    yield notice(step, "unrecorded_origin", text, count=len(names), examples=names)
 
 
 def _is_unrecorded(link: Link) -> bool:
