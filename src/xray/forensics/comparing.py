@@ -19,7 +19,8 @@ from xray.query.parameters import plan_from_parameters
 from xray.query.plan import Plan
 from xray.store.protocol import Store
 
-BUDGET_S: Final = 2.0
+FIRST_BUDGET_S: Final = 2.0
+NEXT_BUDGET_S: Final = 5.0
 
 _unfinished: Final = Unfinished()
 
@@ -31,7 +32,7 @@ def compare_groups(
     now_us: int,
     *,
     cursor: str | None = None,
-    budget_s: float = BUDGET_S,
+    budget_s: float | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Comparison:
     """Say how the runs that meet one query differ from those that meet another.
@@ -42,7 +43,8 @@ def compare_groups(
         b: that of the runs that are compared.
         now_us: the time, from which ages are counted.
         cursor: of an answer that was not complete, to go on from there.
-        budget_s: how long to read before what was read so far is compared.
+        budget_s: how long to read before what was read so far is compared; longer for whoever goes
+            on, as comparing takes its time too.
         clock: seconds that pass.
 
     Raises:
@@ -54,6 +56,8 @@ def compare_groups(
         gathering = Gathering(store, *plans, asked)
     else:
         gathering = _unfinished.take(cursor, store, asked)
+    if budget_s is None:
+        budget_s = FIRST_BUDGET_S if cursor is None else NEXT_BUDGET_S
     deadline_s = clock() + budget_s
     is_complete = gathering.read(lambda: clock() >= deadline_s)
     found = find_differences(gathering.a, gathering.b)
