@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from tests.unit.cli_records import RUN_ID, make_run
 from tests.unit.scripted_server import Answer, Asked, ScriptedServer
+from tests.unit.small_runs import row, step
 from tests.unit.test_cli_lists import server
 from tests.unit.test_what_if import FOUND, PICKED, WHOLE, run_of
 from tests.unit.test_what_if_of_runs import NOW_US, add_run, ask, filtered, picked
@@ -21,6 +22,7 @@ from xray.cli.what_if import draw_what_if
 from xray.cli.what_if_runs import draw_runs
 from xray.forensics.what_if import try_limits
 from xray.model.clock import from_wall_us
+from xray.model.facts import ACCEPTED, Check
 from xray.model.what_if_runs import WhatIfOfRuns
 from xray.store.memory import MemoryStore
 from xray.store.scanning import ScanBudget
@@ -57,6 +59,19 @@ def test_one_run_is_drawn_with_who_flips_and_the_curve() -> None:
     evidence = run_of(FOUND, WHOLE, PICKED)
     drawn = draw_what_if(try_limits(evidence, {"price_too_high": 120}), PLAIN)
     assert "\n".join(drawn) == ONE.format(run_id=evidence.run.run_id)
+
+
+def test_a_step_that_decides_the_same_takes_no_room() -> None:
+    rows = [
+        row(ACCEPTED, "p_1", checks=[Check("kind", "kind", "in", "lamp", ["lamp"], passed=True)])
+    ]
+    evidence = run_of(FOUND, step("filter_kind", "filter", rows))
+    drawn = draw_what_if(try_limits(evidence, {"kind": ["lamp", "desk"]}), PLAIN)
+    assert drawn == [
+        'With kind in "lamp" and "desk" instead of "lamp" filter_kind would have kept the same 1',
+        "candidate.",
+        f"search, run {evidence.run.run_id}",
+    ]
 
 
 def some_runs(store: MemoryStore) -> tuple[str, str]:

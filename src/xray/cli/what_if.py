@@ -99,7 +99,9 @@ def draw_what_if(answer: WhatIf, terminal: Terminal) -> list[str]:
     lines = draw_headline(answer.answer, answer.certainty, answer.because, terminal)
     lines.append(terminal.paint(f"{printable(answer.pipeline)}, run {answer.run_id}", "dim"))
     for step in answer.steps:
-        lines += ["", *_draw_step(step, terminal)]
+        drawn = _draw_step(step, terminal)
+        if len(drawn) > 1:
+            lines += ["", *drawn]
     return lines
 
 
