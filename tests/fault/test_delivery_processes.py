@@ -241,7 +241,7 @@ if __name__ == "__main__":
     module = HEAD.replace("sys.argv[1]", "'unset'") + (
         "\ndef work(url):\n"
         "    global delivery\n"
-        "    delivery = Delivery(DeliverySettings(url=url))\n"
+        "    delivery = Delivery(DeliverySettings(url=url, exit_budget_s=20))\n"
         "    record(10)\n"
     )
     (tmp_path / "worker_of_delivery_test.py").write_text(module, encoding="utf-8")

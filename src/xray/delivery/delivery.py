@@ -35,6 +35,7 @@ _EXIT_ATTEMPTS: Final = 1
 _DURABLE_EXIT_S: Final = 0.005
 _LAST_WRITE_S: Final = 0.2
 _LAST_DISK_S: Final = 1.0
+_LAST_LOOK_S: Final = 0.02
 # Where processes are frozen or killed between two pieces of work.
 _SERVERLESS: Final = (
     "AWS_LAMBDA_FUNCTION_NAME",
@@ -256,7 +257,8 @@ class Delivery:
 
         attempt("the last delivery", settle)
         attempt_within(_LAST_WRITE_S, "the end of the spool", road.backlog.vacate)
-        attempt("the end of the connection", road.hang_up)
+        # One that a server keeps waiting ends with the process.
+        attempt("the end of the connection", lambda: road.hang_up(_LAST_LOOK_S))
 
 
 class _Exit:

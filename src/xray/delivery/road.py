@@ -153,9 +153,9 @@ class Road:
         self.ledger.lose("closed", measure_parcels([*self.backlog.drain(), *left]))
         self.hang_up()
 
-    def hang_up(self) -> None:
-        """Let the transport give back what it has open, unless it is in use."""
-        if self._sender_turn.acquire(timeout=_JOIN_S):
+    def hang_up(self, patience_s: float = _JOIN_S) -> None:
+        """Let the transport give back what it has open, unless it stays in use."""
+        if self._sender_turn.acquire(timeout=patience_s):
             try:
                 self.transport.close()
             finally:
