@@ -8,6 +8,7 @@ to a window. Everything in it is a sum, so a step can also be taken back, exactl
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import ceil
 from typing import Final, NamedTuple, Protocol
 
 from msgspec import Struct, field
@@ -86,7 +87,7 @@ class Usual(Struct, array_like=True):
         runs: how many runs they belong to.
         steps: how many steps there are.
         weight: how many they stand for, where whole runs are sampled.
-        squares: the sum of their squared weights.
+        squares: the sum of their squared weights, each rounded up.
         failures: the weight of those that failed, by the kind of their error.
         durations: how long the completed took, in ms.
         inputs: how many candidates came into them.
@@ -99,7 +100,7 @@ class Usual(Struct, array_like=True):
     runs: int = 0
     steps: int = 0
     weight: Number = 0
-    squares: Number = 0
+    squares: int = 0
     failures: dict[str, Number] = field(default_factory=dict)
     durations: Bins = field(default_factory=dict)
     inputs: Bins = field(default_factory=dict)
@@ -118,7 +119,7 @@ class Usual(Struct, array_like=True):
         signed = weight * sign
         self.steps += sign
         self.weight += signed
-        self.squares += signed * weight
+        self.squares += sign * ceil(weight * weight)
         status, failure, duration_ms, input_count, output_count, rate, reasons = step
         if status != "completed":
             if status == "failed":

@@ -27,7 +27,7 @@ _FIRST: Final = 577
 _HALF: Final = 610
 _WEIGHT_UNITS: Final = 64
 _FIRST_WHOLE: Final = 1024
-_MAX_WEIGHT: Final = 1 << 20
+MAX_WEIGHT: Final = 1 << 16
 _split: Final = math.frexp
 
 
@@ -120,10 +120,10 @@ def add_bins(bins: Bins, others: Iterable[tuple[int, Number]]) -> None:
 
 
 def round_weight(weight: float) -> Number:
-    """The weight as it is counted: at least 1/64, at most a million, off by at most 1/128."""
+    """The weight as it is counted: at least 1/64, at most 65,536, off by little."""
     if weight == 1.0:
         return 1
     if weight >= _FIRST_WHOLE:
-        return min(round(weight), _MAX_WEIGHT)
+        return min(round(weight), MAX_WEIGHT)
     units = max(1, round(weight * _WEIGHT_UNITS))
     return units / _WEIGHT_UNITS if units % _WEIGHT_UNITS else units // _WEIGHT_UNITS
