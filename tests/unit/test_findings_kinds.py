@@ -83,6 +83,16 @@ def test_of_a_check_made_twice_the_last_counts() -> None:
     )
 
 
+def test_what_a_candidate_failed_for_one_query_says_nothing_of_another() -> None:
+    bad, good = price(20, passed=False), price(5, passed=True)
+    rows = [
+        row(ACCEPTED, "a", by="q1", checks=[good]),
+        row(REJECTED, "a", by="q2", checks=[bad]),
+        row(ACCEPTED, "b", by="q2", checks=[good]),
+    ]
+    assert not found(step("rules", "filter", rows))
+
+
 def test_in_a_sample_what_was_kept_though_it_failed_is_told_as_at_least() -> None:
     bad = price(20, passed=False)
     rows = [checked(ACCEPTED, "a", bad), checked(REJECTED, "b", bad)]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from xray.forensics.case import Case
+from xray.forensics.keys import Key
 from xray.forensics.noticing import notice, show_examples
 from xray.forensics.origins import name_origin
 from xray.forensics.redeciding import is_number
@@ -35,7 +36,7 @@ def find_in_checks(case: Case, step: Step) -> Iterator[Finding]:
     if case.flow.role(step) in ("creates", "contains"):
         return
     rows = [one for one in case.flow.ledger(step).outlines if one.verdict is not None]
-    checked = {one.candidate_id: last_checks(one) for one in rows if one.checks}
+    checked = {_key(one): last_checks(one) for one in rows if one.checks}
     if not checked:
         return
     yield from _find_kept_though_failed(case, step, rows, checked)
@@ -44,13 +45,17 @@ def find_in_checks(case: Case, step: Step) -> Iterator[Finding]:
     yield from _find_unchecked(case, step, rows, checked)
 
 
+def _key(row: Outline) -> Key:
+    return row.by, row.candidate_id
+
+
 def last_checks(row: Outline) -> dict[str, _AnyCheck]:
     """The checks of a candidate by name; of one made twice the last."""
     return {check.name: check for check in row.checks}
 
 
 def _find_kept_though_failed(
-    case: Case, step: Step, rows: Sequence[Outline], checked: Mapping[str, dict[str, _AnyCheck]]
+    case: Case, step: Step, rows: Sequence[Outline], checked: Mapping[Key, dict[str, _AnyCheck]]
 ) -> Iterator[Finding]:
     """It kept candidates that failed a check for which it rejected others.
 
@@ -58,20 +63,19 @@ def _find_kept_though_failed(
     kept, and nobody is rejected for one alone, passing most of them may be all it takes.
     """
     failed = {
-        one.candidate_id: {
-            check.name for check in checked.get(one.candidate_id, {}).values() if not check.passed
-        }
+        _key(one): {check.name for check in checked.get(_key(one), {}).values() if not check.passed}
         for one in rows
     }
-    kept = [one.candidate_id for one in rows if one.verdict != "rejected"]
-    names = [name for name in kept if not failed[name].isdisjoint(step.rejections)]
-    if not names:
+    kept = [_key(one) for one in rows if one.verdict != "rejected"]
+    wrong = [key for key in kept if not failed[key].isdisjoint(step.rejections)]
+    if not wrong:
         return
-    failures = Counter(check for name in names for check in failed[name] & step.rejections.keys())
+    names = [name for _, name in wrong]
+    failures = Counter(check for key in wrong for check in failed[key] & step.rejections.keys())
     alone = {
-        next(iter(failed[one.candidate_id]))
+        next(iter(failed[_key(one)]))
         for one in rows
-        if one.verdict == "rejected" and len(failed[one.candidate_id]) == 1
+        if one.verdict == "rejected" and len(failed[_key(one)]) == 1
     }
     is_hard = any(
         one.count and reason not in failures and reason in set().union(*failed.values())
@@ -105,11 +109,11 @@ def _mention_answer(case: Case, names: Sequence[str]) -> str:
 
 
 def _find_rejected_though_passed(
-    case: Case, step: Step, rows: Iterable[Outline], checked: Mapping[str, dict[str, _AnyCheck]]
+    case: Case, step: Step, rows: Iterable[Outline], checked: Mapping[Key, dict[str, _AnyCheck]]
 ) -> Iterator[Finding]:
     wronged: dict[str, str] = {}
     for one in rows:
-        check = checked.get(one.candidate_id, {}).get(one.reason or "")
+        check = checked.get(_key(one), {}).get(one.reason or "")
         if one.verdict == "rejected" and check is not None and check.passed:
             wronged[one.candidate_id] = check.name
     if not wronged:
@@ -156,7 +160,7 @@ def _find_unchecked(
     case: Case,
     step: Step,
     rows: Sequence[Outline],
-    checked: Mapping[str, dict[str, _AnyCheck]],
+    checked: Mapping[Key, dict[str, _AnyCheck]],
 ) -> Iterator[Finding]:
     """It kept candidates that were not put to a check which most others were put to.
 
@@ -167,8 +171,8 @@ def _find_unchecked(
     for name, count in put_to.most_common():
         if count < _COMMON * len(rows) or name not in step.rejections:
             continue
-        spared = [one for one in kept if name not in checked.get(one.candidate_id, {})]
-        if not spared or not any(name in checked.get(one.candidate_id, {}) for one in kept):
+        spared = [one for one in kept if name not in checked.get(_key(one), {})]
+        if not spared or not any(name in checked.get(_key(one), {}) for one in kept):
             continue
         names = [one.candidate_id for one in spared]
         number = _at_least(case, step, len(names))
@@ -177,7 +181,9 @@ def _find_unchecked(
             f"{step.name} kept {number} that {verb} never put to {name}, for which it rejected "
             f"{step.rejections[name].count:,} others{show_examples(names, len(names))}."
         )
-        put_to_it = [one for one, checks in checked.items() if name in checks]
+        put_to_it = [
+            candidate_id for (_, candidate_id), checks in checked.items() if name in checks
+        ]
         origin = _tell_common_origin(case, step, names, put_to_it)
         text += origin + _mention_answer(case, names)
         has_answer = not set(case.origins.answer).isdisjoint(names)
