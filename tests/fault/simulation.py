@@ -252,6 +252,13 @@ class World(Faults):
 
     def _drain(self) -> None:
         self._pass_time(self._longest_pause_s(), LONG_STRIDE_S)
+        self._come_to_rest()
+        if self.killed:
+            # Who died with nothing left to deliver is found at the next look, and its open runs.
+            self._pass_time(self.settings.adoption_interval_s, LONG_STRIDE_S)
+            self._come_to_rest()
+
+    def _come_to_rest(self) -> None:
         deadline_s = self.clock.monotonic_s() + DRAIN_S
         while not self._is_drained:
             assert self.clock.monotonic_s() < deadline_s, (
