@@ -48,6 +48,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]
         yield server.url, file
 
 
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("XRAY_API_KEY", "COLUMNS", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+
+
 def test_a_stricter_limit_of_another_version_is_named(
     place: tuple[str, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
