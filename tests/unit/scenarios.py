@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from unittest import mock
 
+from msgspec.structs import replace
+
 from examples import place_names as places
 from examples import scenario_bad_match_demo as shop
 from examples import scenario_categorization as shelves
@@ -26,7 +28,7 @@ from xray.model.answers import Finding, FindingList
 from xray.model.clock import SystemClock
 from xray.model.comparison import Comparison
 from xray.model.differences import RunDiff
-from xray.model.facts import Fact
+from xray.model.facts import Fact, RunFinished, StepFinished
 from xray.model.ids import new_uuid7
 from xray.model.lineage import Lineage
 from xray.model.vocabulary import CaptureLevel
@@ -125,9 +127,16 @@ def record_group(
         change: what becomes of each fact, for what no collaborator can do, such as take long.
     """
     with mock.patch.dict(os.environ, XRAY_ENVIRONMENT=environment):
-        for pipeline in pipelines:
+        for number, pipeline in enumerate(pipelines):
             run_id, facts = run_facts(pipeline)
-            keep(run_id, [change(fact) for fact in facts], store)
+            keep(run_id, [change(_steady(fact, number)) for fact in facts], store)
+
+
+def _steady(fact: Fact, number: int) -> Fact:
+    """*fact* with a duration of its place: how busy the machine is differs between groups, too."""
+    if isinstance(fact, (StepFinished, RunFinished)):
+        return replace(fact, duration_ms=0.001 * (5 + number % 7))
+    return fact
 
 
 def compare_groups(store: Store) -> Comparison:
