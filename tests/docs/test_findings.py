@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from xray.forensics.noticing import SURPRISES
+from xray.forensics.findings.noticing import SURPRISES
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "findings.md").read_text(encoding="utf-8")
 

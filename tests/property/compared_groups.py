@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from xray.forensics.groups import Group
+from xray.forensics.groups.group import Group
 from xray.model.run_figures import RunFigures, StepFigures
 
 SIZES = ((5, 5), (8, 60), (30, 30), (12, 200), (100, 100), (60, 300), (500, 500))

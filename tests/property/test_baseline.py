@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xray.forensics.tails import bound_rate, chance_beyond
+from xray.forensics.unusual.tails import bound_rate, chance_beyond
 from xray.model.baseline import MAX_KINDS, OTHER, StepFigures, Usual, sum_usual
 from xray.model.bins import (
     LEAST,

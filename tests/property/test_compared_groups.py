@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from tests.property.compared_groups import SIZES, STILL, World, draw_group, fold
-from xray.forensics.comparison import Found, find_differences
+from xray.forensics.groups.comparison import Found, find_differences
 from xray.model.comparison import Difference, SettingDifference
 from xray.model.run_figures import RunFigures
 

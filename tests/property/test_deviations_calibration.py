@@ -8,7 +8,7 @@ import random
 import pytest
 
 from tests.property.usual_runs import UsualPipeline, a_run, summarize_usual
-from xray.forensics.deviations import find_deviations
+from xray.forensics.unusual.deviations import find_deviations
 
 QUICK_TRIALS = 120
 PROVEN_TRIALS = 2_000

@@ -10,8 +10,8 @@ from tests.property.generated_runs import arbitrary_steps
 from tests.property.healthy_runs import NAMED, Fault, World
 from tests.unit.scenarios import Recorded, keep
 from tests.unit.small_runs import evidence_of
-from xray.forensics.attention import MAX_FIRST, count_first, order_findings
-from xray.forensics.findings import find
+from xray.forensics.findings.attention import MAX_FIRST, count_first, order_findings
+from xray.forensics.findings.finders import find
 from xray.model.facts import StepFinished
 from xray.model.vocabulary import CAPTURE_LEVELS, CaptureLevel
 

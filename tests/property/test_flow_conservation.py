@@ -14,7 +14,7 @@ from tests.property.generated_runs import (
 )
 from tests.unit.small_runs import evidence_of
 from xray.forensics.attempts import number_attempts
-from xray.forensics.findings import find
+from xray.forensics.findings.finders import find
 from xray.forensics.why import explain
 from xray.model.answers import Why
 from xray.model.facts import StepFinished

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.small_runs import evidence_of, row, step
-from xray.forensics.findings import find
+from xray.forensics.findings.finders import find
 from xray.forensics.why import explain
 from xray.model.answers import Stop, Why
 from xray.model.facts import ACCEPTED, REJECTED, SELECTED, StepFinished, Tally

@@ -12,7 +12,7 @@ import pytest
 
 from tests.property.crowded_runs import Plan, make_plan, record
 from xray.forensics.evidence import RunEvidence, load_evidence
-from xray.forensics.findings import find
+from xray.forensics.findings.finders import find
 from xray.forensics.why import explain
 from xray.model.answers import Why
 from xray.model.facts import Fact

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.unit.small_runs import evidence_of, step_named
-from xray.forensics.findings import find
+from xray.forensics.findings.finders import find
 from xray.forensics.why import explain
 from xray.model.answers import Outcome
 from xray.model.facts import StepFinished

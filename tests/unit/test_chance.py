@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xray.forensics.chance import adjust, least_p, pick_answerable, rank_p, score_ranks
-from xray.forensics.saddlepoint import approximate_tail
+from xray.forensics.groups.chance import adjust, least_p, pick_answerable, rank_p, score_ranks
+from xray.forensics.groups.saddlepoint import approximate_tail
 
 tables = (
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=2, max_size=6)

@@ -10,10 +10,10 @@ from msgspec import structs
 
 from tests.property.compared_groups import World, draw_group, fold
 from xray.errors import InvalidQueryError
-from xray.forensics import gathering
-from xray.forensics.comparing import compare_groups
-from xray.forensics.comparison import Found, find_differences
-from xray.forensics.groups import MAX_NAMES, MAX_STEPS, Group, join_steps
+from xray.forensics.groups import gathering
+from xray.forensics.groups.comparing import compare_groups
+from xray.forensics.groups.comparison import Found, find_differences
+from xray.forensics.groups.group import MAX_NAMES, MAX_STEPS, Group, join_steps
 from xray.model.facts import (
     ErrorInfo,
     Fact,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xray.forensics.effects import (
+from xray.forensics.groups.effects import (
     change_of_means,
     change_of_pairs,
     change_of_shares,
@@ -19,7 +19,7 @@ from xray.forensics.effects import (
     find_median,
     weighted_p,
 )
-from xray.forensics.samples import Paired, Sample, Share, pair
+from xray.forensics.groups.samples import Paired, Sample, Share, pair
 
 amounts = st.lists(st.integers(0, 40), min_size=1, max_size=12)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from tests.unit.small_runs import accept, evidence_of, reject, select, several, step, step_named
-from xray.forensics.attention import count_first, measure_distances, order_findings
 from xray.forensics.case import Case
 from xray.forensics.evidence import RunEvidence
-from xray.forensics.findings import find
+from xray.forensics.findings.attention import count_first, measure_distances, order_findings
+from xray.forensics.findings.finders import find
 from xray.model.answers import Finding
 
 

@@ -17,7 +17,7 @@ from tests.unit.small_runs import (
     several,
     step,
 )
-from xray.forensics.findings import find
+from xray.forensics.findings.finders import find
 from xray.model.answers import Finding
 from xray.model.facts import (
     ACCEPTED,

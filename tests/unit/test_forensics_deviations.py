@@ -10,8 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from tests.property.usual_runs import TODAY, a_run, summarize_usual
-from xray.forensics.deviations import find_deviations
-from xray.forensics.usual import ENOUGH_RUNS, MIN_RUNS, window_us
+from xray.forensics.unusual.deviations import find_deviations
+from xray.forensics.unusual.usual import ENOUGH_RUNS, MIN_RUNS, window_us
 from xray.model.answers import Finding
 from xray.model.baseline import DAY_US, Baseline, Usual, recall_figures, sum_usual
 from xray.model.clock import from_wall_us

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.unit.small_runs import accept, evidence_of, reject, select, several, step
-from xray.forensics.findings import find
+from xray.forensics.findings.finders import find
 from xray.forensics.why import explain
 from xray.model.facts import StepFinished, Tally
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.small_runs import accept, check, evidence_of, reject, row, select, several, step
 from xray.forensics.evidence import RunEvidence
-from xray.forensics.findings import find
+from xray.forensics.findings.finders import find
 from xray.forensics.why import explain
 from xray.model.answers import Cut, RunnerUp
 from xray.model.facts import ACCEPTED, REJECTED, Check, Reservoir, Tally

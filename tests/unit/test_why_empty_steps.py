@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.unit.small_runs import accept, evidence_of, reject, step
 from xray.forensics.evidence import RunEvidence
-from xray.forensics.findings import find
+from xray.forensics.findings.finders import find
 from xray.forensics.why import explain
 
 

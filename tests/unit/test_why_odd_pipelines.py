@@ -14,7 +14,7 @@ from tests.unit.small_runs import (
     step,
 )
 from xray.forensics.evidence import RunEvidence
-from xray.forensics.findings import find
+from xray.forensics.findings.finders import find
 from xray.forensics.why import explain
 from xray.model.facts import StepFinished, Tally
 

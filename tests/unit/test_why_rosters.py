@@ -10,7 +10,7 @@ import pytest
 from xray import XRay
 from xray.capture.run import Run
 from xray.forensics.evidence import RunEvidence, load_evidence
-from xray.forensics.findings import find
+from xray.forensics.findings.finders import find
 from xray.forensics.why import explain
 from xray.model.facts import StepRoster
 from xray.model.ids import new_uuid7

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 from xray.errors import InvalidQueryError
-from xray.forensics.attention import count_first, order_findings
-from xray.forensics.comparing import compare_groups as compare_queries
-from xray.forensics.deviations import find_deviations
 from xray.forensics.diff import compare_runs
 from xray.forensics.evidence import load_evidence
-from xray.forensics.findings import find
+from xray.forensics.findings.attention import count_first, order_findings
+from xray.forensics.findings.finders import find
 from xray.forensics.flakiness import group_by_input, report_flakiness
 from xray.forensics.flakiness import measure_flakiness as find_flakiness
+from xray.forensics.groups.comparing import compare_groups as compare_queries
 from xray.forensics.lineage import trace_lineage
-from xray.forensics.usual import load_baselines
+from xray.forensics.unusual.deviations import find_deviations
+from xray.forensics.unusual.usual import load_baselines
 from xray.forensics.verification import verify
 from xray.forensics.what_if import try_limits as redecide
 from xray.forensics.what_if_runs import LimitTrial, list_checks

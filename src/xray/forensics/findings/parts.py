@@ -16,7 +16,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from xray.forensics.case import Case
-from xray.forensics.noticing import SURPRISES, notice
+from xray.forensics.findings.noticing import SURPRISES, notice
 from xray.forensics.origins import Link
 from xray.forensics.redeciding import is_number
 from xray.forensics.wording import count_things, list_items

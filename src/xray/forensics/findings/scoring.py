@@ -16,7 +16,7 @@ from typing import Final
 from msgspec import Struct
 
 from xray.forensics.case import Case
-from xray.forensics.noticing import notice, show_examples
+from xray.forensics.findings.noticing import notice, show_examples
 from xray.forensics.wording import count_things, list_items, show_candidate, show_number
 from xray.model.answers import Finding
 from xray.model.counts import OVERALL_SCORE_NAMES

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from statistics import NormalDist
 from typing import Final
 
-from xray.forensics.saddlepoint import approximate_tail
+from xray.forensics.groups.saddlepoint import approximate_tail
 
 _NORMAL: Final = NormalDist()
 _MAX_COUNTED: Final = 600

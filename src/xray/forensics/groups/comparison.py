@@ -14,9 +14,8 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from xray.forensics.chance import adjust, least_p, pick_answerable, rank_p
-from xray.forensics.comparison_sentences import describe_difference, describe_setting
-from xray.forensics.effects import (
+from xray.forensics.groups.chance import adjust, least_p, pick_answerable, rank_p
+from xray.forensics.groups.effects import (
     Change,
     change_of_means,
     change_of_pairs,
@@ -27,9 +26,9 @@ from xray.forensics.effects import (
     find_median,
     weighted_p,
 )
-from xray.forensics.effects import Z as BOUND_DEVIATES
-from xray.forensics.groups import Group, Named, PipelineFold, Settings, StepFold
-from xray.forensics.samples import (
+from xray.forensics.groups.effects import Z as BOUND_DEVIATES
+from xray.forensics.groups.group import Group, Named, PipelineFold, Settings, StepFold
+from xray.forensics.groups.samples import (
     Paired,
     Sample,
     Share,
@@ -39,6 +38,7 @@ from xray.forensics.samples import (
     line_up,
     pair,
 )
+from xray.forensics.groups.sentences import describe_difference, describe_setting
 from xray.model.comparison import (
     Difference,
     DifferenceKind,

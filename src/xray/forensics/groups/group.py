@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from xray.forensics.samples import Example, Sample, Share, join
+from xray.forensics.groups.samples import Example, Sample, Share, join
 from xray.model.run_figures import RunFigures, StepFigures
 from xray.model.vocabulary import StepType
 

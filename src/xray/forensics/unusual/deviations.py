@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from xray.forensics.deviation_sentences import Numbers, tell_deviation, tell_failures
-from xray.forensics.tails import (
+from xray.forensics.unusual.sentences import Numbers, tell_deviation, tell_failures
+from xray.forensics.unusual.tails import (
     bound_rate,
     chance_beyond,
     place_amount,
@@ -22,7 +22,7 @@ from xray.forensics.tails import (
     place_rate,
     place_rates,
 )
-from xray.forensics.usual import Window, open_windows
+from xray.forensics.unusual.usual import Window, open_windows
 from xray.model.answers import Finding
 from xray.model.baseline import Baseline, Usual, recall_figures, share_reasons
 from xray.model.bins import (

@@ -7,20 +7,20 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from xray.forensics.case import Case
-from xray.forensics.contradictions import find_in_checks, find_in_output
 from xray.forensics.evidence import RunEvidence
-from xray.forensics.failures import (
+from xray.forensics.findings.contradictions import find_in_checks, find_in_output
+from xray.forensics.findings.failures import (
     find_errors,
     find_failed_run,
     find_failure,
     find_missing_values,
     find_retries,
 )
-from xray.forensics.losses import find_losses, find_unknown_flow, was_offered_nothing
-from xray.forensics.noticing import notice
-from xray.forensics.parts import find_in_limits, find_in_origins, find_in_parts
+from xray.forensics.findings.losses import find_losses, find_unknown_flow, was_offered_nothing
+from xray.forensics.findings.noticing import notice
+from xray.forensics.findings.parts import find_in_limits, find_in_origins, find_in_parts
+from xray.forensics.findings.scoring import find_in_scores
 from xray.forensics.redeciding import is_number
-from xray.forensics.scoring import find_in_scores
 from xray.forensics.shortfall import count_survivors
 from xray.forensics.wording import count_things, list_items, show_candidate, show_value
 from xray.model.answers import Finding

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from xray.forensics.case import Case
 from xray.forensics.conservation import Balance
+from xray.forensics.findings.noticing import MAX_EXAMPLES, notice, show_examples
 from xray.forensics.keys import Keys
-from xray.forensics.noticing import MAX_EXAMPLES, notice, show_examples
 from xray.forensics.shortfall import (
     Shortfall,
     count_not_offered,

@@ -11,7 +11,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from xray.errors import InvalidQueryError
-from xray.forensics.groups import Group
+from xray.forensics.groups.group import Group
 from xray.model.ids import new_uuid7
 from xray.model.run_figures import RunFigures
 from xray.query.cursor import decode_cursor

@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from xray.forensics.samples import Paired, Share, effective_runs
+from xray.forensics.groups.samples import Paired, Share, effective_runs
 
 CONFIDENCE: Final = 0.99
 _NORMAL: Final = NormalDist()

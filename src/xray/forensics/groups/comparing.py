@@ -9,10 +9,10 @@ from typing import Final
 from msgspec.structs import replace
 
 from xray.errors import InvalidQueryError
-from xray.forensics.comparison import LEVEL, Found, find_differences
-from xray.forensics.comparison_sentences import answer_comparison
-from xray.forensics.gathering import Gathering, Unfinished
-from xray.forensics.groups import Group
+from xray.forensics.groups.comparison import LEVEL, Found, find_differences
+from xray.forensics.groups.gathering import Gathering, Unfinished
+from xray.forensics.groups.group import Group
+from xray.forensics.groups.sentences import answer_comparison
 from xray.model.clock import from_wall_us
 from xray.model.comparison import ComparedGroup, Comparison
 from xray.query.parameters import plan_from_parameters

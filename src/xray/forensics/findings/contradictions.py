@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from xray.forensics.case import Case
+from xray.forensics.findings.noticing import notice, show_examples
 from xray.forensics.keys import Key
-from xray.forensics.noticing import notice, show_examples
 from xray.forensics.origins import name_origin
 from xray.forensics.redeciding import is_number
 from xray.forensics.wording import (

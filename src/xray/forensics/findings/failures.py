@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from xray.forensics.case import Case
-from xray.forensics.losses import list_examples, say_shortfall
-from xray.forensics.noticing import notice
+from xray.forensics.findings.losses import list_examples, say_shortfall
+from xray.forensics.findings.noticing import notice
 from xray.forensics.shortfall import count_vanished
 from xray.forensics.wording import count_things, list_items, shorten_text
 from xray.model.answers import Finding

@@ -1,0 +1,1 @@
+"""Two groups of runs compared: what differs beyond what chance explains."""

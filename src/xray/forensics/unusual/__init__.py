@@ -1,0 +1,1 @@
+"""What is unusual about a run, held against the weeks before it."""
