@@ -32,12 +32,8 @@ from xray.model.facts import (
     StepRoster,
     Tally,
 )
-from xray.model.holdings import (
-    CompactEntries,
-    compact_entries,
-    encode_fates,
-    hash_entries,
-)
+from xray.model.fates import encode_fates
+from xray.model.holdings import CompactEntries, compact_entries, hash_entries
 from xray.model.ids import new_uuid7
 from xray.model.ranking import make_ranking
 from xray.model.roster import Roster

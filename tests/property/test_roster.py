@@ -13,18 +13,15 @@ from msgspec.structs import replace
 
 from xray.model.compact import CODE_BITS, Part, Universe, encode_part, encode_parts
 from xray.model.facts import OriginRef, RosterGroup, StepRoster
+from xray.model.fates import Fate, FateTable, decode_fates, encode_fates
 from xray.model.hashing import hash64
 from xray.model.holdings import (
     CompactEntries,
     Entries,
-    Fate,
-    FateTable,
     HashedEntries,
     Holding,
     NamedEntries,
     compact_entries,
-    decode_fates,
-    encode_fates,
     hash_entries,
     name_entries,
 )

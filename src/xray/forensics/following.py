@@ -9,7 +9,7 @@ from typing import Final
 
 from xray.forensics.flow import Flow
 from xray.forensics.gaps import explain_blindness
-from xray.model.holdings import Fate
+from xray.model.fates import Fate
 from xray.model.lineage import Yield
 from xray.model.overlap import Crowd
 from xray.model.records import Step

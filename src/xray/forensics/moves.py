@@ -14,7 +14,7 @@ from msgspec import Struct
 from xray.forensics.orders import kendall_tau, rank_biased_overlap
 from xray.forensics.outcomes import Name, Outcomes, name_of, stand_as
 from xray.model.differences import Move, MoveKind, Moves, Standing
-from xray.model.holdings import Fate
+from xray.model.fates import Fate
 from xray.model.vocabulary import Verdict
 
 MAX_EXAMPLES: Final = 20

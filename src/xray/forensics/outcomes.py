@@ -13,7 +13,7 @@ from xray.forensics.evidence import Ledger, RunEvidence
 from xray.forensics.keys import Key
 from xray.model.counts import score_value
 from xray.model.differences import Standing
-from xray.model.holdings import Fate
+from xray.model.fates import Fate
 from xray.model.records import Decision
 from xray.model.vocabulary import RANKING_STEP_TYPES, UNNAMED_REASON
 

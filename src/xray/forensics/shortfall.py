@@ -16,7 +16,7 @@ from xray.forensics.conservation import Balance, Conservation
 from xray.forensics.evidence import Ledger
 from xray.forensics.flow import Flow
 from xray.forensics.keys import join_keys
-from xray.model.holdings import Fate
+from xray.model.fates import Fate
 from xray.model.missing import Candidates, find_missing
 from xray.model.records import Step
 from xray.model.vocabulary import VERDICTS, Verdict

@@ -1,7 +1,6 @@
 """What a roster holds: candidates by id, by hash or as a compact set, each with its fate.
 
-A fate is what many candidates of a step have in common, so it is written once in a table and each
-candidate carries its place there, a code.
+Each candidate carries the code of its fate, its place in a table (`model.fates`).
 """
 
 from __future__ import annotations
@@ -13,9 +12,6 @@ from functools import cached_property
 from itertools import repeat
 from typing import Final, Protocol
 
-import msgspec
-from msgspec import Struct
-
 from xray.model.compact import (
     CODE_BITS,
     ENTRIES_PER_LOOKUP,
@@ -24,11 +20,11 @@ from xray.model.compact import (
     Universe,
     encode_parts,
 )
-from xray.model.facts import OriginRef, RosterFate, RosterGroup, StepRoster
+from xray.model.facts import StepRoster
+from xray.model.fates import Fate, FateTable
 from xray.model.hashing import hash64
 from xray.model.packed_arrays import from_bytes, to_bytes
 from xray.model.ranking import Ranking
-from xray.model.vocabulary import VERDICTS, Verdict
 
 _CODE_MASK: Final = (1 << CODE_BITS) - 1
 
@@ -46,27 +42,6 @@ and its code."""
 
 Placed = tuple[int, int]
 """The code of an entry, and its place as `model.ranking` packs it; 0 where it has none."""
-
-
-class Fate(Struct, array_like=True, frozen=True):
-    """What became of some candidates of a step, by what they have in common.
-
-    Args:
-        verdict: `REJECTED`, `ACCEPTED` or `SELECTED`.
-        reason: a short code to group by.
-        origin: what brought them.
-        by: the query or left record they were decided for.
-    """
-
-    verdict: int
-    reason: str | None = None
-    origin: tuple[OriginRef, ...] = ()
-    by: str | None = None
-
-    @property
-    def decision(self) -> Verdict:
-        """The verdict as a word."""
-        return VERDICTS[self.verdict]
 
 
 class Holding(Protocol):
@@ -427,22 +402,6 @@ class CompactEntries:
         return opened
 
 
-class FateTable:
-    """Numbers the different fates of a roster while it is put together."""
-
-    def __init__(self) -> None:
-        self._codes: dict[Fate, int] = {}
-
-    @property
-    def fates(self) -> list[Fate]:
-        """The fates so far, by code."""
-        return list(self._codes)
-
-    def code(self, fate: Fate) -> int:
-        """The code of *fate*."""
-        return self._codes.setdefault(fate, len(self._codes))
-
-
 def name_entries(chunks: Iterable[StepRoster]) -> NamedEntries:
     """The candidates that *chunks* name, by id."""
     table = FateTable()
@@ -477,29 +436,12 @@ def compact_entries(holding: HashedEntries) -> Iterator[tuple[int, bytes]]:
 def _code_entries(chunk: StepRoster, table: FateTable) -> Iterator[NamedEntry]:
     for group in chunk.groups:
         places = _list_places(group.ranking, len(group.ids))
-        yield from zip(group.ids, repeat(table.code(_fate_of(group))), places)
+        yield from zip(group.ids, repeat(table.code(Fate.of(group))), places)
     for column in chunk.columns:
-        codes = [table.code(_fate_of(fate)) for fate in column.fates]
+        codes = [table.code(Fate.of(fate)) for fate in column.fates]
         places = _list_places(column.ranking, len(column.ids))
         yield from zip(column.ids, map(codes.__getitem__, column.codes), places, strict=True)
 
 
 def _list_places(ranking: Ranking | None, count: int) -> Sequence[int]:
     return bytes(count) if ranking is None else ranking.places(count)
-
-
-def _fate_of(told: RosterGroup | RosterFate) -> Fate:
-    return Fate(told.verdict, told.reason, tuple(told.origin or ()), told.by)
-
-
-_fates_decoder: Final = msgspec.msgpack.Decoder(list[Fate])
-
-
-def encode_fates(fates: Sequence[Fate]) -> bytes:
-    """The table of a roster's fates as bytes."""
-    return msgspec.msgpack.encode(fates)
-
-
-def decode_fates(payload: bytes) -> list[Fate]:
-    """The table that `encode_fates` wrote."""
-    return _fates_decoder.decode(payload)

@@ -13,7 +13,8 @@ from operator import itemgetter
 
 from xray.model.decisions import DecisionTable, ListedDecisions
 from xray.model.facts import REJECTED
-from xray.model.holdings import Fate, Holding
+from xray.model.fates import Fate
+from xray.model.holdings import Holding
 from xray.model.ranking import Placing, has_rank, unpack_place
 from xray.model.records import Decision, Origin
 from xray.model.vocabulary import UNNAMED_REASON, Verdict

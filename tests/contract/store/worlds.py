@@ -26,7 +26,7 @@ from xray.model.facts import (
     StepRows,
     Tally,
 )
-from xray.model.holdings import Fate
+from xray.model.fates import Fate
 from xray.query.plan import AllOf, Comparison, FieldRef, Plan
 from xray.store.protocol import Store
 

@@ -15,16 +15,13 @@ from typing import Final
 
 from xray.model.compact import Part, Universe, encode_part
 from xray.model.facts import StepRoster
+from xray.model.fates import Fate, FateTable, decode_fates, encode_fates
 from xray.model.hashing import hash64
 from xray.model.holdings import (
     CompactEntries,
     Entries,
-    Fate,
-    FateTable,
     HashedEntries,
     compact_entries,
-    decode_fates,
-    encode_fates,
     hash_entries,
 )
 from xray.model.roster import Roster
