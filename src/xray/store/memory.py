@@ -5,7 +5,7 @@ What it answers is by definition right; other engines are compared with it. Noth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from threading import RLock
 from typing import TypeVar
@@ -13,7 +13,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from xray.errors import InvalidRecordError, StoreError
-from xray.model.baseline import Baseline, recall_figures
+from xray.model.baseline import Baseline
 from xray.model.checked import (
     CheckedRun,
     CheckedStep,
@@ -22,29 +22,23 @@ from xray.model.checked import (
     list_selected,
 )
 from xray.model.clock import Clock, SystemClock, to_wall_us
-from xray.model.counts import resolve_rows
 from xray.model.decisions import DecisionTable, ListedDecisions, outline_decisions
 from xray.model.facts import (
-    DecisionRow,
     Fact,
     Receipt,
     Refusal,
-    StepFinished,
-    StepRoster,
-    StepRows,
     fact_id,
 )
-from xray.model.holdings import name_entries
-from xray.model.records import Decision, Page, Run, Step, displayed_status
+from xray.model.records import Decision, Page, Run, Step
 from xray.model.roster import Roster, decisions_about
 from xray.model.run_figures import RunFigures, figures_of
 from xray.model.sketch import CheckSketch
-from xray.model.tallies import MinuteTally, Tallied, merge_minutes
+from xray.model.tallies import MinuteTally, merge_minutes
 from xray.query.aggregate import AggregatePlan
 from xray.query.cursor import encode_cursor
-from xray.query.evaluate import Record, meets
+from xray.query.evaluate import meets
 from xray.query.groups import Groups
-from xray.query.plan import AllOf, Plan, Position, Scope
+from xray.query.plan import AllOf, Plan, Position
 from xray.query.tallied import count_tallies, find_range, is_covered
 from xray.store.aggregating import (
     MAX_TALLIES,
@@ -54,18 +48,13 @@ from xray.store.aggregating import (
     count_record,
     find_span_us,
 )
-from xray.store.baselines import BaselineBook, key_step
 from xray.store.folding import (
     MAX_TOTAL,
-    RunFold,
-    check_roster_chunk,
-    join_chunks,
-    open_decisions,
-    open_step,
     refuse_fact,
     sample_rejections,
     shorten_output,
 )
+from xray.store.kept import KeptFacts, by_age
 from xray.store.paging import (
     DecisionSource,
     Search,
@@ -91,15 +80,7 @@ class MemoryStore:
         self._clock = clock or SystemClock()
         self._budget = budget or ScanBudget()
         self._lock = RLock()
-        self._runs: dict[str, RunFold] = {}
-        self._steps: dict[str, StepFinished] = {}
-        self._chunks: dict[str, dict[int, list[DecisionRow]]] = {}
-        self._rosters: dict[str, dict[int, StepRoster]] = {}
-        self._step_ids: dict[str, list[str]] = {}
-        self._tallies: dict[str, Tallied] = {}
-        self._baselines = BaselineBook()
-        self._opened: dict[str, Step] = {}
-        self._opened_runs: dict[str, Run] = {}
+        self._kept = KeptFacts()
         self._is_closed = False
 
     def submit(self, batch_id: str, facts: Sequence[Fact]) -> Future[Receipt]:
@@ -114,7 +95,7 @@ class MemoryStore:
                     refused.append(refusal)
                     continue
                 try:
-                    accepted += self._add(fact)
+                    accepted += self._kept.add(fact)
                 except InvalidRecordError as error:
                     refused.append(Refusal(fact_id(fact), error.code, str(error)))
         done: Future[Receipt] = Future()
@@ -128,78 +109,31 @@ class MemoryStore:
         )
         return done
 
-    def _add(self, fact: Fact) -> bool:
-        if isinstance(fact, Tallied):
-            is_new = fact.tally_id not in self._tallies
-            self._tallies.setdefault(fact.tally_id, fact)
-            return is_new
-        if isinstance(fact, StepRoster):
-            return self._add_roster(fact)
-        run = self._runs.setdefault(fact.run_id, RunFold())
-        self._opened_runs.pop(fact.run_id, None)
-        if isinstance(fact, StepFinished):
-            if fact.step_id in self._steps:
-                return False
-            self._steps[fact.step_id] = fact
-            self._step_ids.setdefault(fact.run_id, []).append(fact.step_id)
-            run.add_step(fact)
-            self._count_usual([fact.step_id])
-            return True
-        if isinstance(fact, StepRows):
-            chunks = self._chunks.setdefault(fact.step_id, {})
-            if fact.chunk in chunks:
-                return False
-            chunks[fact.chunk] = fact.rows
-            self._opened.pop(fact.step_id, None)
-            self._count_usual([fact.step_id])
-            return True
-        weight = run.weight
-        is_news = run.add(fact)
-        if run.weight != weight:
-            self._count_usual(self._step_ids.get(fact.run_id, ()))
-        return is_news
-
-    def _count_usual(self, step_ids: Iterable[str]) -> None:
-        for step_id in step_ids:
-            fact = self._steps.get(step_id)
-            if fact is not None:
-                step = self._open_step(step_id)
-                key, weight = key_step(step, fact.started_at_us), self._runs[fact.run_id].weight
-                figures = recall_figures(step)
-                self._baselines.count(step_id, fact.run_id, key, figures, weight)
-
-    def _add_roster(self, fact: StepRoster) -> bool:
-        chunks = self._rosters.get(fact.step_id, {})
-        total, held = _measure(chunks.values()) or (fact.total, 0)
-        if fact.chunk in chunks:
-            return False
-        check_roster_chunk(fact, total, held)
-        self._runs.setdefault(fact.run_id, RunFold())
-        self._opened.pop(fact.step_id, None)
-        self._rosters[fact.step_id] = {**chunks, fact.chunk: fact}
-        return True
-
     def run(self, run_id: str) -> Run | None:
         """One run, or None."""
         with self._lock:
             self._require_open()
-            return self._open_run(run_id, self._clock.wall_us()) if run_id in self._runs else None
+            return (
+                self._kept.run(run_id, self._clock.wall_us()) if run_id in self._kept.runs else None
+            )
 
     def step(self, step_id: str) -> Step | None:
         """One step with up to 50 samples a rejection reason, or None."""
         with self._lock:
             self._require_open()
-            if step_id not in self._steps:
+            if step_id not in self._kept.steps:
                 return None
-            return sample_rejections(self._open_step(step_id), self._decisions(step_id))
+            return sample_rejections(self._kept.step(step_id), self._kept.decisions(step_id))
 
     def steps_of_run(self, run_id: str, *, is_sampled: bool = True) -> list[Step]:
         """The steps of a run by ordinal, if wanted with up to 50 samples a rejection reason."""
         with self._lock:
             self._require_open()
-            keys = sorted(map(self._key, self._step_ids.get(run_id, ())), key=StepKey.in_run)
+            keys = sorted(
+                map(self._kept.key, self._kept.step_ids.get(run_id, ())), key=StepKey.in_run
+            )
             if not is_sampled:
-                return [self._open_step(key.step_id) for key in keys]
+                return [self._kept.step(key.step_id) for key in keys]
             found = (self.step(key.step_id) for key in keys)
             return [step for step in found if step is not None]
 
@@ -207,19 +141,19 @@ class MemoryStore:
         """Every stored decision of a step; empty for an unknown one."""
         with self._lock:
             self._require_open()
-            return ListedDecisions(step_id, self._decisions(step_id))
+            return ListedDecisions(step_id, self._kept.decisions(step_id))
 
     def roster_of_step(self, step_id: str) -> Roster | None:
         """The candidates a step decided after its census, detail or not; None without any."""
         with self._lock:
             self._require_open()
-            return self._roster(step_id) if step_id in self._steps else None
+            return self._kept.roster(step_id) if step_id in self._kept.steps else None
 
     def sketches_of_step(self, step_id: str) -> list[CheckSketch]:
         """What the checks of a step observed over all its rows, where some have no detail."""
         with self._lock:
             self._require_open()
-            return self._steps[step_id].sketches if step_id in self._steps else []
+            return self._kept.steps[step_id].sketches if step_id in self._kept.steps else []
 
     def runs(self, plan: Plan) -> Page[Run]:
         """Runs that meet *plan*, newest first."""
@@ -228,11 +162,11 @@ class MemoryStore:
             now_us = plan.now_us or self._clock.wall_us()
 
             def find(run_id: str) -> Run | None:
-                run = self._open_run(run_id, now_us)
-                is_met = meets(plan.where, run, now_us=now_us, rows_below=self._rows_below)
+                run = self._kept.run(run_id, now_us)
+                is_met = meets(plan.where, run, now_us=now_us, rows_below=self._kept.rows_below)
                 return run if is_met else None
 
-            page = self._search(plan, self._run_ends(), find)
+            page = self._search(plan, self._kept.run_ends(), find)
             return replace(page, items=[shorten_output(run) for run in page.items])
 
     def steps(self, plan: Plan) -> Page[Step]:
@@ -242,12 +176,12 @@ class MemoryStore:
             now_us = plan.now_us or self._clock.wall_us()
 
             def find(step_id: str) -> Step | None:
-                step = self._open_step(step_id)
-                run = self._open_run(step.run_id, now_us)
-                is_met = meets(plan.where, step, run, now_us, rows_below=self._rows_below)
+                step = self._kept.step(step_id)
+                run = self._kept.run(step.run_id, now_us)
+                is_met = meets(plan.where, step, run, now_us, rows_below=self._kept.rows_below)
                 return step if is_met else None
 
-            return self._search(plan, self._step_ends(), find)
+            return self._search(plan, self._kept.step_ends(), find)
 
     def figures(self, plan: Plan) -> Page[RunFigures]:
         """The figures of the runs that meet *plan* and of their steps, newest run first."""
@@ -264,12 +198,6 @@ class MemoryStore:
             scan=page.scan,
         )
 
-    def _run_ends(self) -> list[Position]:
-        return [Position(fold.started_at_us(run_id), run_id) for run_id, fold in self._runs.items()]
-
-    def _step_ends(self) -> list[Position]:
-        return [Position(fact.started_at_us, fact.step_id) for fact in self._steps.values()]
-
     def _search(
         self, plan: Plan, ends: list[Position], find: Callable[[str], _Listed | None]
     ) -> Page[_Listed]:
@@ -278,8 +206,7 @@ class MemoryStore:
         Nothing is indexed here: whatever asks for anything is a scan.
         """
         meter = self._meter()
-        ends.sort(key=_by_age, reverse=True)
-        after = None if plan.after is None else _by_age(plan.after)
+        after = None if plan.after is None else by_age(plan.after)
         found: list[tuple[Position, _Listed]] = []
         total = 0
         stopped: Position | None = None
@@ -287,7 +214,7 @@ class MemoryStore:
             if not meter.left:
                 break
             record = find(end.record_id)
-            is_before = after is not None and _by_age(end) >= after
+            is_before = after is not None and by_age(end) >= after
             if not is_before:
                 meter.spend(1)
                 stopped = end
@@ -319,27 +246,27 @@ class MemoryStore:
     def _search_decisions(self, plan: Plan) -> Search:
         """The steps that can hold what *plan* asks, and what opens their decisions."""
         anchor = find_anchor(plan)
-        step_ids: Iterable[str] = self._steps
+        step_ids: Iterable[str] = self._kept.steps
         if anchor.step_id is not None:
-            step_ids = [anchor.step_id] if anchor.step_id in self._steps else []
+            step_ids = [anchor.step_id] if anchor.step_id in self._kept.steps else []
         elif anchor.run_id is not None:
-            step_ids = self._step_ids.get(anchor.run_id, ())
-        keys = sort_keys(anchor, map(self._key, step_ids))
+            step_ids = self._kept.step_ids.get(anchor.run_id, ())
+        keys = sort_keys(anchor, map(self._kept.key, step_ids))
         after = plan.after
         if anchor.is_scan and after is not None:
             last = (after.sort_us, after.record_id)
             keys = [key for key in keys if key.by_age() <= last]
 
         def open_table(key: StepKey) -> DecisionTable:
-            table = ListedDecisions(key.step_id, self._decisions(key.step_id))
+            table = ListedDecisions(key.step_id, self._kept.decisions(key.step_id))
             if anchor.candidate_id is None:
                 return table
             about = ListedDecisions(key.step_id, table.find(anchor.candidate_id))
-            return decisions_about(anchor.candidate_id, about, self._roster(key.step_id))
+            return decisions_about(anchor.candidate_id, about, self._kept.roster(key.step_id))
 
         source = DecisionSource(
             table=open_table,
-            step=self._open_step,
+            step=self._kept.step,
             run=self.run,
         )
         return Search([(keys, None)], source, self._meter())
@@ -359,28 +286,17 @@ class MemoryStore:
         stopped = self._count_stored(plan, now_us, groups, meter, tallied)
         if tallied:
             pipeline = find_range(plan).pipeline
-            facts = self._tallies_between(pipeline, *find_span_us(plan, stopped))
+            facts = self._kept.tallies_between(pipeline, *find_span_us(plan, stopped))
             count_tallies(plan, now_us, groups, facts)
         return conclude(groups, stopped, meter)
 
     def _tallied_pipelines(self, plan: AggregatePlan) -> frozenset[str]:
         """The pipelines whose runs are counted from tallies where they were not kept."""
         asked = find_range(plan)
-        facts = self._tallies_between(asked.pipeline, asked.from_us, asked.to_us)
+        facts = self._kept.tallies_between(asked.pipeline, asked.from_us, asked.to_us)
         if not is_covered(plan) or len(facts) > MAX_TALLIES:
             return frozenset()
-        return frozenset(fact.pipeline for fact in self._tallies.values())
-
-    def _tallies_between(
-        self, pipeline: str | None, from_us: int, to_us: int | None
-    ) -> list[Tallied]:
-        return [
-            fact
-            for fact in self._tallies.values()
-            if pipeline in (None, fact.pipeline)
-            and from_us <= fact.minute_us
-            and (to_us is None or fact.minute_us < to_us)
-        ]
+        return frozenset(fact.pipeline for fact in self._kept.tallies.values())
 
     def _count_stored(
         self,
@@ -391,11 +307,11 @@ class MemoryStore:
         tallied: frozenset[str],
     ) -> Position | None:
         """Count what is stored; where it stopped."""
-        after = None if plan.rows.after is None else _by_age(plan.rows.after)
-        ends = self._run_ends() if plan.shape.scope == "run" else self._step_ends()
+        after = None if plan.rows.after is None else by_age(plan.rows.after)
+        ends = self._kept.run_ends() if plan.shape.scope == "run" else self._kept.step_ends()
         stopped = plan.rows.after
-        for end in sorted(ends, key=_by_age, reverse=True):
-            if after is not None and _by_age(end) >= after:
+        for end in ends:
+            if after is not None and by_age(end) >= after:
                 continue
             if not meter.left:
                 return stopped
@@ -403,11 +319,11 @@ class MemoryStore:
             stopped = end
             record: Run | Step
             if plan.shape.scope == "run":
-                record = run = self._open_run(end.record_id, now_us)
+                record = run = self._kept.run(end.record_id, now_us)
             else:
-                record = self._open_step(end.record_id)
-                run = self._open_run(record.run_id, now_us)
-            if meets(plan.rows.where, record, run, now_us, rows_below=self._rows_below):
+                record = self._kept.step(end.record_id)
+                run = self._kept.run(record.run_id, now_us)
+            if meets(plan.rows.where, record, run, now_us, rows_below=self._kept.rows_below):
                 count_record(groups, record, run, now_us, tallied=tallied)
         return None
 
@@ -418,20 +334,20 @@ class MemoryStore:
         with self._lock:
             self._require_open()
             now_us = plan.now_us or self._clock.wall_us()
-            after = None if plan.after is None else _by_age(plan.after)
+            after = None if plan.after is None else by_age(plan.after)
             meter = self._meter()
             stopped = plan.after
-            for end in sorted(self._run_ends(), key=_by_age, reverse=True):
-                if after is not None and _by_age(end) >= after:
+            for end in self._kept.run_ends():
+                if after is not None and by_age(end) >= after:
                     continue
                 if not meter.left:
                     return Visited(
                         stopped, meter.report(None if stopped is None else stopped.sort_us)
                     )
                 stopped = end
-                run = self._open_run(end.record_id, now_us)
+                run = self._kept.run(end.record_id, now_us)
                 meter.spend(1)
-                if meets(plan.where, run, now_us=now_us, rows_below=self._rows_below):
+                if meets(plan.where, run, now_us=now_us, rows_below=self._kept.rows_below):
                     shown = self._check_run(run, words)
                     meter.spend(shown.row_count // ROWS_A_RECORD)
                     visit(shown)
@@ -445,12 +361,12 @@ class MemoryStore:
             started_at_us=to_wall_us(run.started_at),
             weight=run.weight,
             steps=[self._check_step(step, words) for step in self.steps_of_run(run.run_id)],
-            find_selected=lambda step_id: list_selected(self._open_step(step_id)),
+            find_selected=lambda step_id: list_selected(self._kept.step(step_id)),
         )
 
     def _check_step(self, step: Step, words: frozenset[str]) -> CheckedStep:
         rows = outline_decisions(self.decisions_of_step(step.step_id))
-        sketches = self._steps[step.step_id].sketches
+        sketches = self._kept.steps[step.step_id].sketches
         counts = count_step(step)
         counted = sum(row.verdict is not None and not row.is_logged for row in rows)
         checks = StepChecks(counts, rows, sketches)
@@ -469,8 +385,8 @@ class MemoryStore:
         """Ids of runs that begin with *prefix*, newest first; all runs for the empty prefix."""
         with self._lock:
             self._require_open()
-            found = [run_id for run_id in self._runs if run_id.startswith(prefix.lower())]
-            found.sort(key=lambda run_id: (self._runs[run_id].started_at_us(run_id), run_id))
+            found = [run_id for run_id in self._kept.runs if run_id.startswith(prefix.lower())]
+            found.sort(key=lambda run_id: (self._kept.runs[run_id].started_at_us(run_id), run_id))
             return found[::-1][:limit]
 
     def tallies(
@@ -483,7 +399,7 @@ class MemoryStore:
         """What is known of runs that were not kept, minute by minute, oldest first."""
         with self._lock:
             self._require_open()
-            return merge_minutes(self._tallies_between(pipeline, from_us, to_us), step_name)
+            return merge_minutes(self._kept.tallies_between(pipeline, from_us, to_us), step_name)
 
     def baselines(
         self,
@@ -495,23 +411,13 @@ class MemoryStore:
         """What was usual of the steps of a pipeline, day by day, oldest first."""
         with self._lock:
             self._require_open()
-            return self._baselines.list(pipeline, step_name, from_us, to_us)
+            return self._kept.baselines.list(pipeline, step_name, from_us, to_us)
 
     def close(self) -> None:
         """Forget everything."""
         with self._lock:
             self._is_closed = True
-            self._baselines = BaselineBook()
-            for kept in (
-                self._runs,
-                self._steps,
-                self._chunks,
-                self._rosters,
-                self._step_ids,
-                self._tallies,
-                self._opened,
-            ):
-                kept.clear()
+            self._kept = KeptFacts()
 
     def _require_open(self) -> None:
         if self._is_closed:
@@ -519,61 +425,3 @@ class MemoryStore:
 
     def _meter(self) -> Meter:
         return Meter(self._budget.opened_rows, self._budget.duration_s, self._clock)
-
-    def _open_run(self, run_id: str, now_us: int) -> Run:
-        run = self._opened_runs.get(run_id)
-        if run is None:
-            run = self._opened_runs[run_id] = self._runs[run_id].open(run_id, 0)
-        status = displayed_status(run.status, to_wall_us(run.started_at), now_us)
-        return run if status == run.status else replace(run, status=status)
-
-    def _whole_fact(self, step_id: str) -> StepFinished:
-        return join_chunks(self._steps[step_id], self._chunks.get(step_id, {}))
-
-    def _open_step(self, step_id: str) -> Step:
-        step = self._opened.get(step_id)
-        if step is None:
-            roster = self._roster(step_id)
-            named = roster.total if roster is not None and roster.is_complete else None
-            step = open_step(self._whole_fact(step_id), named=named)
-            self._opened[step_id] = step
-        return step
-
-    def _roster(self, step_id: str) -> Roster | None:
-        chunks = self._rosters.get(step_id, {}).values()
-        measures = _measure(chunks)
-        if measures is None:
-            return None
-        run_id = self._steps[step_id].run_id
-        return Roster(step_id, run_id, measures[0], [name_entries(chunks)])
-
-    def _decisions(self, step_id: str) -> list[Decision]:
-        if step_id not in self._steps:
-            return []
-        fact = self._whole_fact(step_id)
-        return list(open_decisions(fact, resolve_rows(fact.rows)[0]))
-
-    def _key(self, step_id: str) -> StepKey:
-        fact = self._steps[step_id]
-        return StepKey(step_id, fact.run_id, fact.ordinal, fact.started_at_us)
-
-    def _rows_below(self, scope: Scope, above: Record) -> Iterable[Record]:
-        step_ids: Sequence[str] = ()
-        if isinstance(above, Run) and scope != "run":
-            step_ids = self._step_ids.get(above.run_id, [])
-        elif isinstance(above, Step) and scope == "decision":
-            step_ids = [above.step_id]
-        if scope == "step":
-            return [self._open_step(step_id) for step_id in step_ids]
-        return [row for step_id in step_ids for row in self._decisions(step_id)]
-
-
-def _measure(chunks: Collection[StepRoster]) -> tuple[int, int] | None:
-    """How many candidates a roster has and how many of them came; None when nothing did."""
-    for first in chunks:
-        return first.total, sum(chunk.size for chunk in chunks)
-    return None
-
-
-def _by_age(position: Position) -> tuple[int, str]:
-    return (position.sort_us, position.record_id)

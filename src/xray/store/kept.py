@@ -1,0 +1,189 @@
+"""What the store in memory keeps: facts as they came, opened when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+from msgspec.structs import replace
+
+from xray.model.baseline import recall_figures
+from xray.model.clock import to_wall_us
+from xray.model.counts import resolve_rows
+from xray.model.facts import DecisionRow, Fact, StepFinished, StepRoster, StepRows
+from xray.model.holdings import name_entries
+from xray.model.records import Decision, Run, Step, displayed_status
+from xray.model.roster import Roster
+from xray.model.tallies import Tallied
+from xray.query.evaluate import Record
+from xray.query.plan import Position, Scope
+from xray.store.baselines import BaselineBook, key_step
+from xray.store.folding import RunFold, check_roster_chunk, join_chunks, open_decisions, open_step
+from xray.store.paging import StepKey
+
+
+class KeptFacts:
+    """Facts by what they are about; runs, steps and decisions are made of them.
+
+    Whoever uses it sees to it that only one thread does at a time.
+
+    Attributes:
+        runs: the facts of each run, as far as they say how it went.
+        steps: the fact of each finished step.
+        step_ids: the finished steps of each run, as they came.
+        tallies: what is known of runs that were not kept.
+        baselines: what is usual of the steps.
+    """
+
+    def __init__(self) -> None:
+        self.runs: dict[str, RunFold] = {}
+        self.steps: dict[str, StepFinished] = {}
+        self.step_ids: dict[str, list[str]] = {}
+        self.tallies: dict[str, Tallied] = {}
+        self.baselines = BaselineBook()
+        self._chunks: dict[str, dict[int, list[DecisionRow]]] = {}
+        self._rosters: dict[str, dict[int, StepRoster]] = {}
+        self._opened: dict[str, Step] = {}
+        self._opened_runs: dict[str, Run] = {}
+
+    def add(self, fact: Fact) -> bool:
+        """Keep *fact*; whether it is news.
+
+        Raises:
+            InvalidRecordError: it contradicts what is kept.
+        """
+        if isinstance(fact, Tallied):
+            is_new = fact.tally_id not in self.tallies
+            self.tallies.setdefault(fact.tally_id, fact)
+            return is_new
+        if isinstance(fact, StepRoster):
+            return self._add_roster(fact)
+        run = self.runs.setdefault(fact.run_id, RunFold())
+        self._opened_runs.pop(fact.run_id, None)
+        if isinstance(fact, StepFinished):
+            if fact.step_id in self.steps:
+                return False
+            self.steps[fact.step_id] = fact
+            self.step_ids.setdefault(fact.run_id, []).append(fact.step_id)
+            run.add_step(fact)
+            self._count_usual([fact.step_id])
+            return True
+        if isinstance(fact, StepRows):
+            chunks = self._chunks.setdefault(fact.step_id, {})
+            if fact.chunk in chunks:
+                return False
+            chunks[fact.chunk] = fact.rows
+            self._opened.pop(fact.step_id, None)
+            self._count_usual([fact.step_id])
+            return True
+        weight = run.weight
+        is_news = run.add(fact)
+        if run.weight != weight:
+            self._count_usual(self.step_ids.get(fact.run_id, ()))
+        return is_news
+
+    def _count_usual(self, step_ids: Iterable[str]) -> None:
+        for step_id in step_ids:
+            fact = self.steps.get(step_id)
+            if fact is not None:
+                step = self.step(step_id)
+                key, weight = key_step(step, fact.started_at_us), self.runs[fact.run_id].weight
+                figures = recall_figures(step)
+                self.baselines.count(step_id, fact.run_id, key, figures, weight)
+
+    def _add_roster(self, fact: StepRoster) -> bool:
+        chunks = self._rosters.get(fact.step_id, {})
+        total, held = _measure(chunks.values()) or (fact.total, 0)
+        if fact.chunk in chunks:
+            return False
+        check_roster_chunk(fact, total, held)
+        self.runs.setdefault(fact.run_id, RunFold())
+        self._opened.pop(fact.step_id, None)
+        self._rosters[fact.step_id] = {**chunks, fact.chunk: fact}
+        return True
+
+    def run_ends(self) -> list[Position]:
+        """Every run by its age, newest first."""
+        ends = (Position(fold.started_at_us(run_id), run_id) for run_id, fold in self.runs.items())
+        return sorted(ends, key=by_age, reverse=True)
+
+    def step_ends(self) -> list[Position]:
+        """Every step by its age, newest first."""
+        ends = (Position(fact.started_at_us, fact.step_id) for fact in self.steps.values())
+        return sorted(ends, key=by_age, reverse=True)
+
+    def tallies_between(
+        self, pipeline: str | None, from_us: int, to_us: int | None
+    ) -> list[Tallied]:
+        """Tallies of the minutes from *from_us* to before *to_us*."""
+        return [
+            fact
+            for fact in self.tallies.values()
+            if pipeline in (None, fact.pipeline)
+            and from_us <= fact.minute_us
+            and (to_us is None or fact.minute_us < to_us)
+        ]
+
+    def run(self, run_id: str, now_us: int) -> Run:
+        """The run as it is at *now_us*, folded from its facts."""
+        run = self._opened_runs.get(run_id)
+        if run is None:
+            run = self._opened_runs[run_id] = self.runs[run_id].open(run_id, 0)
+        status = displayed_status(run.status, to_wall_us(run.started_at), now_us)
+        return run if status == run.status else replace(run, status=status)
+
+    def _whole_fact(self, step_id: str) -> StepFinished:
+        return join_chunks(self.steps[step_id], self._chunks.get(step_id, {}))
+
+    def step(self, step_id: str) -> Step:
+        """The step, with what came of its roster and its rows; without samples."""
+        step = self._opened.get(step_id)
+        if step is None:
+            roster = self.roster(step_id)
+            named = roster.total if roster is not None and roster.is_complete else None
+            step = open_step(self._whole_fact(step_id), named=named)
+            self._opened[step_id] = step
+        return step
+
+    def roster(self, step_id: str) -> Roster | None:
+        """The candidates the step decided after its census; None where no roster came."""
+        chunks = self._rosters.get(step_id, {}).values()
+        measures = _measure(chunks)
+        if measures is None:
+            return None
+        run_id = self.steps[step_id].run_id
+        return Roster(step_id, run_id, measures[0], [name_entries(chunks)])
+
+    def decisions(self, step_id: str) -> list[Decision]:
+        """The decisions of the step that have rows."""
+        if step_id not in self.steps:
+            return []
+        fact = self._whole_fact(step_id)
+        return list(open_decisions(fact, resolve_rows(fact.rows)[0]))
+
+    def key(self, step_id: str) -> StepKey:
+        """Where the step stands among others."""
+        fact = self.steps[step_id]
+        return StepKey(step_id, fact.run_id, fact.ordinal, fact.started_at_us)
+
+    def rows_below(self, scope: Scope, above: Record) -> Iterable[Record]:
+        """The steps or decisions that belong to a run or a step."""
+        step_ids: Sequence[str] = ()
+        if isinstance(above, Run) and scope != "run":
+            step_ids = self.step_ids.get(above.run_id, [])
+        elif isinstance(above, Step) and scope == "decision":
+            step_ids = [above.step_id]
+        if scope == "step":
+            return [self.step(step_id) for step_id in step_ids]
+        return [row for step_id in step_ids for row in self.decisions(step_id)]
+
+
+def _measure(chunks: Collection[StepRoster]) -> tuple[int, int] | None:
+    """How many candidates a roster has and how many of them came; None when nothing did."""
+    for first in chunks:
+        return first.total, sum(chunk.size for chunk in chunks)
+    return None
+
+
+def by_age(position: Position) -> tuple[int, str]:
+    """What records are sorted by, oldest first."""
+    return (position.sort_us, position.record_id)
