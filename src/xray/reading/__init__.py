@@ -3,16 +3,10 @@
 Lists take the parameters of their URL; errors are those the API answers.
 """
 
-from xray.reading.answers import (
+from xray.reading.group_answers import (
     compare_groups,
-    diff_runs,
-    explain_candidate,
-    list_findings,
     measure_flakiness,
-    trace_candidate,
-    try_limits,
     try_limits_on_runs,
-    verify_run,
 )
 from xray.reading.lists import (
     PREFIX,
@@ -30,6 +24,14 @@ from xray.reading.lists import (
     show_step,
 )
 from xray.reading.paths import answer
+from xray.reading.run_answers import (
+    diff_runs,
+    explain_candidate,
+    list_findings,
+    trace_candidate,
+    try_limits,
+    verify_run,
+)
 
 __all__ = [
     "PREFIX",

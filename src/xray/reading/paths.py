@@ -10,16 +10,10 @@ from urllib.parse import unquote
 from msgspec import Struct
 
 from xray.errors import NotFoundError
-from xray.reading.answers import (
+from xray.reading.group_answers import (
     compare_groups,
-    diff_runs,
-    explain_candidate,
-    list_findings,
     measure_flakiness,
-    trace_candidate,
-    try_limits,
     try_limits_on_runs,
-    verify_run,
 )
 from xray.reading.lists import (
     Parameters,
@@ -30,6 +24,14 @@ from xray.reading.lists import (
     read_id,
     show_run,
     show_step,
+)
+from xray.reading.run_answers import (
+    diff_runs,
+    explain_candidate,
+    list_findings,
+    trace_candidate,
+    try_limits,
+    verify_run,
 )
 from xray.store.protocol import Store
 

@@ -1,0 +1,110 @@
+"""One question to a server and its answer, over HTTP."""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode
+
+from xray.errors import InvalidQueryError
+from xray.questions import Pairs
+from xray.replies import Reply, explain_no_reply, problem_of
+from xray.wire.address import DEFAULT_URL, check_key, check_url
+
+if TYPE_CHECKING:
+    import urllib3
+    from typing_extensions import Self
+
+DEFAULT_TIMEOUT_S: Final = 30.0
+
+
+class Asking:
+    """Asks an X-Ray server, with its key, over connections that are kept.
+
+    Args:
+        url: the server; `XRAY_URL`, else `http://127.0.0.1:8000`, when absent.
+        api_key: its key; `XRAY_API_KEY` when absent.
+        timeout_s: how long one request may take.
+
+    Raises:
+        ConfigurationError: the address is none, or the key would travel unencrypted.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> None:
+        self.url = check_url(url or os.environ.get("XRAY_URL") or DEFAULT_URL)
+        key = api_key or os.environ.get("XRAY_API_KEY")
+        self._api_key = check_key(key, self.url) if key else None
+        self._timeout_s = timeout_s
+        self._pool: urllib3.PoolManager | None = None
+
+    @property
+    def _place(self) -> str:
+        return f"The server at {self.url}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back; the client opens others when it is used again."""
+        if self._pool is not None:
+            self._pool.clear()
+            self._pool = None
+
+    def get(self, path: str, parameters: Pairs = ()) -> bytes:
+        """The body the server answers to a question.
+
+        Args:
+            path: a path of the read API, e.g. `/v1/runs`.
+            parameters: names and values of the query.
+
+        Raises:
+            XRayError: the subclass that says why there is no answer.
+        """
+        reply = self.ask(path, parameters)
+        if 200 <= reply.status < 300:
+            return reply.body
+        error = problem_of(reply, self.url)
+        if isinstance(error, InvalidQueryError) and error.at is not None:
+            error.query = dict(parameters).get(error.parameter)
+        raise error
+
+    def ask(self, path: str, parameters: Pairs = ()) -> Reply:
+        """Whatever the server answers, a refusal included.
+
+        Raises:
+            ServerUnreachableError: nothing answered.
+        """
+        import urllib3
+
+        if self._pool is None:
+            self._pool = urllib3.PoolManager(retries=False, timeout=self._timeout_s)
+        url = (
+            self.url + path + ("?" + urlencode(parameters, errors="replace") if parameters else "")
+        )
+        headers = {"Accept": "application/json"}
+        if self._api_key is not None:
+            headers["Authorization"] = f"Bearer {self._api_key}"
+        try:
+            answer = self._pool.request("GET", url, headers=headers, redirect=False)
+        except urllib3.exceptions.HTTPError as error:
+            raise explain_no_reply(self.url, error, self._timeout_s) from error
+        return Reply(
+            status=answer.status,
+            headers={name.lower(): value for name, value in answer.headers.items()},
+            body=answer.data,
+        )

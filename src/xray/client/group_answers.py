@@ -1,0 +1,85 @@
+"""Answers about many runs at once, part by part where they are more than one answer holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from xray.client.asking import Asking
+from xray.errors import ServerError
+from xray.model.comparison import Comparison
+from xray.model.flakiness import FlakinessReport
+from xray.model.what_if_runs import WhatIfOfRuns
+from xray.questions import Pairs, compare_request, spell_limits
+from xray.replies import read_record
+
+
+class GroupAnswers(Asking):
+    """Asks what groups of runs have in common and what tells them apart."""
+
+    def compare(
+        self,
+        a: str,
+        b: str,
+        *,
+        is_whole: bool = True,
+        note_part: Callable[[Comparison], object] = lambda _: None,
+    ) -> Comparison:
+        """How the runs that meet query *b* differ from those that meet query *a*.
+
+        Args:
+            a: a query of runs, e.g. `"version = '1.4'"`; empty for all.
+            b: another.
+            is_whole: go on until all runs were looked at, not only the newest.
+            note_part: called with each part of the answer as it comes.
+        """
+        pairs = compare_request(a, b)[1]
+        compared = read_record(self.get("/v1/compare", pairs), Comparison)
+        while is_whole and compared.next_cursor is not None:
+            note_part(compared)
+            asked = [*pairs, ("cursor", compared.next_cursor)]
+            compared = read_record(self.get("/v1/compare", asked), Comparison)
+        return compared
+
+    def what_if_of_runs(
+        self,
+        q: str = "",
+        *,
+        is_whole: bool = True,
+        note_part: Callable[[WhatIfOfRuns], object] = lambda _: None,
+        **limits: object,
+    ) -> WhatIfOfRuns:
+        """What many runs would have decided: `what_if_of_runs("pipeline = 'shop'", price=120)`.
+
+        Args:
+            q: which runs: a query of runs; all of them when empty.
+            is_whole: go on where the search stops at its budget, until all runs were looked at.
+            note_part: called with what is known each time it does.
+            limits: other limits, by the name of a check or its field.
+        """
+        pairs = [("q", q)] if q else []
+        pairs += [("limit", spelled) for spelled in spell_limits(limits)]
+        return self.try_limits(pairs, is_whole=is_whole, note_part=note_part)
+
+    def try_limits(
+        self, pairs: Pairs, *, is_whole: bool, note_part: Callable[[WhatIfOfRuns], object]
+    ) -> WhatIfOfRuns:
+        """What `what_if_of_runs` answers to parameters as the query of a URL has them."""
+        from xray.query.what_if_parts import add_parts
+
+        whole = read_record(self.get("/v1/what-if", pairs), WhatIfOfRuns)
+        while is_whole and whole.next_cursor is not None:
+            note_part(whole)
+            asked = [pair for pair in pairs if pair[0] != "cursor"]
+            asked.append(("cursor", whole.next_cursor))
+            part = read_record(self.get("/v1/what-if", asked), WhatIfOfRuns)
+            if part.next_cursor == whole.next_cursor:
+                raise ServerError(
+                    f"{self._place} gave the same part twice.", hint="Ask without `cursor`."
+                )
+            whole = add_parts([whole, part])
+        return whole
+
+    def flakiness(self, q: str = "", runs: int = 20) -> FlakinessReport:
+        """How far the newest *runs* that meet query *q* decide alike on the same input."""
+        pairs: Pairs = [("q", q), ("runs", str(runs))]
+        return read_record(self.get("/v1/flakiness", pairs), FlakinessReport)
