@@ -26,6 +26,8 @@ PROGRAM = "tests.fault.no_harm_program"
 SEED = int(os.environ.get("XRAY_TEST_SEED", "1"))
 PROCESSES = 2
 QUICK_PARTS, QUICK_TRIALS = 4, 16
+# Each slice of the lines, drawn by the seed, is a random sample of them.
+PROVEN_SLICES = 50
 # What is run most often is tried in the part that takes the least time.
 DEAREST = ("set_verbs", "many_rows", "sampling", "processes", "runs", "tasks", "threads")
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -280,21 +282,30 @@ def sweep(
 
 
 def choose_trials(
-    sweeps: Sweeps, function: str, fault: str, size: str, is_lasting: bool = False
+    sweeps: Sweeps, function: str, fault: str, part: int | None, is_lasting: bool = False
 ) -> list[Trial]:
-    """Every line that can be broken, or some lines of some parts, as the seed has it."""
+    """A slice of the lines that can be broken, or some lines of some parts, as the seed has it."""
     chance = random.Random(SEED)
-    parts = list(PARTS) if size == "all" else chance.sample(sorted(PARTS), QUICK_PARTS)
+    parts = chance.sample(sorted(PARTS), QUICK_PARTS) if part is None else list(PARTS)
     places = sweeps.find_places(parts)
     chosen = sorted(places)
     chance.shuffle(chosen)
+    chosen = chosen[:QUICK_TRIALS] if part is None else chosen[part::PROVEN_SLICES]
     return [
-        Trial((PROGRAM, function), (places[place],), place, fault, is_lasting)
-        for place in chosen[: None if size == "all" else QUICK_TRIALS]
+        Trial((PROGRAM, function), (places[place],), place, fault, is_lasting) for place in chosen
     ]
 
 
-sizes = pytest.mark.parametrize("size", ["some", pytest.param("all", marks=pytest.mark.prove)])
+sizes = pytest.mark.parametrize(
+    "part",
+    [
+        pytest.param(None, id="some"),
+        *(
+            pytest.param(part, id=f"slice{part}", marks=pytest.mark.prove)
+            for part in range(PROVEN_SLICES)
+        ),
+    ],
+)
 faults = pytest.mark.parametrize(
     ("fault", "often"),
     [
@@ -313,23 +324,23 @@ def test_the_program_is_the_same_with_xray_on_and_off(sweeps: Sweeps, part: str)
     assert find_harm(whole, whole, off) is None
 
 
-@sizes
 @faults
+@sizes
 def test_a_fault_in_any_line_is_not_noticed(
-    sweeps: Sweeps, fault: str, often: str, size: str
+    sweeps: Sweeps, fault: str, often: str, part: int | None
 ) -> None:
-    trials = choose_trials(sweeps, "main", fault, size, is_lasting=often == "always")
+    trials = choose_trials(sweeps, "main", fault, part, is_lasting=often == "always")
     hits, harms = sweep(sweeps, "main", find_harm, trials)
     assert not harms, f"seed {SEED}, {len(harms)} of {len(trials)}\n" + "\n".join(harms)
     assert hits > 0.8 * len(trials)
 
 
-@sizes
 @pytest.mark.parametrize("fault", ["KeyboardInterrupt", SIGNAL])
+@sizes
 def test_an_interruption_anywhere_reaches_the_program_and_leaves_order(
-    sweeps: Sweeps, fault: str, size: str
+    sweeps: Sweeps, fault: str, part: int | None
 ) -> None:
-    trials = choose_trials(sweeps, "main_interrupted", fault, size)
+    trials = choose_trials(sweeps, "main_interrupted", fault, part)
     hits, harms = sweep(sweeps, "main_interrupted", find_lost_interruption, trials)
     assert not harms, f"seed {SEED}, {len(harms)} of {len(trials)}\n" + "\n".join(harms)
     assert hits
