@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TextIO
+
+from xray.model.hidden import spell_hidden
 
 Style = Literal["bold", "dim", "red", "green", "yellow", "cyan"]
 Glyph = Literal["kept", "dropped", "selected", "merged", "unknown", "passed_by"]
@@ -29,7 +32,7 @@ _GLYPHS: Final[dict[Glyph, tuple[str, str]]] = {
     "unknown": ("?", "?"),
     "passed_by": ("·", "-"),
 }
-_BIDI: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_LINE_BREAKS: Final = re.compile("[\n\r\t\v\f\u2028\u2029]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +106,7 @@ def printable(text: str) -> str:
     """*text* on one line, with control characters spelled out so that none reaches a terminal."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_spell_character(character) for character in text)
-
-
-def _spell_character(character: str) -> str:
-    if character in "\n\r\t\v\f\u2028\u2029":
-        return " "
-    if character in _BIDI or unicodedata.category(character) in ("Cc", "Cs"):
-        code = ord(character)
-        return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
-    return character
+    return spell_hidden(_LINE_BREAKS.sub(" ", text))
 
 
 def display_width(text: str) -> int:
