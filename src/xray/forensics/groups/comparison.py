@@ -14,7 +14,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from xray.forensics.groups.chance import adjust, least_p, pick_answerable, rank_p
+from xray.forensics.groups.chance import adjust, pick_answerable
 from xray.forensics.groups.effects import (
     Change,
     change_of_means,
@@ -24,16 +24,16 @@ from xray.forensics.groups.effects import (
     find_dominance,
     find_mean,
     find_median,
-    weighted_p,
 )
 from xray.forensics.groups.effects import Z as BOUND_DEVIATES
 from xray.forensics.groups.group import Group, Named, PipelineFold, Settings, StepFold
+from xray.forensics.groups.paired import find_least_p
+from xray.forensics.groups.paired import find_p as find_paired_p
 from xray.forensics.groups.samples import (
     Paired,
     Sample,
     Share,
     count_runs,
-    effective_runs,
     join,
     line_up,
     pair,
@@ -49,7 +49,6 @@ from xray.model.comparison import (
 )
 
 LEVEL: Final = 0.01
-_MIN_WEIGHTED_RUNS: Final = 20
 _MAX_EXAMPLES: Final = 3
 _MAX_SHOWN_VALUES: Final = 3
 _SHARES: Final = frozenset(
@@ -256,30 +255,15 @@ def _ask_settings(
 def _least(question: Question | SettingQuestion) -> float:
     if isinstance(question, SettingQuestion):
         parts = question.split()
-        return min((_least_of(part) for part in parts), default=1.0) * max(1, len(parts))
-    return _least_of(question.paired)
-
-
-def _least_of(paired: Paired) -> float:
-    if paired.is_weighted:
-        told = min(effective_runs(paired.a), effective_runs(paired.b))
-        is_constant = sum(a.runs + b.runs > 0 for a, b in zip(paired.a, paired.b, strict=True)) < 2
-        return 1.0 if told < _MIN_WEIGHTED_RUNS or is_constant else 0.0
-    pooled = [a.runs + b.runs for a, b in zip(paired.a, paired.b, strict=True)]
-    return least_p(pooled, count_runs(paired.b))
+        return min((find_least_p(part) for part in parts), default=1.0) * max(1, len(parts))
+    return find_least_p(question.paired)
 
 
 def _find_p(question: Question | SettingQuestion) -> float:
     if isinstance(question, SettingQuestion):
         parts = question.split()
-        return min(1.0, min(map(_p_of, parts)) * len(parts))
-    return _p_of(question.paired)
-
-
-def _p_of(paired: Paired) -> float:
-    if paired.is_weighted:
-        return weighted_p(paired)
-    return rank_p([share.runs for share in paired.a], [share.runs for share in paired.b])
+        return min(1.0, min(map(find_paired_p, parts)) * len(parts))
+    return find_paired_p(question.paired)
 
 
 def _describe(question: Question, p: float, *, is_single: bool) -> Difference:
