@@ -49,8 +49,17 @@ class StepChecks(Struct, frozen=True):
     rows: Sequence[Outline]
     sketches: Sequence[CheckSketch]
 
-    def names_one_of(self, words: frozenset[str]) -> bool:
-        """Whether one of *words* is a check, what one observes, or a reason of a rejection."""
+    def names_one_of(self, words: frozenset[str] | None) -> bool:
+        """Whether one of *words* is a check, what one observes, or a reason of a rejection.
+
+        Args:
+            words: the words; None for any.
+        """
+        if words is None:
+            is_deciding = self.counts.kept > 0 or bool(self.counts.reasons)
+            return is_deciding and (
+                bool(self.counts.reasons) or any(row.checks for row in self.rows)
+            )
         return (
             not words.isdisjoint(self.counts.reasons)
             or any(one.name in words for one in self.sketches)
@@ -73,7 +82,8 @@ class CheckedStep(Struct, frozen=True, kw_only=True):
         attempt: which attempt it says it is.
         parent_step_id: the step that contains it.
         is_bare: it decided about candidates and kept no row of any.
-        checks: what it recorded; None where nothing that it kept names such a check.
+        checks: what it recorded; None where nothing that it kept names such a check; where all
+            are asked for, None where it neither rejected nor checked anybody.
     """
 
     step_id: str
@@ -94,6 +104,7 @@ class CheckedRun(Struct, frozen=True, kw_only=True):
         pipeline: its pipeline.
         started_at_us: when it began, in µs since 1970.
         weight: how many runs it stands for.
+        version: of the program.
         steps: its steps by ordinal, retries included.
         find_selected: gives what one of them chose, by its id; to be asked at once.
     """
@@ -102,6 +113,7 @@ class CheckedRun(Struct, frozen=True, kw_only=True):
     pipeline: str
     started_at_us: int
     weight: float
+    version: str | None = None
     steps: Sequence[CheckedStep]
     find_selected: Callable[[str], Sequence[str]]
 

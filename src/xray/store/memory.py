@@ -29,6 +29,7 @@ from xray.model.facts import (
     Refusal,
     fact_id,
 )
+from xray.model.labels import Label, LabelsAsked
 from xray.model.records import Decision, Page, Run, Step
 from xray.model.roster import Roster, decisions_about
 from xray.model.run_figures import RunFigures, figures_of
@@ -262,7 +263,13 @@ class MemoryStore:
             if anchor.candidate_id is None:
                 return table
             about = ListedDecisions(key.step_id, table.find(anchor.candidate_id))
-            return decisions_about(anchor.candidate_id, about, self._kept.roster(key.step_id))
+            words = self._kept.labels.words_of(key.run_id)
+            return decisions_about(
+                anchor.candidate_id,
+                about,
+                self._kept.roster(key.step_id),
+                words.get(anchor.candidate_id),
+            )
 
         source = DecisionSource(
             table=open_table,
@@ -328,7 +335,7 @@ class MemoryStore:
         return None
 
     def check_runs(
-        self, plan: Plan, words: frozenset[str], visit: Callable[[CheckedRun], None]
+        self, plan: Plan, words: frozenset[str] | None, visit: Callable[[CheckedRun], None]
     ) -> Visited:
         """Show the runs that meet *plan* as far as their checks go, newest first, one by one."""
         with self._lock:
@@ -354,17 +361,18 @@ class MemoryStore:
             stopped = None
             return Visited(stopped, meter.report(None if stopped is None else stopped.sort_us))
 
-    def _check_run(self, run: Run, words: frozenset[str]) -> CheckedRun:
+    def _check_run(self, run: Run, words: frozenset[str] | None) -> CheckedRun:
         return CheckedRun(
             run_id=run.run_id,
             pipeline=run.pipeline,
             started_at_us=to_wall_us(run.started_at),
             weight=run.weight,
+            version=run.version,
             steps=[self._check_step(step, words) for step in self.steps_of_run(run.run_id)],
             find_selected=lambda step_id: list_selected(self._kept.step(step_id)),
         )
 
-    def _check_step(self, step: Step, words: frozenset[str]) -> CheckedStep:
+    def _check_step(self, step: Step, words: frozenset[str] | None) -> CheckedStep:
         rows = outline_decisions(self.decisions_of_step(step.step_id))
         sketches = self._kept.steps[step.step_id].sketches
         counts = count_step(step)
@@ -412,6 +420,18 @@ class MemoryStore:
         with self._lock:
             self._require_open()
             return self._kept.baselines.list(pipeline, step_name, from_us, to_us)
+
+    def labels(self, asked: LabelsAsked) -> list[Label]:
+        """The labels that are asked for, newest first."""
+        with self._lock:
+            self._require_open()
+            return self._kept.labels.list(asked)
+
+    def correlated(self, correlation_id: str, limit: int) -> list[str]:
+        """Ids of the runs that have *correlation_id* in another system, newest first."""
+        with self._lock:
+            self._require_open()
+            return self._kept.correlated(correlation_id)[:limit]
 
     def close(self) -> None:
         """Forget everything."""

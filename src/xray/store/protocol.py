@@ -10,6 +10,7 @@ from xray.model.baseline import Baseline
 from xray.model.checked import CheckedRun
 from xray.model.decisions import DecisionTable
 from xray.model.facts import Fact, Receipt
+from xray.model.labels import Label, LabelsAsked
 from xray.model.records import Decision, Page, Run, Step
 from xray.model.roster import Roster
 from xray.model.run_figures import RunFigures
@@ -84,13 +85,14 @@ class Store(Protocol):
         ...
 
     def check_runs(
-        self, plan: Plan, words: frozenset[str], visit: Callable[[CheckedRun], None]
+        self, plan: Plan, words: frozenset[str] | None, visit: Callable[[CheckedRun], None]
     ) -> Visited:
         """Show the runs that meet *plan* as far as their checks go, newest first, one by one.
 
         Args:
             plan: which runs; its limit does not matter.
-            words: the checks that are asked for, by their names or by what they observe.
+            words: the checks that are asked for, by their names or by what they observe; None
+                for all there are, of every step that rejected or checked candidates.
             visit: called with each run.
         """
         ...
@@ -136,6 +138,17 @@ class Store(Protocol):
             from_us: days that begin from then on, in µs since 1970.
             to_us: days that begin before then; None: to the end.
         """
+        ...
+
+    def labels(self, asked: LabelsAsked) -> list[Label]:
+        """The labels that are asked for, newest first; one for each run and candidate at most.
+
+        A label of a run that has not arrived is among them, and takes effect once it arrives.
+        """
+        ...
+
+    def correlated(self, correlation_id: str, limit: int) -> list[str]:
+        """Ids of the runs that have *correlation_id* in another system, newest first."""
         ...
 
     def close(self) -> None:

@@ -31,7 +31,12 @@ def record(count: int = 12) -> list[Fact]:
     random = Random(5)
     levels: tuple[CaptureLevel, ...] = ("full", "sample", "minimal")
     for number in range(count):
-        x = XRay(f"shop-{number % 2}", sink=sink, capture=levels[number % 3])
+        x = XRay(
+            f"shop-{number % 2}",
+            sink=sink,
+            capture=levels[number % 3],
+            version=(None, "1.4")[number % 2],
+        )
         with x.run(tags=[f"t{number % 4}"]) as run:
             size = 1_500 if number == 1 else random.randrange(1, 9)
             prices = [random.randrange(50, 150) for _ in range(size)]
@@ -51,7 +56,9 @@ def record(count: int = 12) -> list[Fact]:
     return list(sink.facts)
 
 
-def show(store: Store, plan: Plan | None = None, words: frozenset[str] = WORDS) -> list[CheckedRun]:
+def show(
+    store: Store, plan: Plan | None = None, words: frozenset[str] | None = WORDS
+) -> list[CheckedRun]:
     shown: list[CheckedRun] = []
     plan = plan or Plan(scope="run", now_us=NOW_US)
     while True:
@@ -86,6 +93,7 @@ def comparable(run: CheckedRun) -> object:
         run.pipeline,
         run.started_at_us,
         run.weight,
+        run.version,
         selected,
         *map(told, run.steps),
     )
@@ -106,6 +114,18 @@ def test_every_run_is_shown_once_newest_first_with_the_steps_that_name_the_check
         assert run.find_selected(run.steps[2].step_id) == (["p0"] if place % 3 != 2 else [])
 
 
+def test_without_words_every_step_is_shown_that_rejected_or_checked(store: Store) -> None:
+    store.submit(new_uuid7(), record()).result()
+    shown = show(store, words=None)
+    assert [run.version for run in reversed(shown)] == [None, "1.4"] * 6
+    for place, run in enumerate(reversed(shown)):
+        found = [step for step in run.steps if step.checks is not None]
+        checked = [step for step in found if step.checks and step.checks.rows]
+        assert {step.name for step in found} <= {"price"}
+        if place % 3 != 2:
+            assert bool(checked) == (place % 4 != 3)
+
+
 def test_engines_show_the_same(open_empty: Callable[[str], Store]) -> None:
     facts = record()
     told = []
@@ -115,7 +135,7 @@ def test_engines_show_the_same(open_empty: Callable[[str], Store]) -> None:
         told.append(
             [
                 [comparable(run) for run in show(store, words=words)]
-                for words in (WORDS, frozenset(("price",)), frozenset(("nothing",)))
+                for words in (WORDS, frozenset(("price",)), frozenset(("nothing",)), None)
             ]
         )
     assert told[0] == told[1]

@@ -29,8 +29,9 @@ from xray.store.sqlite.rows import id_text
 from xray.store.words import STEP_STATUS_WORDS, STEP_TYPE_WORDS
 
 _RUNS: Final = (
-    "select runs.seq, run_id, text, started_at, weight from json_each(?) as wanted"
-    " cross join runs on runs.seq = wanted.value join dim on dim.id = runs.pipeline"
+    "select runs.seq, run_id, named.text, started_at, weight, dim.text"
+    " from json_each(?) as wanted cross join runs on runs.seq = wanted.value"
+    " join dim as named on named.id = runs.pipeline left join dim on dim.id = runs.version"
     " order by wanted.key"
 )
 _STEPS: Final = (
@@ -52,7 +53,7 @@ class CheckReader:
         connection: the connection.
         decompressor: opens blocks and bodies.
         open_step: gives a step by its number.
-        words: the checks, or what they observe.
+        words: the checks, or what they observe; None for all.
     """
 
     def __init__(
@@ -60,13 +61,13 @@ class CheckReader:
         connection: sqlite3.Connection,
         decompressor: Decompressor,
         open_step: Callable[[int], Step],
-        words: frozenset[str],
+        words: frozenset[str] | None,
     ) -> None:
         self._connection = connection
         self._decompressor = decompressor
         self._open_step = open_step
         self._words = words
-        self._spelled = [msgspec.msgpack.encode(word) for word in words]
+        self._spelled = [msgspec.msgpack.encode(word) for word in words or ()]
 
     def read(self, seqs: Sequence[int]) -> Iterator[CheckedRun]:
         """The runs of these numbers, in that order."""
@@ -79,7 +80,7 @@ class CheckReader:
             itemgetter(0),
         )
         coming = next(stored, None)
-        for seq, raw_run_id, pipeline, started_at_us, weight in runs:
+        for seq, raw_run_id, pipeline, started_at_us, weight, version in runs:
             run_id = id_text(raw_run_id)
             steps: list[CheckedStep] = []
             rows = rows_of.get(seq, [])
@@ -95,6 +96,7 @@ class CheckReader:
                 pipeline=pipeline,
                 started_at_us=started_at_us,
                 weight=weight,
+                version=version,
                 steps=steps,
                 find_selected=lambda step_id, numbers=numbers: list_selected(  # type: ignore[misc]
                     self._open_step(numbers[step_id])
@@ -139,6 +141,8 @@ class CheckReader:
         )
 
     def _may_name_check(self, blocks: Sequence[Block], *, has_rejected: bool) -> bool:
+        if self._words is None:
+            return has_rejected or any(block.open_evidence().checks for block in blocks)
         return any(
             block.has_bytes(spelled, in_head=has_rejected)
             for block in blocks

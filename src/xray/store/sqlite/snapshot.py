@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import (
     Connection,
 )
@@ -16,11 +18,13 @@ from xray.model.checked import CheckedRun
 from xray.model.clock import Clock, from_wall_us
 from xray.model.decisions import DecisionTable, ListedDecisions
 from xray.model.hashing import hash64
+from xray.model.labels import Label, LabelsAsked
 from xray.model.records import Decision, Page, Run, Step
 from xray.model.roster import Roster, decisions_about
 from xray.model.run_figures import RunFigures
 from xray.model.sketch import CheckSketch
 from xray.model.tallies import MinuteTally, merge_minutes
+from xray.model.vocabulary import LabelWord
 from xray.query.aggregate import AggregatePlan
 from xray.query.evaluate import Record, meets, scopes_named
 from xray.query.plan import Condition, Plan, Position, Scope
@@ -44,9 +48,15 @@ from xray.store.sqlite.baselines import load_baselines
 from xray.store.sqlite.blocks import load_blocks
 from xray.store.sqlite.bodies import decode_run, decode_step, open_body, unpack
 from xray.store.sqlite.checked import CheckReader
-from xray.store.sqlite.decision_table import open_rows_about, open_table
+from xray.store.sqlite.decision_table import NO_LABELS, Labels, open_rows_about, open_table
 from xray.store.sqlite.frames import Decompressor
 from xray.store.sqlite.grouping import Grouping
+from xray.store.sqlite.labels import (
+    find_correlated,
+    has_candidate_labels,
+    load_labels,
+    load_words,
+)
 from xray.store.sqlite.listing import Listing
 from xray.store.sqlite.order import raw_id
 from xray.store.sqlite.postings import find_steps
@@ -54,6 +64,7 @@ from xray.store.sqlite.rosters import are_few, count_named, is_named, load_roste
 from xray.store.sqlite.rows import id_text
 from xray.store.sqlite.run_figures import load_figures
 from xray.store.sqlite.tallies import are_at_most, load_tallies, number_tallied
+from xray.store.words import LABEL_WORDS
 
 _IDS_PER_LOOKUP: Final = 500
 _MAX_KEPT_RUNS: Final = 1_000
@@ -88,6 +99,7 @@ class Snapshot:
         self._budget = budget
         self._runs: dict[str, Run | None] = {}
         self._deciding: dict[str, frozenset[int]] = {}
+        self._words: dict[str, Labels] = {}
         self._listing = Listing(connection, budget, clock, self._meets)
 
     def run(self, run_id: str) -> Run | None:
@@ -209,7 +221,7 @@ class Snapshot:
         ]
 
     def check_runs(
-        self, plan: Plan, words: frozenset[str], visit: Callable[[CheckedRun], None]
+        self, plan: Plan, words: frozenset[str] | None, visit: Callable[[CheckedRun], None]
     ) -> Visited:
         """Show the runs that meet *plan* as far as their checks go, newest first, one by one."""
         now_us = plan.now_us or self._now_us()
@@ -285,7 +297,8 @@ class Snapshot:
                 return self._table(seq, key.step_id, key.run_id)
             table = self._table_about(anchor.candidate_id, seq, key.step_id, key.run_id)
             roster = self._roster(seq, key, anchor.candidate_id)
-            return decisions_about(anchor.candidate_id, table, roster)
+            label = self._labels_of(key.run_id).get(anchor.candidate_id)
+            return decisions_about(anchor.candidate_id, table, roster, label)
 
         source = DecisionSource(
             table=open_table,
@@ -375,6 +388,14 @@ class Snapshot:
         """What was usual of the steps of a pipeline, day by day, oldest first."""
         return load_baselines(self._driver, pipeline, step_name, from_us, to_us)
 
+    def labels(self, asked: LabelsAsked) -> list[Label]:
+        """The labels that are asked for, newest first."""
+        return load_labels(self._driver, asked)
+
+    def correlated(self, correlation_id: str, limit: int) -> list[str]:
+        """Ids of the runs that have *correlation_id* in another system, newest first."""
+        return find_correlated(self._driver, correlation_id, limit)
+
     def run_ids(self, prefix: str, limit: int) -> list[str]:
         """Ids of runs that begin with *prefix*, newest first."""
         hexed = prefix.lower().replace("-", "")
@@ -408,11 +429,26 @@ class Snapshot:
 
     def _table(self, seq: int, step_id: str, run_id: str) -> DecisionTable:
         blocks = load_blocks(self._driver, seq, self._decompressor)
-        return open_table(step_id, run_id, blocks)
+        return open_table(step_id, run_id, blocks, self._labels_of(run_id))
 
     def _table_about(self, candidate_id: str, seq: int, step_id: str, run_id: str) -> DecisionTable:
         blocks = load_blocks(self._driver, seq, self._decompressor)
-        return open_rows_about(candidate_id, step_id, run_id, blocks)
+        return open_rows_about(candidate_id, step_id, run_id, blocks, self._labels_of(run_id))
+
+    def _labels_of(self, run_id: str) -> Labels:
+        """The labels of a run's candidates."""
+        if not self._has_labels:
+            return NO_LABELS
+        labels = self._words.get(run_id)
+        if labels is None:
+            if len(self._words) >= _MAX_KEPT_RUNS:
+                self._words.clear()
+            labels = self._words[run_id] = load_words(self._driver, run_id)
+        return labels
+
+    @cached_property
+    def _has_labels(self) -> bool:
+        return has_candidate_labels(self._driver)
 
     def _roster(self, seq: int, key: StepKey, candidate_id: str | None) -> Roster | None:
         return load_roster(
@@ -433,18 +469,23 @@ class Snapshot:
 
     def _open_runs(self, seqs: Sequence[int], now_us: int) -> list[Run]:
         ids: dict[int, str] = {}
+        labels: dict[int, LabelWord] = {}
         parts: dict[int, dict[int, bytes]] = {seq: {} for seq in seqs}
         for some in _portions(seqs):
             marks = ", ".join("?" * len(some))
-            query = f"select seq, xray_uuid(run_id) from runs where seq in ({marks})"  # noqa: S608
-            ids.update(self._driver.execute(query, some).fetchall())
+            query = f"select seq, xray_uuid(run_id), label from runs where seq in ({marks})"  # noqa: S608
+            for seq, run_id, label in self._driver.execute(query, some):
+                ids[seq] = run_id
+                if label is not None:
+                    labels[seq] = LABEL_WORDS[label]
             wanted = [seq << 2 | kind for seq in some for kind in range(4)]
             marks = ", ".join("?" * len(wanted))
             query = f"select id, data from run_facts where id in ({marks})"  # noqa: S608
             for part, data in self._driver.execute(query, wanted):
                 parts[part >> 2][part & 3] = unpack(data, self._decompressor)
         folds: list[tuple[int, RunFold]] = [(seq, decode_run(parts[seq])) for seq in seqs]
-        return [fold.open(ids[seq], now_us) for seq, fold in folds]
+        opened = [(seq, fold.open(ids[seq], now_us)) for seq, fold in folds]
+        return [replace(run, label=labels[seq]) if seq in labels else run for seq, run in opened]
 
     def _open_steps(self, seqs: Sequence[int]) -> list[Step]:
         found: dict[int, bytes] = {}

@@ -13,6 +13,7 @@ from xray.model.checked import CheckedRun
 from xray.model.clock import Clock, SystemClock
 from xray.model.decisions import DecisionTable
 from xray.model.facts import Fact, Receipt
+from xray.model.labels import Label, LabelsAsked
 from xray.model.records import Decision, Page, Run, Step
 from xray.model.roster import Roster
 from xray.model.run_figures import RunFigures
@@ -122,7 +123,7 @@ class SqliteView:
             return snapshot.figures(plan)
 
     def check_runs(
-        self, plan: Plan, words: frozenset[str], visit: Callable[[CheckedRun], None]
+        self, plan: Plan, words: frozenset[str] | None, visit: Callable[[CheckedRun], None]
     ) -> Visited:
         """Show the runs that meet *plan* as far as their checks go, newest first, one by one."""
         with self._reader.snapshot() as snapshot:
@@ -154,6 +155,16 @@ class SqliteView:
         """What was usual of the steps of a pipeline, day by day, oldest first."""
         with self._reader.snapshot() as snapshot:
             return snapshot.baselines(pipeline, step_name, from_us, to_us)
+
+    def labels(self, asked: LabelsAsked) -> list[Label]:
+        """The labels that are asked for, newest first."""
+        with self._reader.snapshot() as snapshot:
+            return snapshot.labels(asked)
+
+    def correlated(self, correlation_id: str, limit: int) -> list[str]:
+        """Ids of the runs that have *correlation_id* in another system, newest first."""
+        with self._reader.snapshot() as snapshot:
+            return snapshot.correlated(correlation_id, limit)
 
     def close(self) -> None:
         """Give the connections back."""
