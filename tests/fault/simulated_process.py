@@ -67,7 +67,9 @@ class SimulatedProcess:
         backlog: Backlog = MemoryBacklog()
         if settings.offline_mode == "buffer":
             backlog = Spool(settings, self.ledger, files)
-        self.road = Road(settings, self.transport, backlog, self.ledger, lambda: "simulated/1")
+        self.road = Road(
+            settings, lambda: self.transport, backlog, self.ledger, lambda: "simulated/1"
+        )
         self._chance = chance
         self._puts = Volume()
         self.offered: dict[str, int] = {}

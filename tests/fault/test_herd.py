@@ -67,7 +67,9 @@ class SimulatedClient:
         self._ledger = Ledger()
         self._backlog = MemoryBacklog()
         settings = DeliverySettings(clock=clock, draw=chance.random, fast_batches=0)
-        self._sender = Sender(settings, self._backlog, self._ledger, server, lambda: "test/1")
+        self._sender = Sender(
+            settings, self._backlog, self._ledger, lambda: server, lambda: "test/1"
+        )
         self._offered = 0
         # Whole milliseconds, which the clock can show.
         self._next_offer_s = chance.randrange(int(EVERY_S * 1000)) / 1000

@@ -79,7 +79,7 @@ class Desk:
             **settings,  # type: ignore[arg-type]
         )
         self.sender = Sender(
-            self.settings, self.backlog, self.ledger, self.server, lambda: "test/1"
+            self.settings, self.backlog, self.ledger, lambda: self.server, lambda: "test/1"
         )
         self.count = 0
 

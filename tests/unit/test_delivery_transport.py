@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from xray.delivery.delivery import Delivery
+from xray.delivery.exchange import connections
 from xray.delivery.exchange.proxies import find_proxy
 from xray.delivery.exchange.transport import HttpTransport, TransportError
 from xray.delivery.settings import DeliverySettings
@@ -131,6 +132,35 @@ def test_an_exchange_ends_in_time_although_the_name_service_hangs(
         may_end.set()
         for thread in waiting:
             thread.join(5)
+
+
+def test_a_name_service_that_answers_again_is_heard_though_earlier_askers_hang_for_ever(
+    server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end = threading.Event()
+    hanging: list[threading.Thread] = []
+    real = socket.getaddrinfo
+
+    def find(host: object, *args: object, **kwargs: object) -> object:
+        if host == "xray.invalid" and len(hanging) < 4:
+            hanging.append(threading.current_thread())
+            may_end.wait(60)
+        return real("127.0.0.1", *args, **kwargs)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(socket, "getaddrinfo", find)
+    transport = HttpTransport(DeliverySettings(url=f"http://xray.invalid:{server.port}"))
+    try:
+        for _ in range(5):
+            with pytest.raises(TransportError):
+                transport.post(b"", {}, 0.1)
+        assert len(hanging) == 4
+        monkeypatch.setattr(connections, "_LOOK_UP_PATIENCE_S", 0.0)
+        assert transport.post(b"not a batch", {}, 5).status == 400
+    finally:
+        may_end.set()
+        for thread in hanging:
+            thread.join(5)
+    transport.close()
 
 
 def test_a_name_nobody_knows_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,7 @@ class Client:
         )
         spool = Spool(self.settings, self.ledger, FakeDisk().process())
         self.road = Road(
-            self.settings, self.network.transport(), spool, self.ledger, lambda: "test/1"
+            self.settings, self.network.transport, spool, self.ledger, lambda: "test/1"
         )
 
     def put(self, fact: Fact) -> None:

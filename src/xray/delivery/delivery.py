@@ -214,7 +214,7 @@ class Delivery:
         ledger = Ledger()
         return Road(
             self.settings,
-            self._make_transport(self.settings),
+            lambda: self._make_transport(self.settings),
             self._make_backlog(self.settings, ledger),
             ledger,
             self._name_client,
@@ -226,7 +226,7 @@ class Delivery:
     def leave_parent_behind(self) -> None:
         """Forget the road of the process that was forked, and leave its connections alone."""
         for road in self._roads.values():
-            _abandoned.append(road.transport)
+            _abandoned.append(road.sender.transport)
             road.backlog.abandon()
         self._roads = {}
         self._reported = Volume()

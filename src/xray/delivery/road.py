@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from xray.delivery.backlog import Backlog
 from xray.delivery.bells import Bell
+from xray.delivery.exchange.errand import LeftBehindError
 from xray.delivery.exchange.transport import Transport
 from xray.delivery.losses import DeliveryStats, Ledger, Volume
 from xray.delivery.notices import attempt, logger, of_process
@@ -43,7 +44,7 @@ class Road:
 
     Args:
         settings: how delivery behaves.
-        transport: how batches are posted.
+        make_transport: makes what posts batches.
         backlog: where facts are kept until the server has them.
         ledger: the books.
         name_client: how the sender names itself; asked at the first batch.
@@ -52,7 +53,7 @@ class Road:
     def __init__(
         self,
         settings: DeliverySettings,
-        transport: Transport,
+        make_transport: Callable[[], Transport],
         backlog: Backlog,
         ledger: Ledger,
         name_client: Callable[[], str],
@@ -62,8 +63,7 @@ class Road:
         self.ledger = ledger
         self.queue = FactQueue()
         self.backlog = backlog
-        self.sender = Sender(settings, backlog, ledger, transport, name_client)
-        self.transport = transport
+        self.sender = Sender(settings, backlog, ledger, make_transport, name_client)
         self._writer = Writer(settings, self.queue, backlog)
         self._reporter = Reporter(ledger)
         self._writer_turn = threading.Lock()
@@ -107,11 +107,15 @@ class Road:
         def run() -> None:
             ident = threading.get_ident()
             self._own_idents.add(ident)
+            is_relieved = False
             try:
                 work()
+            except LeftBehindError:
+                is_relieved = True
             finally:
                 self._own_idents.discard(ident)
-                self._replace(name, work, time.monotonic() - began_s)
+                if not is_relieved:
+                    self._replace(name, work, time.monotonic() - began_s)
 
         thread = threading.Thread(target=attempt, args=(name, run), name=name, daemon=True)
         thread.start()
@@ -129,6 +133,15 @@ class Road:
             # Where none can be started, callers that wait do the work.
             with suppress(RuntimeError):
                 self._threads[name] = self._launch(name, work)
+
+    def _relieve_sender(self) -> None:
+        """Let another thread take over from one whose exchange does not end."""
+        if self._is_stopping or not self.sender.is_stuck or not self.sender.leave():
+            return
+        # The turn of the thread that hangs is never given back.
+        self._sender_turn = threading.Lock()
+        self._threads.pop("xray-sender", None)
+        self.start()
 
     def revive_if_suspicious(self) -> None:
         """Start the threads again where so much waits that they must have died."""
@@ -157,7 +170,7 @@ class Road:
         """Let the transport give back what it has open, unless it stays in use."""
         if self._sender_turn.acquire(timeout=patience_s):
             try:
-                self.transport.close()
+                self.sender.transport.close()
             finally:
                 self._sender_turn.release()
 
@@ -183,6 +196,7 @@ class Road:
             if len(self.queue):
                 busy_at_s = time.monotonic()
             self.write_once()
+            self._relieve_sender()
             # Nobody else would notice: what the sender does not take, the spool keeps.
             if not self._are_threads_alive:
                 self.start()
@@ -224,18 +238,28 @@ class Road:
 
         Args:
             within_s: how long a request may take at most.
+
+        Raises:
+            LeftBehindError: another thread took over meanwhile: this one is to end.
         """
-        if not self._sender_turn.acquire(blocking=False):
+        turn = self._sender_turn
+        if not turn.acquire(blocking=False):
             return _LOOK_S
+        is_left = False
         try:
             return self.sender.run_once(within_s)
+        except LeftBehindError:
+            is_left = True
+            raise
         except Exception as error:
             if is_interruption(error):
                 raise
             of_process.warn("sender", "X-Ray: the sender met %s.", error)
             return self.settings.first_backoff_s
         finally:
-            self._sender_turn.release()
+            # Whoever took over does so in a turn of their own.
+            if not is_left:
+                turn.release()
             self._progress.set()
 
     def wait_until_settled(self, deadline_s: float, max_failures: int | None = None) -> bool:
@@ -272,7 +296,9 @@ class Road:
             self._progress.clear()
             return
         self.write_once()
-        pause_s = self.send_once(remaining_s)
+        pause_s = 0.0
+        with suppress(LeftBehindError):
+            pause_s = self.send_once(remaining_s)
         if pause_s > 0:
             time.sleep(min(remaining_s, pause_s, _LOOK_S))
 

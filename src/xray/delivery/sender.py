@@ -9,6 +9,7 @@ from xray.delivery.backlog import Backlog
 from xray.delivery.exchange.answers import Judgement, Ruling, judge, spell_code
 from xray.delivery.exchange.backoff import Backoff
 from xray.delivery.exchange.batches import Batch
+from xray.delivery.exchange.errand import Errand, LeftBehindError
 from xray.delivery.exchange.transport import Transport, TransportError
 from xray.delivery.losses import Ledger, Volume
 from xray.delivery.notices import Notices
@@ -23,6 +24,8 @@ from xray.wire.codec import MSGPACK, name_encoded
 NOTHING_TO_DO_S: Final = 3600.0
 _MAX_FOREIGN_ANSWERS: Final = 3
 _SILENT_ATTEMPTS: Final = 2
+# Each is a thread that hangs. Whoever left so many waits until one of them comes back.
+_MAX_LEFT: Final = 8
 
 
 class Sender:
@@ -32,7 +35,7 @@ class Sender:
         settings: pace, limits, mode and clock.
         backlog: where batches come from.
         ledger: where every outcome is booked.
-        transport: how a batch is posted.
+        make_transport: makes what posts a batch; another one where one has to be left behind.
         name_client: how it names itself; asked at the first batch.
     """
 
@@ -41,13 +44,14 @@ class Sender:
         settings: DeliverySettings,
         backlog: Backlog,
         ledger: Ledger,
-        transport: Transport,
+        make_transport: Callable[[], Transport],
         name_client: Callable[[], str],
     ) -> None:
         self._settings = settings
         self._backlog = backlog
         self._ledger = ledger
-        self._transport = transport
+        self._make_transport = make_transport
+        self.transport = make_transport()
         self._name_client = name_client
         self._clock = settings.clock
         self._notices = Notices(settings.clock)
@@ -65,7 +69,8 @@ class Sender:
         self._foreign_answers = 0
         self._is_hurried = False
         self._may_probe = False
-        self._is_asking = False
+        self._errand: Errand | None = None
+        self._left: set[Errand] = set()
         self.batches = 0
         self.failed_attempts = 0
         self.last_problem: str | None = None
@@ -78,7 +83,7 @@ class Sender:
     @property
     def is_about_to_probe(self) -> bool:
         """Whether an answer is still to come, or will be asked for despite a pause."""
-        return self._may_probe or self._is_asking
+        return self._may_probe or self._errand is not None
 
     @property
     def is_heard(self) -> bool:
@@ -109,6 +114,9 @@ class Sender:
 
         Args:
             within_s: how long the request may take at most.
+
+        Raises:
+            LeftBehindError: it took so long that another thread took over: this one is to end.
         """
         wait_s = self._pause_s()
         if wait_s > 0:
@@ -126,14 +134,56 @@ class Sender:
                 return NOTHING_TO_DO_S
             self._worklist.append(Batch(parcels, self._name_client()))
         # In this order, and not after the answer: somebody who comes meanwhile gets a probe too.
-        self._is_asking = True
+        errand = self._errand = self._begin(self._worklist[-1], within_s)
         self._may_probe = False
         try:
-            batch = self._worklist[-1]
-            self._apply(self._send(batch, within_s), batch)
+            judgement = self._send(errand)
+            self._end(errand)
+            self._apply(judgement, errand.batch)
         finally:
-            self._is_asking = False
+            # One that was interrupted is over too.
+            errand.end()
+            if self._errand is errand:
+                self._errand = None
         return 0.0
+
+    def _begin(self, batch: Batch, within_s: float) -> Errand:
+        self._last_sent_s = self._clock.monotonic_s()
+        deadline_s = min(self._settings.request_deadline_s, within_s)
+        return Errand(self.transport, batch, self._last_sent_s + deadline_s)
+
+    def _end(self, errand: Errand) -> None:
+        if not errand.end():
+            self._left.discard(errand)
+            errand.transport.close()
+            raise LeftBehindError
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the exchange in progress is to be left; later, the more of them still hang."""
+        errand = self._errand
+        if errand is None or len(self._left) >= _MAX_LEFT:
+            return False
+        patience_s = self._settings.request_deadline_s * (1 << len(self._left))
+        return self._clock.monotonic_s() > errand.deadline_s + patience_s
+
+    def leave(self) -> bool:
+        """Go on without the thread that is out with a batch; whether it was.
+
+        Nothing is lost or counted twice by it: the batch is sent again, and a server stores a
+        record once.
+        """
+        errand = self._errand
+        if errand is None:
+            return False
+        self._left.add(errand)
+        if not errand.end():
+            self._left.discard(errand)
+            return False
+        self.transport = self._make_transport()
+        self._apply(Judgement(Ruling.KEEP, "the exchange did not end"), errand.batch)
+        self._errand = None
+        return True
 
     def _pause_s(self) -> float:
         if self.asked_pause_s > 0:
@@ -156,7 +206,8 @@ class Sender:
             return 0.0
         return self._last_sent_s + self._settings.linger_s - self._clock.monotonic_s()
 
-    def _send(self, batch: Batch, within_s: float) -> Judgement:
+    def _send(self, errand: Errand) -> Judgement:
+        batch = errand.batch
         body = batch.body
         headers = {
             "Content-Type": MSGPACK,
@@ -165,10 +216,9 @@ class Sender:
         }
         if body.encoding:
             headers["Content-Encoding"] = body.encoding
-        self._last_sent_s = self._clock.monotonic_s()
+        within_s = errand.deadline_s - self._clock.monotonic_s()
         try:
-            deadline_s = min(self._settings.request_deadline_s, within_s)
-            answer = self._transport.post(body.content, headers, deadline_s)
+            answer = errand.transport.post(body.content, headers, within_s)
         except TransportError as error:
             ruling = Ruling.PARK if error.is_lasting else Ruling.KEEP
             return Judgement(ruling, error.problem)

@@ -15,7 +15,9 @@ from xray.delivery.turns import give_way
 if TYPE_CHECKING:
     from urllib3 import HTTPConnectionPool
 
-_MAX_LOOK_UPS: Final = 4
+_MAX_PROMPT_LOOK_UPS: Final = 4
+_MAX_LOOK_UPS: Final = 12
+_LOOK_UP_PATIENCE_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +146,15 @@ def _connect(connection: Any, addresses: Sequence[str], deadline: Deadline) -> s
 class _LookUps:
     """Finds addresses within a deadline.
 
-    A name service that hangs cannot be interrupted, so a thread that asks it is left behind, and
-    there are only so many of them.
+    A name service that hangs cannot be interrupted, so a thread that asks it is left behind. There
+    are only so many of them, and each beyond the first few waits twice as long as the one before:
+    a service that answers again is asked though its earlier askers never hear of it.
     """
 
     def __init__(self, deadline: Deadline) -> None:
         self._deadline = deadline
-        self._free = threading.Semaphore(_MAX_LOOK_UPS)
+        self._asking: list[threading.Thread] = []
+        self._asked_at_s = 0.0
 
     def find(self, connection: Any, host: str) -> list[str]:
         """The addresses of *host*, best first."""
@@ -167,17 +171,17 @@ class _LookUps:
                 found.extend(dict.fromkeys(str(entry[4][0]) for entry in entries))
             except (OSError, UnicodeError) as error:
                 problems.append(error)
-            finally:
-                self._free.release()
 
-        if not self._free.acquire(timeout=self._deadline.remaining_s()):
+        if not self._may_ask():
             raise ConnectTimeoutError(connection, "the name service does not answer")
         thread = threading.Thread(target=ask, name="xray-look-up", daemon=True)
+        self._asked_at_s = time.monotonic()
         try:
             thread.start()
         except RuntimeError:  # no thread can be started any more
             ask()
         else:
+            self._asking.append(thread)
             thread.join(self._deadline.remaining_s())
             if thread.is_alive():
                 raise ConnectTimeoutError(connection, "the name service does not answer")
@@ -185,6 +189,14 @@ class _LookUps:
             cause = socket.gaierror(socket.EAI_NONAME, "the name is not known")
             raise NameResolutionError(host, connection, cause) from problems[0]
         return found
+
+    def _may_ask(self) -> bool:
+        self._asking = [thread for thread in self._asking if thread.is_alive()]
+        beyond = len(self._asking) - _MAX_PROMPT_LOOK_UPS
+        if beyond < 0:
+            return True
+        is_due = time.monotonic() - self._asked_at_s > _LOOK_UP_PATIENCE_S * (1 << beyond)
+        return is_due and len(self._asking) < _MAX_LOOK_UPS
 
 
 def _is_address(host: str) -> bool:
