@@ -18,6 +18,7 @@ or with `xray_run` and `xray_step`, which need no client at hand. Both are conte
 and async, and decorators of functions, coroutines and generators.
 
 - `XRay`, `xray_run`, `xray_step` make a `Run` and its `Step`s.
+- `current_step` is the step the running code is in: what a decorated function records with.
 - `wrap` carries the current run into threads and executors, `attach` into other processes.
 - `rule` states what must be true of a candidate for `step.filter(items, rules)` to keep it.
 - `Client` asks a server what was recorded, in notebooks with data frames and tables.
@@ -37,7 +38,7 @@ from xray.capture.step import Step
 from xray.capture.wrapping import wrap
 from xray.destinations import close, flush, stats
 from xray.errors import XRayDeliveryError, XRayError
-from xray.session import XRay, attach, configure, xray_run, xray_step
+from xray.session import XRay, attach, configure, current_step, xray_run, xray_step
 
 if TYPE_CHECKING:
     from xray.client import Client
@@ -53,6 +54,7 @@ __all__ = [
     "attach",
     "close",
     "configure",
+    "current_step",
     "flush",
     "rule",
     "stats",

@@ -19,7 +19,8 @@ from xray.capture.noop_run import NoopRun
 from xray.capture.run import Run
 from xray.capture.settings import CaptureSettings, find_redactor
 from xray.capture.sink import Sink
-from xray.capture.step import Step, current_step
+from xray.capture.step import Step
+from xray.capture.step import current_step as open_step
 from xray.capture.wrapping import drive, drive_async, record_calls
 from xray.delivery.forks import hold_forks
 from xray.destinations import find_destination
@@ -366,7 +367,7 @@ class xray_step:  # noqa: N801  (used like a function)
                 return
             # Several blocks may be open, each in its own thread or task; in each, it is the
             # current.
-            current = current_step.get()
+            current = open_step.get()
             step = current if current is not None and current in self._open else self._open[-1]
             self._open.remove(step)
             step.__exit__(kind, error, traceback)
@@ -385,6 +386,17 @@ class xray_step:  # noqa: N801  (used like a function)
     def __call__(self, function: F) -> F:
         """Record every call of *function* as a step of the run that is current then."""
         return record_calls(self._make, function)
+
+
+def current_step() -> Step:
+    """The step the running code is in; outside any, one that records nothing.
+
+    @xray_step("price", "filter")
+    def keep_affordable(items, limit=100):
+        return xray.current_step().filter(items, [xray.rule("too_dear", "price", "<=", limit)])
+    """
+    step = open_step.get()
+    return NoopStep(_nothing_of("outside"), "outside", "custom") if step is None else step
 
 
 def attach(

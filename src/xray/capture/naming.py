@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+import sys
+from collections.abc import Callable
+from typing import Any, Final
 
 from xray.capture.failures import status_after
 from xray.capture.guard import warn
@@ -19,6 +21,8 @@ from xray.model.vocabulary import (
 )
 
 _MAX_NAME_LENGTH: Final = 256
+_MAX_CODE_LENGTH: Final = 512
+_SCRIPT: Final = "__main__"
 _MAX_TAGS: Final = 64
 _MAX_ATTEMPT: Final = 2**31 - 1
 
@@ -27,6 +31,30 @@ def read_name(name: object, default: str) -> str:
     """A name of the pipeline's as short text."""
     text = bounded_text(name, {}, _MAX_NAME_LENGTH)
     return text or default
+
+
+def name_code(function: Callable[..., Any]) -> str | None:
+    """What *function* is called where it is defined: `module:qualified.name`.
+
+    In a script, which is imported under no name, the file's own stands for the module.
+    """
+    module = getattr(function, "__module__", None)
+    name = getattr(function, "__qualname__", None)
+    if type(module) is not str or type(name) is not str:
+        return None
+    if module == _SCRIPT:
+        module = _name_program() or module
+    return f"{module}:{name}"[:_MAX_CODE_LENGTH]
+
+
+def _name_program() -> str | None:
+    """The module that is run by `python -m`, or the name of the script's file."""
+    program = sys.modules.get(_SCRIPT)
+    run_by_name = getattr(getattr(program, "__spec__", None), "name", None)
+    if type(run_by_name) is str:
+        return run_by_name
+    path = getattr(program, "__file__", None)
+    return path.replace("\\", "/").rpartition("/")[2] if type(path) is str else None
 
 
 def read_attempt(attempt: object) -> int:

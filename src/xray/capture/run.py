@@ -27,7 +27,7 @@ from xray.capture.sequence import Place, StepSequence
 from xray.capture.settings import FULL_BYTES_PER_RUN, CaptureSettings
 from xray.capture.sink import AnsweringSink, SelectiveSink, Sink, require_answers
 from xray.capture.snapshot import merge_fields, pack_frozen, read_list, snapshot
-from xray.capture.step import VALUE_LIMITS, Step, current_step
+from xray.capture.step import FULL_INPUT_LIMITS, VALUE_LIMITS, Step, current_step
 from xray.capture.wrapping import record_calls
 from xray.errors import InvalidQueryError, NotFoundError, XRayDeliveryError
 from xray.model.facts import NIL, RunFinished, RunStarted
@@ -88,6 +88,7 @@ class Run:
         self._tags = read_tags(tags)
         self._correlation = correlate(correlation, self._omissions)
         self._output = NIL
+        self._code: str | None = None
         self._added_metadata: dict[str, Any] = {}
         self._added_tags: list[str] = []
         self._steps = StepSequence(settings.clock)
@@ -127,6 +128,7 @@ class Run:
                         environment=self.settings.environment,
                         key=self.key,
                         attempt=self.attempt,
+                        code=self._code,
                     )
                 )
         return self
@@ -233,6 +235,10 @@ class Run:
         with guarded("Run.give_input"):
             if self._input is NIL:
                 self._input = self._freeze(value, "input")
+
+    def give_code(self, code: str) -> None:
+        """Take the name of the function whose call the run is."""
+        self._code = code
 
     def activate(self) -> None:
         """Make this the run that `xray_step` adds to, in this thread or task."""
@@ -451,7 +457,9 @@ class Run:
             return {}
 
     def _freeze(self, value: object, key: str = "") -> msgspec.Raw:
-        return snapshot(value, self.settings.redactor, self._omissions, VALUE_LIMITS, key)
+        is_whole = key == "input" and self.settings.level == "full"
+        limits = FULL_INPUT_LIMITS if is_whole else VALUE_LIMITS
+        return snapshot(value, self.settings.redactor, self._omissions, limits, key)
 
     def _pack_metadata(self) -> msgspec.Raw:
         """The metadata added so far, which was frozen when it was given."""

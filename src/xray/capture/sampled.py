@@ -6,12 +6,16 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec import Raw
+
 from xray.capture.drawn import DrawnStep
 from xray.capture.guard import caught
 from xray.capture.ledger import encode_row
 from xray.capture.rows import MAX_QUICK_ROW_BYTES, UNFIT
 from xray.capture.settings import CENSUS_BYTES, CENSUS_ROWS
 from xray.capture.settlement import SealedRows
+from xray.capture.snapshot import snapshot
+from xray.capture.step import FULL_INPUT_LIMITS, VALUE_LIMITS
 from xray.model.facts import ACCEPTED, REJECTED, SELECTED, DecisionRow
 from xray.model.interruptions import is_interruption
 from xray.model.vocabulary import CaptureLevel
@@ -279,6 +283,10 @@ class FullStep(SampledStep):
         self._max_rows = sys.maxsize
         self._bytes_left = self.run.full_bytes_left
         self._next_look = max(1, self._bytes_left // MAX_QUICK_ROW_BYTES)
+
+    def _freeze(self, value: object, key: str = "") -> Raw:
+        limits = FULL_INPUT_LIMITS if key == "input" else VALUE_LIMITS
+        return snapshot(value, self._redactor, self._omissions, limits, key)
 
     def _end_census(self) -> None:
         self._take_share()

@@ -32,6 +32,10 @@ from xray.model.vocabulary import CaptureLevel, StepType
 Self = TypeVar("Self", bound="Step")
 
 VALUE_LIMITS: Final = SnapshotLimits()
+FULL_INPUT_LIMITS: Final = SnapshotLimits(
+    max_nodes=100_000, max_items=50_000, max_text_length=500_000, max_bytes=1_000_000
+)
+"""At the level `full` an input is kept as far as a server takes it, so that it can be replayed."""
 
 current_step: Final[ContextVar[Step | None]] = ContextVar("xray_step", default=None)
 """The step the running code is in, per thread and per task."""
@@ -77,6 +81,7 @@ class Step(CandidateVerbs, ActingVerbs, RecordingVerbs):
     _params: Raw = NIL
     _input: Raw = NIL
     _output: Raw = NIL
+    _code: str | None = None
     _input_count: int | None = None
     _output_count: int | None = None
     _previous: Step | None = None
@@ -170,6 +175,10 @@ class Step(CandidateVerbs, ActingVerbs, RecordingVerbs):
             if self._input is NIL:
                 self.set_input(value)
 
+    def give_code(self, code: str) -> None:
+        """Take the name of the function whose call the step is."""
+        self._code = code
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -249,6 +258,7 @@ class Step(CandidateVerbs, ActingVerbs, RecordingVerbs):
                     roster_chunks=roster_chunks,
                     omissions=self._omissions,
                     sketches=sealed.sketches,
+                    code=self._code,
                 )
             )
         except Exception as failure:  # noqa: BLE001

@@ -19,6 +19,7 @@ from typing import Any, Final, ParamSpec, Protocol, TypeVar, cast
 
 from xray.capture.current import NOWHERE, Standing, read_standing, restore_standing
 from xray.capture.guard import guarded
+from xray.capture.naming import name_code
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -52,6 +53,10 @@ class Scope(Protocol):
 
     def give_input(self, value: object) -> None:
         """Take the call's arguments as input, unless the pipeline set one."""
+        ...
+
+    def give_code(self, code: str) -> None:
+        """Take the name of the function that is called."""
         ...
 
 
@@ -93,32 +98,32 @@ def record_calls(open_scope: Callable[[], Scope], function: F) -> F:
 def _record_calls(open_scope: Callable[[], Scope], function: F) -> F:
     if isinstance(function, (classmethod, staticmethod)):
         return cast("F", type(function)(record_calls(open_scope, function.__func__)))
-    give_input = _InputReader(function)
+    read_call = _CallReader(function)
     code = _find_code(function)
     recorded: Callable[..., Any]
     if inspect.isasyncgenfunction(code):
 
         def open_async(*args: Any, **kwargs: Any) -> tuple[Scope, AsyncIterator[Any]]:
-            return give_input(open_scope(), args, kwargs), function(*args, **kwargs)
+            return read_call(open_scope(), args, kwargs), function(*args, **kwargs)
 
         recorded = _drive_async_calls(open_async)
     elif inspect.isgeneratorfunction(code):
 
         def open_plain(*args: Any, **kwargs: Any) -> tuple[Scope, Iterator[Any]]:
-            return give_input(open_scope(), args, kwargs), function(*args, **kwargs)
+            return read_call(open_scope(), args, kwargs), function(*args, **kwargs)
 
         recorded = _drive_calls(open_plain)
     elif inspect.iscoroutinefunction(code):
 
         async def record_coroutine(*args: Any, **kwargs: Any) -> Any:
-            with _Active(give_input(open_scope(), args, kwargs)) as active:
+            with _Active(read_call(open_scope(), args, kwargs)) as active:
                 return active.note(await function(*args, **kwargs))
 
         recorded = record_coroutine
     else:
 
         def record_function(*args: Any, **kwargs: Any) -> Any:
-            with _Active(give_input(open_scope(), args, kwargs)) as active:
+            with _Active(read_call(open_scope(), args, kwargs)) as active:
                 return active.note(function(*args, **kwargs))
 
         recorded = record_function
@@ -156,10 +161,14 @@ class _Active:
             self._scope.end(error)
 
 
-class _InputReader:
-    """Gives a scope the arguments of a call by name, without the object a method is called on."""
+class _CallReader:
+    """Tells a scope which function is called, and gives it the arguments of the call by name.
+
+    The object a method is called on is left out.
+    """
 
     def __init__(self, function: Callable[..., Any]) -> None:
+        self._code = name_code(function)
         self._signature: inspect.Signature | None = None
         try:
             self._signature = inspect.signature(function)
@@ -168,6 +177,8 @@ class _InputReader:
 
     def __call__(self, scope: Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Scope:
         with guarded("record_calls"):
+            if self._code is not None:
+                scope.give_code(self._code)
             given = self._name(args, kwargs)
             if given is not None:
                 scope.give_input(given)

@@ -249,7 +249,11 @@ class Tally(Struct, frozen=True, omit_defaults=True):
 
 class RunStarted(Struct, tag="run_started", tag_field="fact", kw_only=True, frozen=True,
                  omit_defaults=True):  # fmt: skip
-    """A pipeline began to work on one input."""
+    """A pipeline began to work on one input.
+
+    Args:
+        code: the function whose call it is, as `module:qualified.name`.
+    """
 
     run_id: Uuid
     pipeline: str
@@ -265,6 +269,7 @@ class RunStarted(Struct, tag="run_started", tag_field="fact", kw_only=True, froz
     key: str | None = None
     attempt: Ordinal = 1
     weight: Weight = 1.0
+    code: str | None = None
 
 
 class RunFinished(Struct, tag="run_finished", tag_field="fact", kw_only=True, frozen=True,
@@ -328,6 +333,7 @@ class StepFinished(Struct, tag="step_finished", tag_field="fact", kw_only=True, 
         omissions: what was cut, by kind: `truncated`, `redacted`, `unencodable`, `sampled_out`, …
         sketches: what values the checks of a step observed whose rows were sampled, over all rows.
         incomplete: what the step's type asks for and it did not record.
+        code: the function whose call it is, as `module:qualified.name`.
     """
 
     run_id: Uuid
@@ -359,6 +365,7 @@ class StepFinished(Struct, tag="step_finished", tag_field="fact", kw_only=True, 
     roster_chunks: Count = 0
     omissions: dict[str, Count] = {}
     sketches: list[CheckSketch] = []
+    code: str | None = None
 
 
 class StepRows(Struct, tag="step_rows", tag_field="fact", kw_only=True, frozen=True,

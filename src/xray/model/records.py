@@ -176,7 +176,8 @@ class Step(Struct, frozen=True, kw_only=True):
     """One stage of a run, with its counts, its rate and what it decided.
 
     `checks` says what values were observed over all rows, also those whose detail was sampled out;
-    where every row was kept, the rows themselves do.
+    where every row was kept, the rows themselves do. `code` is the decorated function whose call
+    the step is, as `module:qualified.name`; `input` then holds its arguments by name.
     """
 
     step_id: str
@@ -213,13 +214,14 @@ class Step(Struct, frozen=True, kw_only=True):
     incomplete: list[str] = []
     omissions: dict[str, int] = {}
     checks: list[ObservedByCheck] = []
+    code: str | None = None
 
 
 class Run(Struct, frozen=True, kw_only=True):
     """One execution of a pipeline.
 
     Where whole runs are sampled, `weight` is how many runs it stands for, and `kept_for` why it was
-    kept whatever the draw said.
+    kept whatever the draw said. `code` is the decorated function whose call it is.
     """
 
     run_id: str
@@ -242,6 +244,7 @@ class Run(Struct, frozen=True, kw_only=True):
     weight: float = 1.0
     kept_for: str | None = None
     omissions: dict[str, int] = {}
+    code: str | None = None
 
 
 class RunDetail(Run, frozen=True, kw_only=True):

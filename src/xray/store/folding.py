@@ -194,6 +194,7 @@ class RunFold(Struct, array_like=True):
             weight=self.weight,
             kept_for=finished.kept_for,
             omissions={**finished.omissions, **_sum_losses(patch.lost)},
+            code=started.code,
         )
 
 
@@ -414,6 +415,7 @@ def open_step(
         incomplete=summary.incomplete,
         omissions=fact.omissions,
         checks=describe_sketches(fact.sketches),
+        code=fact.code,
     )
 
 
