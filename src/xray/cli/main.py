@@ -30,7 +30,11 @@ FAULT: Final = 4
 INTERRUPTED: Final = 130
 
 _OPTIONS_WITH_VALUE: Final = ("--url", "--store", "--api-key")
-_SERVER_MODULES: Final = ("fastapi", "starlette", "uvicorn", "sqlalchemy", "zstandard")
+_EXTRAS: Final = {
+    **dict.fromkeys(("fastapi", "starlette", "uvicorn", "sqlalchemy", "zstandard"), "server"),
+    **dict.fromkeys(("mcp", "pydantic"), "mcp"),
+}
+"""The extra that brings a package."""
 _EXIT_CODES: Final = """\
 exit codes:
   0  answered
@@ -75,6 +79,7 @@ COMMANDS: Final = (
     Command("what-if", "what a run, or many, would have decided with other limits"),
     Command("flaky", "how far runs on the same input decide alike, and where they do not"),
     Command("expect", "whether runs decided as they were expected to, for tests and CI"),
+    Command("mcp", "answers for coding agents, over the Model Context Protocol"),
     Command("spool", "what waits on this machine to be delivered, and why"),
     Command("sync", "deliver what ended programs left behind"),
     Command("doctor", "check the road from this process to the server"),
@@ -290,11 +295,11 @@ def _point_at_fault(error: XRayError) -> None:
 
 def _complain_of_missing(error: ModuleNotFoundError) -> int:
     package = (error.name or "").partition(".")[0]
-    if package not in _SERVER_MODULES:
+    if package not in _EXTRAS:
         return _complain_of_fault(error)
     _complain(
         f"This command needs {package}, which is not installed. "
-        "Install it with `pip install 'xray-forensics[server]'`."
+        f"Install it with `pip install 'xray-forensics[{_EXTRAS[package]}]'`."
     )
     return WRONG_USAGE
 

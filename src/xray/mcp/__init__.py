@@ -1,0 +1,1 @@
+"""The read API for coding agents, over the Model Context Protocol; needs the `mcp` extra."""
