@@ -10,9 +10,10 @@ from msgspec.structs import replace
 
 from xray.errors import InvalidQueryError
 from xray.forensics.groups.comparison import LEVEL, Found, find_differences
-from xray.forensics.groups.gathering import Gathering, Unfinished
+from xray.forensics.groups.gathering import Gathering
 from xray.forensics.groups.group import Group
 from xray.forensics.groups.sentences import answer_comparison
+from xray.forensics.unfinished import Unfinished
 from xray.model.clock import from_wall_us
 from xray.model.comparison import ComparedGroup, Comparison
 from xray.query.parameters import plan_from_parameters
@@ -22,7 +23,7 @@ from xray.store.protocol import Store
 FIRST_BUDGET_S: Final = 2.0
 NEXT_BUDGET_S: Final = 5.0
 
-_unfinished: Final = Unfinished()
+_unfinished: Final = Unfinished[Gathering]("comparison of these groups")
 
 
 def compare_groups(

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
 from msgspec.structs import replace
 
-from xray.errors import InvalidQueryError
 from xray.forensics.groups.group import Group
-from xray.model.ids import new_uuid7
 from xray.model.run_figures import RunFigures
 from xray.query.cursor import decode_cursor
 from xray.query.plan import Plan
 from xray.store.protocol import Store
 
 PAGE_RUNS: Final = 1_000
-_MAX_UNFINISHED: Final = 4
 
 
 class Stream:
@@ -85,7 +80,7 @@ class Gathering:
         self.a, self.b = Group(), Group()
         self.overlap = 0
 
-    def is_about(self, store: Store, asked: tuple[str, str]) -> bool:
+    def is_about(self, store: Store, asked: tuple[str, ...]) -> bool:
         """Whether it gathers what these questions ask of that store."""
         return self._store() is store and self._asked == asked
 
@@ -123,36 +118,3 @@ class Gathering:
 
 def _age(run: RunFigures) -> tuple[int, str]:
     return run.started_at_us, run.run_id
-
-
-class Unfinished:
-    """Groups that were read in part, kept for whoever asks on; the oldest give way."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[str, Gathering] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def keep(self, gathering: Gathering) -> str:
-        """Keep *gathering*, and say under which name it is found again."""
-        name = new_uuid7()
-        with self._lock:
-            self._kept[name] = gathering
-            while len(self._kept) > _MAX_UNFINISHED:
-                self._kept.popitem(last=False)
-        return name
-
-    def take(self, name: str, store: Store, asked: tuple[str, str]) -> Gathering:
-        """What was kept under *name*.
-
-        Raises:
-            InvalidQueryError: it is gone, or asks something else.
-        """
-        with self._lock:
-            found = self._kept.pop(name, None)
-        if found is None or not found.is_about(store, asked):
-            raise InvalidQueryError(
-                "That cursor goes on with no comparison of these groups.",
-                hint="Ask again without it.",
-                code="invalid_cursor",
-            )
-        return found
