@@ -30,8 +30,17 @@ setup: .venv/.ready  ## Make the environment everything else uses.
 demo: .venv/.ready  ## Start a server, run the examples, ask why; Ctrl-C ends it.
 	@$(RUN)xray demo $(DEMO_ARGS)
 
+# Pages are looked at in a real browser; where none can be installed the tests say so.
+.PHONY: browser
+browser:
+	@command -v chromium chromium-browser google-chrome google-chrome-stable >/dev/null || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing Chromium for the tests of pages." && \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
+	else echo "There is no Chromium: tests that need one will say so."; fi
+
 .PHONY: test
-test: .venv/.ready  ## Run every test.
+test: .venv/.ready browser  ## Run every test.
 	$(RUN)python -m pytest -n 2 --dist loadfile $(TEST_ARGS)
 
 .PHONY: check

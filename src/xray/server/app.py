@@ -14,19 +14,20 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from xray.errors import XRayError
 from xray.model.clock import Clock, SystemClock
 from xray.server.auth import Gate
+from xray.server.browsing import prefer_page
 from xray.server.context import Context
 from xray.server.description import JsonObject, build_document, describe_operation
 from xray.server.operations import Operation
 from xray.server.placement import StepPlacement
-from xray.server.problems import answer_routing_problem, handle_error
+from xray.server.refusing import answer_routing_error, handle_error
 from xray.server.replies import Index
 from xray.server.routes import (
     aggregate,
+    baselines,
     batches,
     compare,
     decisions,
@@ -45,6 +46,7 @@ from xray.server.routes import (
 from xray.server.settings import ServerSettings, read_settings
 from xray.store.opening import open_store
 from xray.store.protocol import Store
+from xray.web.routes import make_routes
 from xray.wire.limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
@@ -64,6 +66,7 @@ _OPERATIONS: Final = (
     *verify.OPERATIONS,
     *findings.OPERATIONS,
     *flakiness.OPERATIONS,
+    *baselines.OPERATIONS,
     *health.OPERATIONS,
 )
 _SWITCH_INTERVAL_S: Final = 0.000_5
@@ -147,7 +150,7 @@ def _add_routes(app: FastAPI) -> None:
         name="name_routes",
         method="GET",
         path="/",
-        handle=index.index_of(_OPERATIONS),
+        handle=prefer_page(index.index_of(_OPERATIONS)),
         summary="Name the routes",
         answers={200: Index},
     )
@@ -169,12 +172,15 @@ def _add_routes(app: FastAPI) -> None:
             app.openapi_schema = build_document(app, operations)
         return app.openapi_schema
 
+    app.router.routes.extend(make_routes())
     app.openapi = document  # type: ignore[method-assign]
 
 
 def _add_unlisted(app: FastAPI, path: str, op: Operation, method: str) -> None:
+    is_read = path == op.alias and method in ("GET", "HEAD")
+    handle = prefer_page(op.handle) if is_read else op.handle
     app.add_api_route(
-        path, op.handle, methods=[method], response_class=Response, include_in_schema=False
+        path, handle, methods=[method], response_class=Response, include_in_schema=False
     )
 
 
@@ -182,14 +188,7 @@ async def _handle_routing_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         return await handle_error(request, error)
     paths = [path for op in _OPERATIONS for path in (op.path, op.alias) if path is not None]
-    path = request.url.path
-    methods = sorted(
-        method
-        for route in request.app.routes
-        if isinstance(route, Route) and route.path_regex.match(path)
-        for method in route.methods or ()
-    )
-    return answer_routing_problem(error, path, methods, paths)
+    return answer_routing_error(request, error, paths)
 
 
 if not TYPE_CHECKING:

@@ -9,7 +9,6 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from xray.errors import (
@@ -119,15 +118,15 @@ class Problem(Struct, kw_only=True, frozen=True):
     parameter: str | msgspec.UnsetType = msgspec.UNSET
 
 
-def answer_problem(error: Exception) -> Response:
-    """The answer that says *error*; an unexpected one keeps its internals to itself."""
+def describe_error(error: Exception) -> Problem:
+    """What is said of *error*; an unexpected one keeps its internals to itself."""
     if isinstance(error, XRayError):
         problems = error.problems if isinstance(error, InvalidBodyError) else None
         fault = error if isinstance(error, InvalidQueryError) and error.at else None
-        return _answer(
+        return _describe(
             _status_of(error), error.code, error.detail, error.hint, errors=problems, fault=fault
         )
-    return _answer(
+    return _describe(
         500,
         "internal_error",
         "The server failed to do this.",
@@ -135,10 +134,15 @@ def answer_problem(error: Exception) -> Response:
     )
 
 
-def answer_routing_problem(
+def answer_problem(error: Exception) -> Response:
+    """The answer that says *error*."""
+    return send_problem(describe_error(error))
+
+
+def describe_routing_error(
     error: HTTPException, path: str, methods: Sequence[str], known_paths: Sequence[str]
-) -> Response:
-    """The answer for a path or method without a route.
+) -> Problem:
+    """What is said of a path or method without a route.
 
     Args:
         error: what the router raised.
@@ -147,28 +151,19 @@ def answer_routing_problem(
         known_paths: the paths there are.
     """
     if error.status_code == 405:
-        allowed = ", ".join(methods)
-        return _answer(
+        return _describe(
             405,
             "method_not_allowed",
             f"{path[:200]} does not take this method.",
-            f"It takes {allowed}.",
-            headers={"Allow": allowed},
+            f"It takes {', '.join(methods)}.",
         )
     if error.status_code == 404:
         near = difflib.get_close_matches(path.rstrip("/"), known_paths, n=1, cutoff=0.5)
         hint = f"Did you mean {near[0]}? " if near else ""
-        return _answer(
+        return _describe(
             404, "no_such_route", f"There is no {path[:200]}.", f"{hint}GET / lists all."
         )
-    return _answer(error.status_code, "http_error", str(error.detail), headers=error.headers)
-
-
-async def handle_error(_: Request, error: Exception) -> Response:
-    """Answer any error a route raised."""
-    if isinstance(error, ClientDisconnect):
-        return Response(status_code=400)
-    return answer_problem(error)
+    return _describe(error.status_code, "http_error", str(error.detail))
 
 
 def _status_of(error: XRayError) -> int:
@@ -181,7 +176,7 @@ def _status_of(error: XRayError) -> int:
     return 500
 
 
-def _answer(
+def _describe(
     status: int,
     code: str,
     detail: str,
@@ -189,9 +184,8 @@ def _answer(
     *,
     errors: list[FieldProblem] | None = None,
     fault: InvalidQueryError | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> Response:
-    problem = Problem(
+) -> Problem:
+    return Problem(
         type=f"urn:xray:problem:{code}",
         title=TITLES.get(status, "Error"),
         status=status,
@@ -202,11 +196,25 @@ def _answer(
         at=msgspec.UNSET if fault is None or fault.at is None else fault.at,
         parameter=msgspec.UNSET if fault is None or fault.parameter == "q" else fault.parameter,
     )
-    extra = dict(headers or {})
-    if status == 503:
-        extra["Retry-After"] = str(RETRY_AFTER_S)
-    if status == 401:
-        extra["WWW-Authenticate"] = "Bearer"
-    extra["X-Content-Type-Options"] = "nosniff"
-    extra["Cache-Control"] = "no-store"
-    return Response(msgspec.json.encode(problem), status, extra, media_type=PROBLEM_MEDIA_TYPE)
+
+
+def send_problem(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """*problem* as JSON."""
+    return Response(
+        msgspec.json.encode(problem),
+        problem.status,
+        {
+            **headers_of(problem),
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "no-store",
+            **(headers or {}),
+        },
+        media_type=PROBLEM_MEDIA_TYPE,
+    )
+
+
+def headers_of(problem: Problem) -> dict[str, str]:
+    """What the status of *problem* wants beside it."""
+    if problem.status == 503:
+        return {"Retry-After": str(RETRY_AFTER_S)}
+    return {"WWW-Authenticate": "Bearer"} if problem.status == 401 else {}

@@ -1,0 +1,78 @@
+"""Where pages are: an address of the read API with `/ui` in place of `/v1`."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import quote, urlencode
+
+from xray.questions import (
+    Pairs,
+    compare_request,
+    diff_request,
+    provenance_request,
+    run_path,
+    why_request,
+)
+
+ROOT: Final = "/ui"
+_API: Final = "/v1"
+
+
+def page_of(path: str, pairs: Pairs = ()) -> str:
+    """The address of the page that draws what the read API answers at *path*."""
+    return join_query(ROOT + path.removeprefix(_API), pairs)
+
+
+def is_page(path: str) -> bool:
+    """Whether *path* is a page's, and not the API's."""
+    return path == ROOT or path.startswith(f"{ROOT}/")
+
+
+def join_query(path: str, pairs: Pairs) -> str:
+    """*path* with the parameters *pairs* behind it."""
+    return f"{path}?{urlencode(pairs, errors='replace')}" if pairs else path
+
+
+def runs_page(**parameters: str) -> str:
+    """The list of runs that meet *parameters*."""
+    return page_of("/v1/runs", list(parameters.items()))
+
+
+def steps_page(**parameters: str) -> str:
+    """The list of steps of all runs that meet *parameters*."""
+    return page_of("/v1/steps", list(parameters.items()))
+
+
+def decisions_page(**parameters: str) -> str:
+    """The decisions of all runs that meet *parameters*."""
+    return page_of("/v1/decisions", list(parameters.items()))
+
+
+def run_page(run_id: str) -> str:
+    """One run."""
+    return page_of(run_path(run_id))
+
+
+def step_page(step_id: str, **parameters: str) -> str:
+    """One step, with the decisions that meet *parameters*."""
+    return page_of(f"/v1/steps/{quote(step_id, safe='')}", list(parameters.items()))
+
+
+def why_page(run_id: str, candidate_id: str) -> str:
+    """Why a candidate ended as it did in a run."""
+    return page_of(*why_request(run_id, candidate_id))
+
+
+def provenance_page(run_id: str, item: str) -> str:
+    """What an item came from and brought in a run."""
+    return page_of(*provenance_request(run_id, item))
+
+
+def diff_page(a: str, b: str) -> str:
+    """How run *b* differs from run *a*."""
+    return page_of(*diff_request(a, b))
+
+
+def compare_page(a: str, b: str) -> str:
+    """How the runs of query *b* differ from those of query *a*."""
+    return page_of(*compare_request(a, b))

@@ -1,0 +1,54 @@
+"""What an item of a run came from, and everything it brought."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from xray import reading
+from xray.model.lineage import Lineage
+from xray.model.sayings import MIN_SHORT_ID
+from xray.questions import provenance_request
+from xray.web.addresses import run_page, runs_page
+from xray.web.asked import read_asked
+from xray.web.page import Call, Link, Page
+from xray.web.site import site_of
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenanceModel:
+    """What an item came from and brought.
+
+    Args:
+        lineage: the answer.
+        short_id: the beginning of the run's id.
+    """
+
+    lineage: Lineage
+    short_id: str
+
+
+async def draw_provenance(request: Request) -> Page:
+    """The page that says what an item came from and what it brought."""
+    run_id = reading.read_id(request.path_params["run_id"])
+    asked = read_asked(request)
+    lineage = await site_of(request).read(
+        lambda store: reading.trace_candidate(store, run_id, asked)
+    )
+    item = lineage.candidate_id
+    short_id = run_id[:MIN_SHORT_ID]
+    return Page(
+        template="provenance.html",
+        title=f"{item}: origin and yield in {lineage.pipeline} {short_id}",
+        model=ProvenanceModel(lineage, short_id),
+        section="runs",
+        calls=(
+            Call(*provenance_request(run_id, item), f"client.provenance({run_id!r}, {item!r})"),
+        ),
+        trail=(
+            Link("Runs", runs_page()),
+            Link(lineage.pipeline, runs_page(pipeline=lineage.pipeline)),
+            Link(short_id, run_page(run_id)),
+        ),
+    )

@@ -1,0 +1,129 @@
+"""One step: what it did to its candidates, and why it rejected those it rejected."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.requests import Request
+
+from xray import reading
+from xray.model.records import Decision, Step
+from xray.model.sayings import MIN_SHORT_ID
+from xray.reading import DecisionList, Parameters
+from xray.store.protocol import Store
+from xray.web.addresses import run_page, runs_page
+from xray.web.asked import Listed, describe, read_asked
+from xray.web.charts.shares import ShareBar, lay_shares
+from xray.web.page import Call, Link, Page, spell_call
+from xray.web.site import site_of
+
+_MAX_COLUMNS: Final = 5
+_ROWS: Final = "100"
+
+
+@dataclass(frozen=True, slots=True)
+class StepModel:
+    """One step with part of its decisions.
+
+    Args:
+        step: the step.
+        decided: how many candidates it decided.
+        detailed: of how many of them the detail was kept.
+        reasons: why it rejected, as bars of all it decided.
+        decisions: the part of its decisions that the URL asks for.
+        listed: how many they are of how many.
+        columns: the attributes that most of them have.
+        has_scores: some of them have a score.
+        has_ranks: some of them have a rank.
+        before: the step before it.
+        after: the step after it.
+    """
+
+    step: Step
+    decided: int
+    detailed: int
+    reasons: Sequence[ShareBar]
+    decisions: Sequence[Decision]
+    listed: Listed
+    columns: Sequence[str]
+    has_scores: bool
+    has_ranks: bool
+    before: Step | None
+    after: Step | None
+
+
+async def draw_step(request: Request) -> Page:
+    """The page of one step."""
+    step_id = reading.read_id(request.path_params["step_id"])
+    asked = read_asked(request)
+    site = site_of(request)
+    now_us = site.clock.wall_us()
+    model = await site.read(lambda store: model_step(store, step_id, asked, now_us))
+    step = model.step
+    short_id = step.run_id[:MIN_SHORT_ID]
+    of_step = [("step_id", step_id), *asked]
+    return Page(
+        template="step.html",
+        title=f"{step.name} in {step.pipeline} {short_id}",
+        model=model,
+        section="runs",
+        calls=(
+            Call("/v1/decisions", of_step, spell_call("decisions", of_step)),
+            Call(f"/v1/steps/{step_id}", (), f"client.step({step_id!r})"),
+        ),
+        trail=(
+            Link("Runs", runs_page()),
+            Link(step.pipeline, runs_page(pipeline=step.pipeline)),
+            Link(short_id, run_page(step.run_id)),
+        ),
+    )
+
+
+def model_step(store: Store, step_id: str, asked: Parameters, now_us: int) -> StepModel:
+    """What the page of a step shows."""
+    step = reading.show_step(store, step_id)
+    wanted = [("step_id", step_id), *asked]
+    if not any(name == "limit" for name, _ in asked):
+        wanted.append(("limit", _ROWS))
+    found = reading.list_decisions(store, wanted, now_us)
+    neighbours = store.steps_of_run(step.run_id, is_sampled=False)
+    place = next((at for at, one in enumerate(neighbours) if one.step_id == step_id), 0)
+    counts = step.counts
+    decided = counts.rejected + counts.accepted + counts.selected
+    reasons = {reason: one.count for reason, one in step.rejections.items()}
+    return StepModel(
+        step=step,
+        decided=decided,
+        detailed=decided - step.omissions.get("sampled_out", 0),
+        reasons=lay_shares(reasons, decided),
+        decisions=found.decisions,
+        listed=_listed(step_id, asked, found),
+        columns=choose_columns(found.decisions),
+        has_scores=any(row.score is not None for row in found.decisions),
+        has_ranks=any(row.rank is not None for row in found.decisions),
+        before=neighbours[place - 1] if place > 0 else None,
+        after=neighbours[place + 1] if place + 1 < len(neighbours) else None,
+    )
+
+
+def _listed(step_id: str, asked: Parameters, found: DecisionList) -> Listed:
+    return describe(
+        f"/v1/steps/{step_id}",
+        asked,
+        found.decisions,
+        total=found.total,
+        total_is_exact=found.total_is_exact,
+        next_cursor=found.next_cursor,
+        complete=found.complete,
+        scan=found.scan,
+    )
+
+
+def choose_columns(decisions: Sequence[Decision]) -> list[str]:
+    """The attributes that most of *decisions* have, in the order they were recorded in."""
+    counts = Counter(name for row in decisions for name in row.attributes)
+    common = {name for name, _ in counts.most_common(_MAX_COLUMNS)}
+    return [name for name in counts if name in common]

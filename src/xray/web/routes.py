@@ -1,0 +1,61 @@
+"""Which page stands at which address."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from xray.web.addresses import ROOT, runs_page
+from xray.web.assets import FOLDER, serve_asset
+from xray.web.page import Page, respond
+from xray.web.pages.lists import draw_decisions, draw_steps
+from xray.web.pages.provenance import draw_provenance
+from xray.web.pages.run import draw_run
+from xray.web.pages.runs import draw_runs
+from xray.web.pages.step import draw_step
+from xray.web.pages.why import draw_why
+
+Draw = Callable[[Request], Awaitable[Page]]
+
+PAGES: Final[dict[str, Draw]] = {
+    f"{ROOT}/runs": draw_runs,
+    f"{ROOT}/runs/{{run_id}}": draw_run,
+    f"{ROOT}/runs/{{run_id}}/why": draw_why,
+    f"{ROOT}/runs/{{run_id}}/provenance": draw_provenance,
+    f"{ROOT}/steps": draw_steps,
+    f"{ROOT}/steps/{{step_id}}": draw_step,
+    f"{ROOT}/decisions": draw_decisions,
+}
+
+
+def make_routes() -> list[Route]:
+    """The routes of all pages, and of the files they load."""
+    return [
+        *_PAGE_ROUTES,
+        Route(f"{FOLDER}/{{digest}}/{{name}}", serve_asset, methods=["GET"]),
+        *_START_ROUTES,
+    ]
+
+
+def has_page(path: str) -> bool:
+    """Whether some page stands at *path*."""
+    return any(route.path_regex.fullmatch(path) for route in (*_START_ROUTES, *_PAGE_ROUTES))
+
+
+def _answer(draw: Draw) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        return respond(request, await draw(request))
+
+    return answer
+
+
+async def _go_to_runs(_: Request) -> Response:
+    return RedirectResponse(runs_page(), status_code=303)
+
+
+_PAGE_ROUTES: Final = [Route(path, _answer(draw), methods=["GET"]) for path, draw in PAGES.items()]
+_START_ROUTES: Final = [Route(path, _go_to_runs, methods=["GET"]) for path in (ROOT, f"{ROOT}/")]
