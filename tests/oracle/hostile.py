@@ -23,6 +23,7 @@ from xray.model.facts import (
     StepFinished,
     StepRows,
 )
+from xray.model.labels import Labelled
 
 NOW_US = 1_767_225_600_000_000
 DAY_US = 24 * 3600 * 1_000_000
@@ -57,6 +58,7 @@ def make_world(chance: random.Random) -> list[Fact]:
 class _Maker:
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
+        self._labels = 0
 
     def run(self, run_id: str) -> list[Fact]:
         """The start of a run, perhaps missing, and what was said of it later."""
@@ -102,7 +104,22 @@ class _Maker:
                     tags=self._some(self._text) if self._is(0.5) else None,
                 )
             )
+        if self._is(0.5):
+            facts += [self._label(run_id) for _ in range(pick((1, 2, 4)))]
         return facts
+
+    def _label(self, run_id: str) -> Labelled:
+        """A word about a run or a candidate of it, perhaps one that takes another back."""
+        pick = self._pick
+        self._labels += 1
+        return Labelled(
+            label_id=f"0190e000-0000-7000-8000-{self._labels:012x}",
+            run_id=run_id,
+            labelled_at_us=pick(TIMES_US),
+            candidate_id=pick((None, *CANDIDATES)),
+            label=pick(("good", "bad", "bad", None)),
+            note=self._maybe(self._text),
+        )
 
     def step(self, step_id: str) -> list[Fact]:
         """A step, and perhaps rows of it that came by themselves."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.store.conftest import FORGET_LABELS
 from tests.contract.store.test_store_verbs import RUN, ask, finished_step, put, rejected, started
 from tests.contract.store.worlds import NOW_US
 from xray.errors import ConfigurationError, StoreBusyError, StoreError
@@ -183,6 +184,7 @@ def test_the_row_groups_of_an_earlier_schema_are_found_after_its_upgrade(path: P
     store.close()
     raw = sqlite3.connect(path, isolation_level=None)
     raw.execute("update blocks set id = (id >> 16 << 12) | (id & 65535)")
+    raw.executescript(FORGET_LABELS)
     raw.executescript("drop table baselines; drop table baseline_fill; pragma user_version = 3")
     raw.close()
     upgraded = SqliteStore(path)

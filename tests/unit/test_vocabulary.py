@@ -43,6 +43,7 @@ def test_the_written_vocabulary_says_what_the_code_says(spec: dict[str, Any]) ->
         "capture_levels": list(vocabulary.CAPTURE_LEVELS),
         "rate_bases": list(vocabulary.RATE_BASES),
         "certainties": list(get_args(Certainty)),
+        "labels": list(vocabulary.LABELS),
         "operators": list(vocabulary.OPERATORS),
         "operator_aliases": vocabulary.OPERATOR_ALIASES,
         "field_aliases": vocabulary.FIELD_ALIASES,

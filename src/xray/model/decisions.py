@@ -14,7 +14,7 @@ from xray.model.facts import REJECTED, DecisionRow, OriginRef, Score, StepFinish
 from xray.model.facts import Check as CheckRow
 from xray.model.records import Check, Decision, Origin
 from xray.model.values import open_map, plain_value
-from xray.model.vocabulary import VERDICTS, Verdict
+from xray.model.vocabulary import VERDICTS, LabelWord, Verdict
 
 
 class Outline(Struct, frozen=True, gc=False):
@@ -206,7 +206,13 @@ class ListedDecisions:
 
 
 def open_decision(
-    row: DecisionRow, *, step_id: str, run_id: str, weight: float = 1.0, is_logged: bool = False
+    row: DecisionRow,
+    *,
+    step_id: str,
+    run_id: str,
+    weight: float = 1.0,
+    is_logged: bool = False,
+    label: LabelWord | None = None,
 ) -> Decision:
     """The decision that *row* records.
 
@@ -216,6 +222,7 @@ def open_decision(
         run_id: that step's run.
         weight: how many candidates the row stands for.
         is_logged: the row came from `log_sampled_candidates`.
+        label: what somebody said of the candidate.
     """
     is_rejected = row.verdict == REJECTED
     return Decision(
@@ -243,6 +250,7 @@ def open_decision(
         weight=weight,
         is_logged=is_logged,
         is_anonymous=row.is_anonymous,
+        label=label,
     )
 
 

@@ -22,6 +22,7 @@ from xray.model.bounds import (
     Whole,
 )
 from xray.model.columns import IdColumn
+from xray.model.labels import Labelled
 from xray.model.ranking import Ranking
 from xray.model.sketch import CheckSketch
 from xray.model.tallies import Tallied
@@ -417,7 +418,7 @@ class StepRoster(Struct, tag="step_roster", tag_field="fact", kw_only=True, froz
 RunFact = RunStarted | RunFinished | RunPatched | StepFinished | StepRows | StepRoster
 """What is said about one run."""
 
-Fact = RunFact | Tallied
+Fact = RunFact | Tallied | Labelled
 
 
 class Batch(Struct, kw_only=True, frozen=True):
@@ -469,6 +470,8 @@ def fact_id(fact: Fact) -> str:
         return f"step:{fact.step_id}:roster:{fact.chunk}"
     if isinstance(fact, Tallied):
         return f"tally:{fact.tally_id}"
+    if isinstance(fact, Labelled):
+        return f"label:{fact.label_id}"
     if isinstance(fact, RunStarted):
         return f"run:{fact.run_id}:started"
     if isinstance(fact, RunFinished):

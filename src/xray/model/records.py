@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from msgspec import Struct
 
 from xray.model.facts import ErrorInfo, Score
+from xray.model.labels import Label
 from xray.model.sketch import ObservedByCheck
 from xray.model.vocabulary import (
     ABANDONED_AFTER_S,
     CaptureLevel,
+    LabelWord,
     RateBasis,
     RunStatus,
     StepStatus,
@@ -108,6 +110,7 @@ class Decision(Struct, frozen=True, kw_only=True):
             reason, origin, `by`, rank and the rounded score, and is mistaken about one stranger in
             100,000.
         score_error: by how much the score may be off; None where it is as it was given.
+        label: what somebody said of the candidate in this run.
     """
 
     candidate_id: str
@@ -131,6 +134,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     is_anonymous: bool = False
     has_detail: bool = True
     score_error: float | None = None
+    label: LabelWord | None = None
 
 
 class Rejection(Struct, frozen=True, kw_only=True):
@@ -218,7 +222,7 @@ class Step(Struct, frozen=True, kw_only=True):
 
 
 class Run(Struct, frozen=True, kw_only=True):
-    """One execution of a pipeline.
+    """One execution of a pipeline; `label` is what somebody said of it as a whole.
 
     Where whole runs are sampled, `weight` is how many runs it stands for, and `kept_for` why it was
     kept whatever the draw said. `code` is the decorated function whose call it is.
@@ -245,12 +249,14 @@ class Run(Struct, frozen=True, kw_only=True):
     kept_for: str | None = None
     omissions: dict[str, int] = {}
     code: str | None = None
+    label: LabelWord | None = None
 
 
 class RunDetail(Run, frozen=True, kw_only=True):
-    """A run together with its steps, by ordinal."""
+    """A run together with its steps, by ordinal, and its labels, the newest first."""
 
     steps: list[Step] = []
+    labels: list[Label] = []
 
 
 Record = TypeVar("Record")

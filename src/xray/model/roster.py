@@ -11,13 +11,15 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from heapq import merge
 from operator import itemgetter
 
+from msgspec.structs import replace
+
 from xray.model.decisions import DecisionTable, ListedDecisions
 from xray.model.facts import REJECTED
 from xray.model.fates import Fate
 from xray.model.holdings import Holding
 from xray.model.ranking import Placing, has_rank, unpack_place
 from xray.model.records import Decision, Origin
-from xray.model.vocabulary import UNNAMED_REASON, Verdict
+from xray.model.vocabulary import UNNAMED_REASON, LabelWord, Verdict
 
 
 class Roster:
@@ -194,7 +196,10 @@ class Roster:
 
 
 def decisions_about(
-    candidate_id: str, table: DecisionTable, roster: Roster | None
+    candidate_id: str,
+    table: DecisionTable,
+    roster: Roster | None,
+    label: LabelWord | None = None,
 ) -> DecisionTable:
     """What a step decided about one candidate: its rows, and where there is none the roster's word.
 
@@ -202,10 +207,13 @@ def decisions_about(
         candidate_id: the candidate.
         table: every decision with detail.
         roster: the step's roster.
+        label: what somebody said of the candidate.
     """
     if roster is None:
         return table
     rows = table.find(candidate_id)
     detailed = {row.by for row in rows if row.decision is not None and not row.is_logged}
     named = [row for row in roster.find(candidate_id) if row.by not in detailed]
+    if label is not None:
+        named = [replace(row, label=label) for row in named]
     return ListedDecisions(table.step_id, [*rows, *named])

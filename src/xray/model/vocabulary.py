@@ -16,6 +16,7 @@ Verdict = Literal["rejected", "accepted", "selected"]
 CaptureLevel = Literal["minimal", "sample", "full"]
 RateBasis = Literal["counted", "declared", "given", "sampled", "inferred"]
 Certainty = Literal["known", "inferred", "unknown"]
+LabelWord = Literal["good", "bad"]
 Operator = Literal["<", "<=", ">", ">=", "==", "!=", "in", "not in"]
 
 RUN_STATUSES: Final[tuple[RunStatus, ...]] = get_args(RunStatus)
@@ -24,6 +25,7 @@ STEP_TYPES: Final[tuple[StepType, ...]] = get_args(StepType)
 VERDICTS: Final[tuple[Verdict, ...]] = get_args(Verdict)
 CAPTURE_LEVELS: Final[tuple[CaptureLevel, ...]] = get_args(CaptureLevel)
 RATE_BASES: Final[tuple[RateBasis, ...]] = get_args(RateBasis)
+LABELS: Final[tuple[LabelWord, ...]] = get_args(LabelWord)
 OPERATORS: Final[tuple[Operator, ...]] = get_args(Operator)
 
 DECLARABLE_STEP_TYPES: Final = tuple(word for word in STEP_TYPES if word != "custom")
@@ -94,6 +96,12 @@ def parse_capture_level(word: str) -> CaptureLevel | None:
     """The canonical capture level for *word* in any case, or None."""
     lowered = word.strip().lower()
     return lowered if lowered in CAPTURE_LEVELS else None
+
+
+def parse_label(word: str) -> LabelWord | None:
+    """The label for *word* in any case, or None."""
+    lowered = word.strip().lower()
+    return lowered if lowered in LABELS else None
 
 
 def parse_operator(word: str) -> Operator | None:

@@ -264,19 +264,19 @@ def named_value(condition: Condition, scope: Scope, name: str) -> str | None:
     return None
 
 
-def named_below(condition: Condition) -> str | None:
-    """The candidate that *condition* demands some decision below a record to be about, or None.
+def named_below(condition: Condition, name: str = "candidate_id") -> str | None:
+    """What *condition* demands some decision below a record to have in the field *name*, or None.
 
-    A run or step that meets it is one of those that decided about the candidate.
+    A run or step that meets it is one of those that decided about such a candidate.
     """
     if isinstance(condition, AllOf):
-        found = (named_below(part) for part in condition.parts)
+        found = (named_below(part, name) for part in condition.parts)
         return next((value for value in found if value is not None), None)
     if not isinstance(condition, AnyRow):
         return None
     if condition.scope == "decision":
-        return named_value(condition.condition, "decision", "candidate_id")
-    return named_below(condition.condition)
+        return named_value(condition.condition, "decision", name)
+    return named_below(condition.condition, name)
 
 
 def scopes_named(condition: Condition) -> set[Scope]:

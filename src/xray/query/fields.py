@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from xray.model.vocabulary import (
     CAPTURE_LEVELS,
+    LABELS,
     RATE_BASES,
     RUN_STATUS_ALIASES,
     RUN_STATUSES,
@@ -19,6 +20,7 @@ from xray.model.vocabulary import (
     VERDICTS,
     RateBasis,
     parse_capture_level,
+    parse_label,
     parse_run_status,
     parse_step_status,
     parse_step_type,
@@ -55,6 +57,7 @@ _STEP_STATUS: Final = Words(STEP_STATUSES, parse_step_status, RUN_STATUS_ALIASES
 _STEP_TYPE: Final = Words(STEP_TYPES, parse_step_type, STEP_TYPE_ALIASES)
 _RATE_BASIS: Final = Words(RATE_BASES, _parse_rate_basis)
 _CAPTURE: Final = Words(CAPTURE_LEVELS, parse_capture_level)
+_LABEL: Final = Words(LABELS, parse_label)
 _VERDICT: Final = Words(VERDICTS, parse_verdict)
 
 
@@ -103,6 +106,7 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field("run", "correlation", "map", "ids that link the run to other systems, by path"),
     Field("run", "error", "map", "error.type and error.message"),
     Field("run", "omissions", "map", "how often something was cut, by what: omissions.truncated"),
+    Field("run", "label", "word", "good or bad, as somebody labelled the run", words=_LABEL),
     Field("step", "step_id", "id", "the step's id, a UUID"),
     Field("step", "run_id", "id", "its run's id"),
     Field("step", "pipeline", "text", "its run's pipeline", ("pipeline_type",)),
@@ -160,6 +164,10 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field("decision", "part_of", "text", "the whole it is a part of"),
     Field("decision", "merged_into", "text", "the candidate that stands for it from here on"),
     Field("decision", "weight", "number", "how many candidates of its step it stands for"),
+    Field(
+        "decision", "label", "word", "good or bad, as somebody labelled the candidate",
+        words=_LABEL,
+    ),
     Field("decision", "attributes", "map", "what was kept about it, by path"),
 )  # fmt: skip
 

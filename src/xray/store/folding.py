@@ -41,6 +41,7 @@ from xray.model.facts import (
     StepRows,
     fact_id,
 )
+from xray.model.labels import Labelled
 from xray.model.records import Decision, Rejection, Run, Step, displayed_status
 from xray.model.sketch import describe_sketches
 from xray.model.tallies import MINUTE_US, Tallied
@@ -255,6 +256,8 @@ def refuse_fact(fact: Fact) -> Refusal | None:
     """
     if isinstance(fact, Tallied):
         return _refuse_tally(fact)
+    if isinstance(fact, Labelled):
+        return _refuse_label(fact)
     if not _is_canonical_uuid(fact.run_id):
         return _refuse_id(fact, "run_id", fact.run_id)
     if isinstance(fact, (StepFinished, StepRows, StepRoster)) and not _is_canonical_uuid(
@@ -279,6 +282,13 @@ def _refuse_tally(fact: Tallied) -> Refusal | None:
     else:
         return None
     return Refusal(fact_id(fact), "invalid_record", detail)
+
+
+def _refuse_label(fact: Labelled) -> Refusal | None:
+    for name, text in (("run_id", fact.run_id), ("label_id", fact.label_id)):
+        if not _is_canonical_uuid(text):
+            return _refuse_id(fact, name, text)
+    return None
 
 
 def _refuse_roster(fact: StepRoster) -> Refusal | None:
@@ -323,7 +333,7 @@ def _refuse_named_steps(fact: StepFinished) -> Refusal | None:
     return None
 
 
-def _refuse_id(fact: RunFact, name: str, text: str) -> Refusal:
+def _refuse_id(fact: RunFact | Labelled, name: str, text: str) -> Refusal:
     return Refusal(fact_id(fact), "invalid_record", f"{name} {text!r} is not a UUID.")
 
 

@@ -11,6 +11,7 @@ from xray.model.clock import to_wall_us
 from xray.model.counts import resolve_rows
 from xray.model.facts import DecisionRow, Fact, StepFinished, StepRoster, StepRows
 from xray.model.holdings import name_entries
+from xray.model.labels import Labelled
 from xray.model.records import Decision, Run, Step, displayed_status
 from xray.model.roster import Roster
 from xray.model.tallies import Tallied
@@ -18,6 +19,7 @@ from xray.query.evaluate import Record
 from xray.query.plan import Position, Scope
 from xray.store.baselines import BaselineBook, key_step
 from xray.store.folding import RunFold, check_roster_chunk, join_chunks, open_decisions, open_step
+from xray.store.labels import LabelBook
 from xray.store.paging import StepKey
 
 
@@ -32,6 +34,7 @@ class KeptFacts:
         step_ids: the finished steps of each run, as they came.
         tallies: what is known of runs that were not kept.
         baselines: what is usual of the steps.
+        labels: what was said of runs and candidates.
     """
 
     def __init__(self) -> None:
@@ -40,6 +43,7 @@ class KeptFacts:
         self.step_ids: dict[str, list[str]] = {}
         self.tallies: dict[str, Tallied] = {}
         self.baselines = BaselineBook()
+        self.labels = LabelBook()
         self._chunks: dict[str, dict[int, list[DecisionRow]]] = {}
         self._rosters: dict[str, dict[int, StepRoster]] = {}
         self._opened: dict[str, Step] = {}
@@ -55,6 +59,8 @@ class KeptFacts:
             is_new = fact.tally_id not in self.tallies
             self.tallies.setdefault(fact.tally_id, fact)
             return is_new
+        if isinstance(fact, Labelled):
+            return self.labels.add(fact)
         if isinstance(fact, StepRoster):
             return self._add_roster(fact)
         run = self.runs.setdefault(fact.run_id, RunFold())
@@ -111,6 +117,14 @@ class KeptFacts:
         ends = (Position(fact.started_at_us, fact.step_id) for fact in self.steps.values())
         return sorted(ends, key=by_age, reverse=True)
 
+    def correlated(self, correlation_id: str) -> list[str]:
+        """The runs that have *correlation_id* in another system, newest first."""
+        return [
+            end.record_id
+            for end in self.run_ends()
+            if correlation_id in self.runs[end.record_id].correlation.values()
+        ]
+
     def tallies_between(
         self, pipeline: str | None, from_us: int, to_us: int | None
     ) -> list[Tallied]:
@@ -129,7 +143,9 @@ class KeptFacts:
         if run is None:
             run = self._opened_runs[run_id] = self.runs[run_id].open(run_id, 0)
         status = displayed_status(run.status, to_wall_us(run.started_at), now_us)
-        return run if status == run.status else replace(run, status=status)
+        label = self.labels.word_of_run(run_id)
+        is_shown_so = (status, label) == (run.status, run.label)
+        return run if is_shown_so else replace(run, status=status, label=label)
 
     def _whole_fact(self, step_id: str) -> StepFinished:
         return join_chunks(self.steps[step_id], self._chunks.get(step_id, {}))
@@ -158,7 +174,11 @@ class KeptFacts:
         if step_id not in self.steps:
             return []
         fact = self._whole_fact(step_id)
-        return list(open_decisions(fact, resolve_rows(fact.rows)[0]))
+        decisions = open_decisions(fact, resolve_rows(fact.rows)[0])
+        words = self.labels.words_of(fact.run_id)
+        if not words:
+            return list(decisions)
+        return [replace(row, label=words.get(row.candidate_id)) for row in decisions]
 
     def key(self, step_id: str) -> StepKey:
         """Where the step stands among others."""

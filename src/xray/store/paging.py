@@ -11,7 +11,7 @@ from xray.model.decisions import DecisionTable
 from xray.model.records import Decision, Page, Run, Step
 from xray.query.cursor import encode_cursor
 from xray.query.evaluate import meets, named_value, scopes_named
-from xray.query.plan import AllOf, Comparison, Condition, Plan, Position
+from xray.query.plan import AllOf, AnyRow, Comparison, Condition, FieldRef, Plan, Position
 from xray.store.folding import MAX_TOTAL
 from xray.store.scanning import Meter
 
@@ -217,7 +217,13 @@ class _Walk:
 def about_steps(condition: Condition) -> Condition:
     """What *condition* demands of the steps whose decisions can meet it, and of their runs."""
     parts = condition.parts if isinstance(condition, AllOf) else (condition,)
-    return AllOf(tuple(part for part in parts if scopes_named(part) <= {"step", "run"}))
+    demanded = [part for part in parts if scopes_named(part) <= {"step", "run"}]
+    label = named_value(condition, "decision", "label")
+    if label is not None:
+        # Few candidates have labels, and an index knows their runs.
+        is_labelled = Comparison(FieldRef("decision", "label"), "=", label)
+        demanded.append(AnyRow("decision", is_labelled))
+    return AllOf(tuple(demanded))
 
 
 def _only_names(condition: Condition) -> bool:

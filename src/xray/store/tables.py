@@ -11,6 +11,7 @@ from xray.query.plan import Scope
 from xray.store.words import (
     CAPTURE_WORDS,
     ENVIRONMENT,
+    LABEL_WORDS,
     PIPELINE,
     RATE_BASIS_WORDS,
     REPOSITORY,
@@ -47,6 +48,7 @@ runs: Final = Table(
     Column("metadata", Text),
     Column("correlation", Text),
     Column("error", Text),
+    Column("label", Integer),
 )
 steps: Final = Table(
     "steps",
@@ -76,6 +78,14 @@ steps: Final = Table(
     Column("error", Text),
 )
 
+labels: Final = Table(
+    "labels",
+    metadata,
+    Column("run_id", LargeBinary, primary_key=True),
+    Column("is_run", Integer, primary_key=True),
+    Column("candidate", Text, primary_key=True),
+    Column("label", Integer),
+)
 step_stats: Final = Table(
     "step_stats",
     metadata,
@@ -125,6 +135,7 @@ STORED_FIELDS: Final[dict[Scope, dict[str, Stored]]] = {
         "metadata": _JSON,
         "correlation": _JSON,
         "error": _JSON,
+        "label": Stored("words", words=LABEL_WORDS),
     },
     "step": {
         "step_id": _UUID,
@@ -162,7 +173,11 @@ UNIQUE_FIELDS: Final[dict[Scope, frozenset[str]]] = {
 """A question that demands one of these with `=`, or one of a list, is about a handful of rows."""
 
 INDEXES: Final[dict[Scope, tuple[tuple[str, ...], ...]]] = {
-    "run": (("pipeline", "status", "started_at"), ("pipeline", "started_at")),
+    "run": (
+        ("label", "started_at"),
+        ("pipeline", "status", "started_at"),
+        ("pipeline", "started_at"),
+    ),
     "step": (("step_type", "started_at", "rejection_rate"),),
     "decision": (),
 }

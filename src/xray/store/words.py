@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Literal
 
+from xray.model.vocabulary import LabelWord
+
 DimKind = Literal[1, 2, 3, 4, 5]
 PIPELINE: Final = 1
 STEP_NAME: Final = 2
@@ -23,6 +25,8 @@ STEP_TYPE_WORDS: Final = (
 )  # fmt: skip
 CAPTURE_WORDS: Final = ("minimal", "sample", "full")
 RATE_BASIS_WORDS: Final = ("counted", "declared", "given", "sampled", "inferred")
+
+LABEL_WORDS: Final[tuple[LabelWord, ...]] = ("good", "bad")
 
 
 def number_words(words: tuple[str, ...]) -> Mapping[str, int]:

@@ -34,7 +34,9 @@ MSGPACK: Final = "application/msgpack"
 JSON: Final = "application/json"
 
 _STEP_KINDS: Final = ("step_finished", "step_rows", "step_roster")
-_FACT_KINDS: Final = ("run_started", "run_finished", "run_patched", *_STEP_KINDS, "tallied")
+_FACT_KINDS: Final = (
+    "run_started", "run_finished", "run_patched", *_STEP_KINDS, "tallied", "labelled",
+)  # fmt: skip
 _MAX_BATCH_ID_LENGTH: Final = 128
 _MAX_SHOWN_ID_LENGTH: Final = 128
 
@@ -57,6 +59,7 @@ class _Head(Struct):
     run_id: Any = None
     step_id: Any = None
     tally_id: Any = None
+    label_id: Any = None
     chunk: Any = None
 
 
@@ -342,6 +345,8 @@ def name_encoded(encoded: bytes, *, is_json: bool = False) -> str | None:
         subject = head.step_id
     elif kind == "tallied":
         subject = head.tally_id
+    elif kind == "labelled":
+        subject = head.label_id
     if type(kind) is not str or type(subject) is not str or kind not in _FACT_KINDS:
         return None
     name = f"run:{subject}:{kind.removeprefix('run_')}"
@@ -353,6 +358,8 @@ def name_encoded(encoded: bytes, *, is_json: bool = False) -> str | None:
         name = f"step:{subject}:roster:{head.chunk}"
     elif kind == "tallied":
         name = f"tally:{subject}"
+    elif kind == "labelled":
+        name = f"label:{subject}"
     return name[:_MAX_SHOWN_ID_LENGTH]
 
 

@@ -14,6 +14,11 @@ from xray.store.sqlite.engine import SqliteStore
 from xray.testing.clock import FakeClock
 
 ENGINES = ("memory", "sqlite")
+FORGET_LABELS = (
+    "drop table labels; drop table waiting_labels; drop table correlated;"
+    " drop index run_by_label; alter table runs drop column label;"
+)
+"""Leaves a SQLite database as a version without labels had it."""
 
 
 def open_engine(engine: str, folder: Path) -> Store:

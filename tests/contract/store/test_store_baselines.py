@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.contract.store.conftest import open_engine
+from tests.contract.store.conftest import FORGET_LABELS, open_engine
 from tests.contract.store.worlds import DAY_US, NOW_US, RUN_IDS, STEP_IDS, TEXTS, worlds
 from xray.model.baseline import Baseline, Usual, recall_figures, sum_usual
 from xray.model.bins import bin_amount, bin_rate, round_weight
@@ -200,7 +200,8 @@ def make_old(path: Path) -> None:
     """Leave the database as a version without baselines had it."""
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(
-            "drop table baselines; drop table baseline_fill; pragma user_version = 4;"
+            f"{FORGET_LABELS} drop table baselines; drop table baseline_fill;"
+            "pragma user_version = 4;"
         )
 
 

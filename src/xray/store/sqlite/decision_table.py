@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain, repeat
-from typing import TypeVar
+from types import MappingProxyType
+from typing import Final, TypeVar
 
 from xray.model.counts import reason_of, resolve_rows
 from xray.model.decisions import (
@@ -17,23 +18,28 @@ from xray.model.decisions import (
 )
 from xray.model.facts import REJECTED, Check, DecisionRow, Score, StepFinished
 from xray.model.records import Decision
-from xray.model.vocabulary import VERDICTS, Verdict
+from xray.model.vocabulary import VERDICTS, LabelWord, Verdict
 from xray.store.sqlite.blocks import EXTRAS_CHUNK, Block, Evidence, restore_rows
 
 _Cell = TypeVar("_Cell")
+Labels = Mapping[str, LabelWord]
+NO_LABELS: Final[Labels] = MappingProxyType({})
 VERDICT_WORDS: tuple[Verdict | None, ...] = (*VERDICTS, None)
 
 
-def open_table(step_id: str, run_id: str, blocks: Sequence[Block]) -> DecisionTable:
+def open_table(
+    step_id: str, run_id: str, blocks: Sequence[Block], labels: Labels = NO_LABELS
+) -> DecisionTable:
     """The decisions of a step.
 
     Args:
         step_id: the step.
         run_id: its run.
         blocks: its blocks in chunk order.
+        labels: the labels of the run's candidates.
     """
     if _is_resolved(blocks):
-        return BlockTable(step_id, run_id, blocks)
+        return BlockTable(step_id, run_id, blocks, labels)
     bare = StepFinished(
         run_id=run_id,
         step_id=step_id,
@@ -44,11 +50,16 @@ def open_table(step_id: str, run_id: str, blocks: Sequence[Block]) -> DecisionTa
         started_at_us=0,
     )
     fact = restore_rows(bare, blocks)
-    return RowTable(step_id, run_id, weigh_rows(fact, resolve_rows(fact.rows)[0]))
+    weighed = weigh_rows(fact, resolve_rows(fact.rows)[0])
+    return RowTable(step_id, run_id, weighed, labels)
 
 
 def open_rows_about(
-    candidate_id: str, step_id: str, run_id: str, blocks: Sequence[Block]
+    candidate_id: str,
+    step_id: str,
+    run_id: str,
+    blocks: Sequence[Block],
+    labels: Labels = NO_LABELS,
 ) -> DecisionTable:
     """The decisions of a step about one candidate.
 
@@ -57,6 +68,7 @@ def open_rows_about(
         step_id: the step.
         run_id: its run.
         blocks: its blocks in chunk order.
+        labels: the labels of the run's candidates.
     """
     census: list[DecisionRow] = []
     extras: list[tuple[DecisionRow, float, bool]] = []
@@ -69,7 +81,7 @@ def open_rows_about(
             rows = block.pick(positions)
             extras += [(row, *stands) for row, stands in zip(rows, standing, strict=True)]
     weighed = [(row, 1.0, False) for row in resolve_rows(census)[0]]
-    return RowTable(step_id, run_id, [*weighed, *extras])
+    return RowTable(step_id, run_id, [*weighed, *extras], labels)
 
 
 def _is_resolved(blocks: Sequence[Block]) -> bool:
@@ -92,12 +104,16 @@ class BlockTable:
         step_id: the step.
         run_id: its run.
         blocks: its blocks in chunk order, without a candidate that was decided twice.
+        labels: the labels of the run's candidates.
     """
 
-    def __init__(self, step_id: str, run_id: str, blocks: Sequence[Block]) -> None:
+    def __init__(
+        self, step_id: str, run_id: str, blocks: Sequence[Block], labels: Labels = NO_LABELS
+    ) -> None:
         self.step_id = step_id
         self._run_id = run_id
         self._blocks = blocks
+        self._labels = labels
 
     @cached_property
     def candidate_ids(self) -> Sequence[str]:
@@ -186,12 +202,14 @@ class BlockTable:
         for block in self._blocks:
             if within < len(block):
                 weight, is_logged = self._standing[index]
+                row = block.row(within)
                 return open_decision(
-                    block.row(within),
+                    row,
                     step_id=self.step_id,
                     run_id=self._run_id,
                     weight=weight,
                     is_logged=is_logged,
+                    label=self._labels.get(row.candidate_id),
                 )
             within -= len(block)
         raise IndexError(index)
@@ -204,7 +222,12 @@ class BlockTable:
         rows = chain.from_iterable(block.rows() for block in self._blocks)
         for row, (weight, is_logged) in zip(rows, self._standing, strict=True):
             yield open_decision(
-                row, step_id=self.step_id, run_id=self._run_id, weight=weight, is_logged=is_logged
+                row,
+                step_id=self.step_id,
+                run_id=self._run_id,
+                weight=weight,
+                is_logged=is_logged,
+                label=self._labels.get(row.candidate_id),
             )
 
 
@@ -230,13 +253,19 @@ class RowTable:
         step_id: the step.
         run_id: its run.
         rows: its rows, one a candidate, each with its weight and whether it only illustrates.
+        labels: the labels of the run's candidates.
     """
 
     def __init__(
-        self, step_id: str, run_id: str, rows: Iterable[tuple[DecisionRow, float, bool]]
+        self,
+        step_id: str,
+        run_id: str,
+        rows: Iterable[tuple[DecisionRow, float, bool]],
+        labels: Labels = NO_LABELS,
     ) -> None:
         self.step_id = step_id
         self._run_id = run_id
+        self._labels = labels
         self._rows = list(rows)
 
     @cached_property
@@ -306,7 +335,12 @@ class RowTable:
         """The whole decision at *index*."""
         row, weight, is_logged = self._rows[index]
         return open_decision(
-            row, step_id=self.step_id, run_id=self._run_id, weight=weight, is_logged=is_logged
+            row,
+            step_id=self.step_id,
+            run_id=self._run_id,
+            weight=weight,
+            is_logged=is_logged,
+            label=self._labels.get(row.candidate_id),
         )
 
     def find(self, candidate_id: str) -> list[Decision]:

@@ -35,7 +35,8 @@ from xray.store.sqlite.postings import find_steps
 from xray.store.sqlite.rows import id_text
 from xray.store.sqlite.stat_index import HOUR_US, list_indexed
 from xray.store.sqlite.stat_ranges import count_numbers, find_hours, portion_hours
-from xray.store.tables import runs, step_stats, steps
+from xray.store.tables import labels, runs, step_stats, steps
+from xray.store.words import LABEL_WORDS
 
 _OPENED_BATCH: Final = 200
 _FIRST_WINDOW: Final = 2_000
@@ -148,7 +149,7 @@ class Listing:
         """The records that may have decided about the candidate that *where* demands."""
         candidate_id = named_below(where)
         if candidate_id is None:
-            return None
+            return _find_labelled(scope, where)
         numbers = msgspec.json.encode(find_steps(self._driver, hash64(candidate_id))).decode()
         found = func.json_each(numbers).table_valued("value")
         deciding = steps.c.seq.in_(select(found.c.value))
@@ -436,6 +437,20 @@ def _scanned(
         complete=end is None,
         scan=found.meter.report(None if back_to is None else back_to.sort_us) if is_scan else None,
     )
+
+
+def _find_labelled(scope: Scope, where: Condition) -> ColumnElement[bool] | None:
+    """The records of the runs with a candidate labelled as *where* demands."""
+    word = named_below(where, "label")
+    if word not in LABEL_WORDS:
+        return None
+    labelled = select(labels.c.run_id).where(
+        labels.c.is_run == 0, labels.c.label == LABEL_WORDS.index(word)
+    )
+    if scope == "run":
+        return runs.c.run_id.in_(labelled)
+    below = runs.alias()
+    return steps.c.run.in_(select(below.c.seq).where(below.c.run_id.in_(labelled)))
 
 
 def _newest_hour(plan: Plan, asked: StatRange) -> int:

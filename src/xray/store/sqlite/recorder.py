@@ -24,6 +24,7 @@ from xray.model.facts import (
     StepRows,
 )
 from xray.model.hashing import hash_all
+from xray.model.labels import Labelled
 from xray.model.tallies import Tallied
 from xray.store.folding import RunFold, count_reasons, refuse_fact
 from xray.store.sqlite.baselines import Baselines, RunWeight
@@ -52,6 +53,7 @@ from xray.store.sqlite.bodies import (
 )
 from xray.store.sqlite.dims import Dims
 from xray.store.sqlite.frames import Compressor, Decompressor, Samples
+from xray.store.sqlite.labels import label_arrived, put_correlated, put_label
 from xray.store.sqlite.postings import Postings
 from xray.store.sqlite.rosters import Rosters
 from xray.store.sqlite.rows import PUT_RUN, PUT_STEP, id_bytes, run_row, step_row
@@ -77,6 +79,7 @@ class _KnownRun(Struct):
     weight: float | None = None
     fold: RunFold | None = None
     changed: int = 0
+    is_new: bool = False
 
 
 class Recorder:
@@ -219,12 +222,14 @@ class Recorder:
             return self._add_roster(fact)
         if isinstance(fact, Tallied):
             return self._add_tally(fact)
+        if isinstance(fact, Labelled):
+            return self._add_label(fact)
         return self._add_run_fact(fact)
 
     def _run(self, run_id: str) -> _KnownRun:
         run = self._runs.get(run_id)
         if run is None:
-            run = self._runs[run_id] = _KnownRun(self._next_run, 0, None, RunFold())
+            run = self._runs[run_id] = _KnownRun(self._next_run, 0, None, RunFold(), is_new=True)
             run.changed = -1
             self._next_run += 1
         return run
@@ -298,6 +303,12 @@ class Recorder:
         put_tally(self._connection, fact, self._dims, self.compressor)
         return True
 
+    def _add_label(self, fact: Labelled) -> bool:
+        run = self._runs.get(fact.run_id)
+        # One that arrives with this group has no row yet, and is labelled when it gets one.
+        seq = None if run is None or run.is_new else run.seq
+        return put_label(self._connection, fact, seq)
+
     def _seq(self, step_id: str) -> int:
         """The number of a step, also of one that has not arrived yet."""
         seq = self._steps.get(step_id)
@@ -366,6 +377,13 @@ class Recorder:
                 run_row(run.seq, run_id, run.known, self._fold(run), self._dims)
                 for run_id, run in changed
             ],
+        )
+        label_arrived(
+            self._connection, [(run_id, run.seq) for run_id, run in changed if run.is_new]
+        )
+        put_correlated(
+            self._connection,
+            [(one, run.seq) for _, run in changed for one in self._fold(run).correlation.values()],
         )
         parts = [
             (run.seq << 2 | kind, part)

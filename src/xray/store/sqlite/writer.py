@@ -25,6 +25,7 @@ from xray.model.facts import (
     StepRows,
     fact_id,
 )
+from xray.model.labels import Labelled
 from xray.model.tallies import Tallied
 from xray.store.sqlite.connection import translate_error
 from xray.store.sqlite.dims import Dims
@@ -303,6 +304,8 @@ def _estimate_bytes(fact: Fact) -> int:
         return _FACT_BYTES + _NAME_BYTES * fact.size
     if isinstance(fact, Tallied):
         return _FACT_BYTES * (1 + len(fact.steps))
+    if isinstance(fact, Labelled):
+        return _FACT_BYTES + len(fact.note or "")
     if isinstance(fact, RunStarted):
         return _FACT_BYTES + len(fact.input) + len(fact.metadata)
     return _FACT_BYTES + len(fact.output) + len(fact.metadata)
