@@ -54,6 +54,12 @@ def verify_request(run_id: str, expectations: Sequence[str]) -> tuple[str, Pairs
     return run_path(run_id, "verify"), [("that", text) for text in expectations]
 
 
+def baselines_request(pipeline: str, step: str | None, days: int) -> tuple[str, Pairs]:
+    """Path and parameters that ask what is usual of the steps of a pipeline."""
+    asked = [("pipeline", pipeline), *([("step", step)] if step else []), ("days", str(days))]
+    return "/v1/baselines", asked
+
+
 def split_texts(texts: Sequence[str]) -> Iterator[Sequence[str]]:
     """*texts* in parts that fit into a URL each; the empty part when there are none."""
     start = length = 0

@@ -78,6 +78,7 @@ COMMANDS: Final = (
     Command("compare", "why two groups of runs differ: slower, stricter, failing more"),
     Command("what-if", "what a run, or many, would have decided with other limits"),
     Command("flaky", "how far runs on the same input decide alike, and where they do not"),
+    Command("baselines", "what is usual of a pipeline's steps, day by day, and what today is not"),
     Command("expect", "whether runs decided as they were expected to, for tests and CI"),
     Command("mcp", "answers for coding agents, over the Model Context Protocol"),
     Command("spool", "what waits on this machine to be delivered, and why"),

@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 from xray.client.asking import Asking
 from xray.errors import ServerError
+from xray.model.baseline import WINDOW_DAYS
+from xray.model.baseline_report import BaselineReport
 from xray.model.comparison import Comparison
 from xray.model.flakiness import FlakinessReport
 from xray.model.what_if_runs import WhatIfOfRuns
-from xray.questions import Pairs, compare_request, spell_limits
+from xray.questions import Pairs, baselines_request, compare_request, spell_limits
 from xray.replies import read_record
 
 
@@ -83,3 +85,9 @@ class GroupAnswers(Asking):
         """How far the newest *runs* that meet query *q* decide alike on the same input."""
         pairs: Pairs = [("q", q), ("runs", str(runs))]
         return read_record(self.get("/v1/flakiness", pairs), FlakinessReport)
+
+    def baselines(
+        self, pipeline: str, step: str | None = None, days: int = WINDOW_DAYS
+    ) -> BaselineReport:
+        """What is usual of the steps of *pipeline* over some *days*, and of the latest is not."""
+        return read_record(self.get(*baselines_request(pipeline, step, days)), BaselineReport)

@@ -6,6 +6,7 @@ Lists take the parameters of their URL; errors are those the API answers.
 from xray.reading.group_answers import (
     compare_groups,
     measure_flakiness,
+    show_baselines,
     try_limits_on_runs,
 )
 from xray.reading.lists import (
@@ -51,6 +52,7 @@ __all__ = [
     "list_steps",
     "measure_flakiness",
     "read_id",
+    "show_baselines",
     "show_run",
     "show_step",
     "trace_candidate",

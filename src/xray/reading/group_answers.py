@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
-from xray.errors import InvalidQueryError
+from xray.errors import InvalidQueryError, NotFoundError
 from xray.forensics.evidence import load_evidence
 from xray.forensics.flakiness import group_by_input, report_flakiness
 from xray.forensics.flakiness import measure_flakiness as find_flakiness
 from xray.forensics.groups.comparing import compare_groups as compare_queries
+from xray.forensics.unusual.reporting import report_baselines
 from xray.forensics.what_if_runs import LimitTrial, list_checks
+from xray.model.baseline import DAY_US, WINDOW_DAYS
+from xray.model.baseline_report import BaselineReport
 from xray.model.comparison import Comparison
 from xray.model.flakiness import FlakinessReport
 from xray.model.what_if_runs import WhatIfOfRuns
@@ -22,6 +26,7 @@ from xray.store.protocol import Store
 
 _FLAKINESS_RUNS: Final = 20
 _MAX_FLAKINESS_RUNS: Final = 100
+_MAX_BASELINE_DAYS: Final = 366
 
 
 def compare_groups(store: Store, parameters: Parameters, now_us: int) -> Comparison:
@@ -90,3 +95,40 @@ def measure_flakiness(store: Store, parameters: Parameters, now_us: int) -> Flak
         find_flakiness([load_evidence(store, run.run_id) for run in group]) for group in repeated
     ]
     return report_flakiness(measured, len(listed), len(groups) - len(repeated))
+
+
+def show_baselines(store: Store, parameters: Parameters, now_us: int) -> BaselineReport:
+    """What is usual of the steps of the pipeline that *parameters* name, day by day.
+
+    Raises:
+        InvalidQueryError: no pipeline is named, or the number of days is none from 1 to 366.
+        NotFoundError: the pipeline has no steps on those days.
+    """
+    named = dict(parameters)
+    unknown = [name for name in named if name not in ("pipeline", "step", "days")]
+    days = named.get("days", str(WINDOW_DAYS))
+    if unknown or not re.fullmatch(r"[0-9]{1,3}", days) or not 1 <= int(days) <= _MAX_BASELINE_DAYS:
+        raise InvalidQueryError(
+            f"There is no parameter {unknown[0][:100]!r} here."
+            if unknown
+            else f"days={days[:100]!r} is no number from 1 to {_MAX_BASELINE_DAYS}.",
+            hint="There are pipeline=, step= and days=.",
+            code="invalid_parameter",
+        )
+    pipeline, step = named.get("pipeline"), named.get("step")
+    if not pipeline:
+        raise InvalidQueryError(
+            "It is not said which pipeline is meant.",
+            hint="Give its name: ?pipeline=….",
+            code="missing_parameter",
+        )
+    from_us = max(0, now_us // DAY_US - int(days)) * DAY_US
+    found = [one for one in store.baselines(pipeline, step, from_us) if one.usual.steps > 0]
+    if not found:
+        which = f"step {step!r} of pipeline" if step else "step of pipeline"
+        raise NotFoundError(
+            f"No {which[:100]} {pipeline[:100]!r} began within {days} days.",
+            hint="`xray aggregate runs --by pipeline` lists the pipelines; days= reaches further.",
+            code="no_baselines",
+        )
+    return report_baselines(pipeline, found)

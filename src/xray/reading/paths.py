@@ -13,6 +13,7 @@ from xray.errors import NotFoundError
 from xray.reading.group_answers import (
     compare_groups,
     measure_flakiness,
+    show_baselines,
     try_limits_on_runs,
 )
 from xray.reading.lists import (
@@ -68,6 +69,10 @@ _PATHS: Final[tuple[tuple[re.Pattern[str], _Reader], ...]] = tuple(
         (
             "/v1/flakiness()",
             lambda store, _, asked, now_us: measure_flakiness(store, asked, now_us),
+        ),
+        (
+            "/v1/baselines()",
+            lambda store, _, asked, now_us: show_baselines(store, asked, now_us),
         ),
         ("/v1/runs/([^/]+)/findings", lambda store, name, *_: list_findings(store, name)),
     )
