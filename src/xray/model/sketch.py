@@ -19,7 +19,7 @@ import math
 import struct
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Final
 
@@ -145,6 +145,11 @@ class Sketch(Struct, array_like=True, frozen=True):
             surely += count if last < limit or (is_included and last == limit) else 0
             possibly += count if first < limit or (is_included and first == limit) else 0
         return surely, possibly
+
+    def spans(self) -> Iterator[tuple[float, float, int]]:
+        """Its ranges, ascending: the first and the last value, and how many there are."""
+        for key, count in self._pairs():
+            yield (*self._span(key), count)
 
     def describe(self) -> Observed:
         """It in short."""

@@ -1,0 +1,430 @@
+"""Adds up over runs what their steps tell of their rules, in bounded memory."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from xray.forensics.attempts import number_attempts
+from xray.forensics.groups.samples import Example, Sample, Share
+from xray.forensics.rules.amounts import Amount
+from xray.forensics.rules.outcomes import CheckColumn, Held, Nearest, Pattern, StepOutcomes, is_rule
+from xray.model.checked import CheckedRun
+from xray.model.rules import RuleExample
+from xray.model.sketch import Sketch, sketch_values
+from xray.model.vocabulary import StepType
+
+MAX_STEPS: Final = 200
+MAX_RULES: Final = 64
+MAX_PATTERNS: Final = 2_048
+MAX_ERAS: Final = 64
+MAX_LIMITS: Final = 16
+_MAX_EXAMPLES: Final = 2
+_MAX_VERSIONS: Final = 4
+_FLUSHED: Final = 16_384
+
+Era = str | None
+"""A version, `None` for runs without one; or whether a run began before or since a time."""
+
+BEFORE: Final = "before"
+SINCE: Final = "since"
+
+
+class Span:
+    """When something was in use, and by which runs."""
+
+    __slots__ = ("first_us", "has_more", "last_us", "runs", "versions")
+
+    def __init__(self) -> None:
+        self.first_us = self.last_us = 0
+        self.runs = Share()
+        self.versions: set[str] = set()
+        self.has_more = False
+
+    def add(self, run: CheckedRun) -> None:
+        """Count *run*."""
+        at_us = run.started_at_us
+        self.first_us = min(self.first_us, at_us) if self.runs.runs else at_us
+        self.last_us = max(self.last_us, at_us)
+        self.runs.add(run.weight)
+        if run.version is not None and run.version not in self.versions:
+            if len(self.versions) < _MAX_VERSIONS:
+                self.versions.add(run.version)
+            else:
+                self.has_more = True
+
+
+class LimitKey(Struct, frozen=True, order=True):
+    """One limit of a rule: what it observes, how it compares, and what with, as JSON."""
+
+    field: str
+    op: str
+    limit: str
+
+
+class Margins:
+    """How far observed values lay from their limits, on one side of them."""
+
+    def __init__(self) -> None:
+        self._values = array("d")
+        self._sketch: Sketch | None = None
+
+    def add(self, margins: array[float]) -> None:
+        """Take values in."""
+        self._values.extend(margins)
+        if len(self._values) >= _FLUSHED:
+            self._flush()
+
+    def sketch(self) -> Sketch | None:
+        """The sketch of all."""
+        self._flush()
+        return self._sketch
+
+    def _flush(self) -> None:
+        found = sketch_values(self._values) if self._values else None
+        if found is not None:
+            self._sketch = found if self._sketch is None else self._sketch.merge(found)
+            self._values = array("d")
+
+
+class RuleFold:
+    """One rule of a step, over runs."""
+
+    def __init__(self) -> None:
+        self.kills = 0
+        self.killed_weight = 0.0
+        self.killing = Share()
+        self.evaluated = Amount()
+        self.failed = Amount()
+        self.missing = Amount()
+        self.is_check = False
+        self.is_told = False
+        """Whether it also shows of candidates that met it."""
+        self.field: str | None = None
+        self.op: str | None = None
+        self.asking = Share()
+        self.failing = Share()
+        self.present: dict[Era, Share] = {}
+        self.shares: dict[Era, Sample] = {}
+        self.limits: dict[LimitKey, Span] = {}
+        self.varies = False
+        self.margins = (Margins(), Margins())
+        self.by_limit: dict[tuple[str, float], list[Sketch | None]] = {}
+        self.unplaced = 0
+        self.nearest: list[tuple[Nearest, str, str] | None] = [None, None]
+        self.alone: list[RuleExample] = []
+        self.killed: list[RuleExample] = []
+        self.overruled: list[RuleExample] = []
+
+    def note_limits(self, run: CheckedRun, column: CheckColumn) -> None:
+        """Note which limits a step of *run* used."""
+        if column.op is None:
+            return
+        self.is_check = True
+        self.field, self.op = self.field or column.field, self.op or column.op
+        if len(column.limits) > 1:
+            self.varies = True
+        for spelled in column.spelled_limits():
+            key = LimitKey(column.field, column.op, spelled)
+            span = self.limits.get(key)
+            if span is None:
+                if len(self.limits) >= MAX_LIMITS:
+                    self.varies = True
+                    continue
+                span = self.limits[key] = Span()
+            span.add(run)
+
+    def note_nearest(self, run_id: str, step_id: str, column: CheckColumn) -> None:
+        """Note the nearest of a step's values."""
+        for side, near in enumerate(column.nearest):
+            known = self.nearest[side]
+            if near is not None and (known is None or near.distance < known[0].distance):
+                self.nearest[side] = (near, run_id, step_id)
+
+    def merge_values(
+        self, column: CheckColumn | None, sketches: tuple[Sketch | None, Sketch | None] | None,
+        unknown: int,
+    ) -> None:  # fmt: skip
+        """Take in what a step observed.
+
+        Args:
+            column: its rows.
+            sketches: all values of a step whose rows were sampled, failed and met.
+            unknown: how many were put to it of whom nothing tells the value.
+        """
+        if column is None or not column.is_scale:
+            return
+        limits = column.limits
+        if sketches is not None:
+            count = sum(one.count for one in sketches if one is not None)
+            limit = limits[0] if len(limits) == 1 else None
+            if not isinstance(limit, (int, float)) or column.op is None:
+                self.unplaced += count
+                return
+            key = (column.op, float(limit))
+            if key not in self.by_limit and len(self.by_limit) >= MAX_LIMITS:
+                self.unplaced += count
+                return
+            known = self.by_limit.setdefault(key, [None, None])
+            for side, sketch in enumerate(sketches):
+                before = known[side]
+                known[side] = before.merge(sketch) if before and sketch else before or sketch
+            return
+        for side, margins in enumerate(column.margins):
+            self.margins[side].add(margins)
+        self.unplaced += unknown
+
+
+class StepFold:
+    """The rules of the steps of one name, over runs."""
+
+    def __init__(self) -> None:
+        self.runs = Share()
+        self.decided = 0
+        self.decided_weight = 0.0
+        self.kept = 0
+        self.rules: dict[str, RuleFold] = {}
+        self.eras: dict[Era, Span] = {}
+        self.patterns: dict[Pattern, Held] = {}
+        self.pairs: dict[tuple[str, str], list[int]] = {}
+        """Of two rules: runs that put some to both which the first fails; those where only it."""
+        self.sampled_runs = 0
+        self.bare_runs = 0
+        self.is_cut = False
+        self.lost = 0
+        """Candidates whose pattern is not kept apart."""
+
+    def add(self, run: CheckedRun, era: Era, steps: Sequence[StepOutcomes]) -> None:
+        """Count the steps of this name that *run* has."""
+        decided = sum(step.decided for step in steps)
+        self.decided += decided
+        self.decided_weight += decided * run.weight
+        self.kept += sum(step.kept for step in steps)
+        self.runs.add(run.weight)
+        self.sampled_runs += any(not step.is_whole and not step.is_bare for step in steps)
+        self.bare_runs += any(step.is_bare for step in steps)
+        if era in self.eras or len(self.eras) < MAX_ERAS:
+            self.eras.setdefault(era, Span()).add(run)
+        else:
+            self.is_cut = True
+        kills: dict[str, int] = {}
+        for step in steps:
+            self._add_patterns(run, step)
+            for name in step.rules:
+                if self._find(name) is not None:
+                    kills[name] = kills.get(name, 0) + step.reasons.get(name, 0)
+        self._count_outcomes(run, steps)
+        self._count_pairs(steps)
+        example = (run.run_id, steps[-1].step.step_id)
+        for name, count in kills.items():
+            self._count_kills(name, count, decided, run, era, example)
+
+    def _count_kills(
+        self, name: str, count: int, decided: int, run: CheckedRun, era: Era, example: Example
+    ) -> None:
+        rule = self.rules[name]
+        rule.kills += count
+        rule.killed_weight += count * run.weight
+        if count:
+            rule.killing.add(run.weight)
+        if era in self.eras:
+            rule.present.setdefault(era, Share()).add(run.weight)
+            if count:
+                shares = rule.shares.setdefault(era, Sample(rest=0.0))
+                shares.add(count / decided, run.weight, example)
+
+    def _count_outcomes(self, run: CheckedRun, steps: Sequence[StepOutcomes]) -> None:
+        asking: set[str] = set()
+        failing: set[str] = set()
+        for step in steps:
+            for name in step.rules & self.rules.keys():
+                was_asked, has_failed = _count_rule(self.rules[name], name, run, step)
+                asking.update([name] if was_asked else ())
+                failing.update([name] if has_failed else ())
+        for name in asking:
+            self.rules[name].asking.add(run.weight)
+        for name in failing:
+            self.rules[name].failing.add(run.weight)
+
+    def _count_pairs(self, steps: Sequence[StepOutcomes]) -> None:
+        pairs: dict[tuple[str, str], bool] = {}
+        for step in steps:
+            _note_pairs(step, pairs)
+        for pair, has_only in pairs.items():
+            counted = self.pairs.setdefault(pair, [0, 0])
+            counted[0] += 1
+            counted[1] += has_only
+
+    def _find(self, name: str) -> RuleFold | None:
+        rule = self.rules.get(name)
+        if rule is None:
+            if len(self.rules) >= MAX_RULES:
+                self.is_cut = True
+                return None
+            rule = self.rules[name] = RuleFold()
+        return rule
+
+    def _add_patterns(self, run: CheckedRun, step: StepOutcomes) -> None:
+        for pattern, held in step.patterns.items():
+            known = self.patterns.get(pattern)
+            if known is None:
+                if len(self.patterns) >= MAX_PATTERNS:
+                    self.is_cut = True
+                    self.lost += held.exact + round(held.weight)
+                    continue
+                known = self.patterns[pattern] = Held()
+            known.merge(held)
+            self._note_examples(run, step, pattern, held.example)
+
+    def _note_examples(
+        self, run: CheckedRun, step: StepOutcomes, pattern: Pattern, candidate_id: str
+    ) -> None:
+        if pattern.reason is None:
+            named = [(name, "overruled") for name in pattern.failed if is_rule(name)]
+        elif is_rule(pattern.reason):
+            is_alone = len(pattern.failed) == 1 and pattern.is_whole
+            named = [(pattern.reason, "alone" if is_alone else "killed")]
+        else:
+            named = []
+        for name, kind in named:
+            rule = self._find(name)
+            found: list[RuleExample] = [] if rule is None else getattr(rule, kind)
+            if rule is not None and len(found) < _MAX_EXAMPLES:
+                found.append(
+                    RuleExample(
+                        run_id=run.run_id, step_id=step.step.step_id, candidate_id=candidate_id
+                    )
+                )
+
+
+def _count_rule(
+    rule: RuleFold, name: str, run: CheckedRun, step: StepOutcomes
+) -> tuple[bool, bool]:
+    """Count what *step* tells of a rule; whether some were put to it, and some did not meet it."""
+    kills = step.reasons.get(name, 0)
+    rejected = step.decided - step.kept
+    if step.is_bare:
+        rule.evaluated.add(kills)
+        rule.evaluated.add_unknown(step.decided - kills)
+        rule.failed.add(kills)
+        rule.failed.add_unknown(rejected - kills)
+        return kills > 0, kills > 0
+    asked, failed, missing = _Rows(), _Rows(), _Rows()
+    for pattern, held in step.patterns.items():
+        asked.add(held, has=name in pattern.asked and name not in pattern.missing)
+        missing.add(held, has=name in pattern.missing)
+        if pattern.reason != name:
+            failed.add(held, has=name in pattern.failed)
+        rule.is_told |= name in pattern.asked and name not in pattern.failed
+    hidden = max(0, step.decided - step.rowed - round(asked.weight))
+    column, sketches = step.columns.get(name), step.sketches(name)
+    if column is not None:
+        rule.note_limits(run, column)
+        rule.note_nearest(run.run_id, step.step.step_id, column)
+    missing.tell(rule.missing, hidden)
+    if sketches is None:
+        asked.tell(rule.evaluated, hidden)
+        # Every kill failed it, sampled or not.
+        rule.failed.add(kills)
+        failed.tell(rule.failed, hidden)
+        rule.merge_values(column, None, step.decided - step.rowed)
+        return asked.exact + asked.hits > 0, kills + failed.exact + failed.hits > 0
+    counts = [0 if one is None else one.count for one in sketches]
+    rule.is_told |= counts[1] > 0
+    # Of a candidate that was decided twice, both values are in a sketch.
+    for amount, count, least in (
+        (rule.evaluated, sum(counts), asked.exact + asked.hits),
+        (rule.failed, counts[0], max(kills, failed.exact + failed.hits)),
+    ):
+        surely = min(least, count) if step.has_repeated else count
+        amount.add(surely)
+        amount.add_unknown(count - surely)
+    rule.merge_values(column, sketches, 0)
+    return sum(counts) > 0, counts[0] > 0
+
+
+class _Rows:
+    """The rows of a step for which something holds, beside the others."""
+
+    def __init__(self) -> None:
+        self.exact = self.hits = self.others = 0
+        self.hit_weight = self.weight = 0.0
+        self._heaviest = 1.0
+
+    def add(self, held: Held, *, has: bool) -> None:
+        self.weight += held.weight
+        self._heaviest = max(self._heaviest, held.heaviest)
+        if has:
+            self.exact += held.exact
+            self.hits += held.drawn
+            self.hit_weight += held.weight
+        else:
+            self.others += held.drawn
+
+    def tell(self, amount: Amount, hidden: int) -> None:
+        amount.add(self.exact)
+        if self.weight:
+            rest = self.weight - self.hit_weight
+            amount.add_drawn(self.hit_weight, self.hits, rest, self.others, self._heaviest)
+        amount.add_unknown(hidden)
+
+
+def _note_pairs(step: StepOutcomes, pairs: dict[tuple[str, str], bool]) -> None:
+    for pattern in step.patterns:
+        failed = [name for name in pattern.failed if is_rule(name)]
+        for name in failed:
+            for other in pattern.asked - pattern.missing:
+                if other != name:
+                    pair = (name, other)
+                    is_only = other not in pattern.failed
+                    pairs[pair] = pairs.get(pair, False) or is_only
+
+
+class RuleSurvey:
+    """The rules of the steps of all runs that are added.
+
+    Args:
+        since_us: tells runs from then on from those before, in µs since 1970; None: by version.
+    """
+
+    def __init__(self, since_us: int | None = None) -> None:
+        self._since_us = since_us
+        self.runs = Share()
+        self.sampled_runs = 0
+        self.bare_runs = 0
+        self.steps: dict[tuple[str, str, StepType], StepFold] = {}
+        self.is_cut = False
+
+    def add(self, run: CheckedRun) -> None:
+        """Count *run*; of a step that was tried again, the last attempt."""
+        self.runs.add(run.weight)
+        current = run.steps
+        if any(step.status == "failed" or step.attempt > 1 for step in current):
+            current = number_attempts(current).current
+        found: dict[tuple[str, str, StepType], list[StepOutcomes]] = {}
+        for step in current:
+            if step.checks is not None:
+                outcomes = StepOutcomes(step, step.checks)
+                if outcomes.rules:
+                    key = (run.pipeline, step.name, step.step_type)
+                    found.setdefault(key, []).append(outcomes)
+        every = [step for steps in found.values() for step in steps]
+        self.sampled_runs += any(not step.is_whole and not step.is_bare for step in every)
+        self.bare_runs += any(step.is_bare for step in every)
+        era = self._era(run)
+        for key, steps in found.items():
+            fold = self.steps.get(key)
+            if fold is None:
+                if len(self.steps) >= MAX_STEPS:
+                    self.is_cut = True
+                    continue
+                fold = self.steps[key] = StepFold()
+            fold.add(run, era, steps)
+
+    def _era(self, run: CheckedRun) -> Era:
+        if self._since_us is None:
+            return run.version
+        return SINCE if run.started_at_us >= self._since_us else BEFORE
