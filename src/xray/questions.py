@@ -49,6 +49,14 @@ def what_if_request(run_id: str, limits: Sequence[str]) -> tuple[str, Pairs]:
     return run_path(run_id, "what-if"), [("limit", limit) for limit in limits]
 
 
+def rules_request(
+    q: str = "", *, since_version: str | None = None, since: str | None = None
+) -> tuple[str, Pairs]:
+    """Path and parameters that ask how the rules of the runs do that meet query *q*."""
+    given = (("q", q or None), ("since_version", since_version), ("since", since))
+    return "/v1/rules", [(name, value) for name, value in given if value is not None]
+
+
 def verify_request(run_id: str, expectations: Sequence[str]) -> tuple[str, Pairs]:
     """Path and parameters that ask whether a run decided as expected."""
     return run_path(run_id, "verify"), [("that", text) for text in expectations]

@@ -77,6 +77,7 @@ COMMANDS: Final = (
     Command("diff", "how two runs differ, decision by decision, and where they first part"),
     Command("compare", "why two groups of runs differ: slower, stricter, failing more"),
     Command("what-if", "what a run, or many, would have decided with other limits"),
+    Command("rules", "how rules do over many runs: idle, redundant, alone, changed"),
     Command("flaky", "how far runs on the same input decide alike, and where they do not"),
     Command("baselines", "what is usual of a pipeline's steps, day by day, and what today is not"),
     Command("expect", "whether runs decided as they were expected to, for tests and CI"),

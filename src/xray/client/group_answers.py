@@ -10,8 +10,15 @@ from xray.model.baseline import WINDOW_DAYS
 from xray.model.baseline_report import BaselineReport
 from xray.model.comparison import Comparison
 from xray.model.flakiness import FlakinessReport
+from xray.model.rules import RuleReport
 from xray.model.what_if_runs import WhatIfOfRuns
-from xray.questions import Pairs, baselines_request, compare_request, spell_limits
+from xray.questions import (
+    Pairs,
+    baselines_request,
+    compare_request,
+    rules_request,
+    spell_limits,
+)
 from xray.replies import read_record
 
 
@@ -80,6 +87,32 @@ class GroupAnswers(Asking):
                 )
             whole = add_parts([whole, part])
         return whole
+
+    def rules(
+        self,
+        q: str = "",
+        *,
+        since_version: str | None = None,
+        since: str | None = None,
+        is_whole: bool = True,
+        note_part: Callable[[RuleReport], object] = lambda _: None,
+    ) -> RuleReport:
+        """How the rules of the runs that meet query *q* do: `rules("pipeline = 'shop'")`.
+
+        Args:
+            q: which runs: a query of runs; all of them when empty.
+            since_version: hold the runs since this version came against those before.
+            since: hold the runs since a time, or an age like `7d`, against those before.
+            is_whole: go on until all runs were looked at, not only the newest.
+            note_part: called with each part of the answer as it comes.
+        """
+        pairs = rules_request(q, since_version=since_version, since=since)[1]
+        report = read_record(self.get("/v1/rules", pairs), RuleReport)
+        while is_whole and report.next_cursor is not None:
+            note_part(report)
+            asked = [*pairs, ("cursor", report.next_cursor)]
+            report = read_record(self.get("/v1/rules", asked), RuleReport)
+        return report
 
     def flakiness(self, q: str = "", runs: int = 20) -> FlakinessReport:
         """How far the newest *runs* that meet query *q* decide alike on the same input."""

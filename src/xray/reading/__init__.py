@@ -25,6 +25,7 @@ from xray.reading.lists import (
     show_step,
 )
 from xray.reading.paths import answer
+from xray.reading.rule_answers import survey_rules
 from xray.reading.run_answers import (
     diff_runs,
     explain_candidate,
@@ -55,6 +56,7 @@ __all__ = [
     "show_baselines",
     "show_run",
     "show_step",
+    "survey_rules",
     "trace_candidate",
     "try_limits",
     "try_limits_on_runs",

@@ -26,6 +26,7 @@ from xray.reading.lists import (
     show_run,
     show_step,
 )
+from xray.reading.rule_answers import survey_rules
 from xray.reading.run_answers import (
     diff_runs,
     explain_candidate,
@@ -50,6 +51,7 @@ _PATHS: Final[tuple[tuple[re.Pattern[str], _Reader], ...]] = tuple(
             "/v1/what-if()",
             lambda store, _, asked, now_us: try_limits_on_runs(store, asked, now_us),
         ),
+        ("/v1/rules()", lambda store, _, asked, now_us: survey_rules(store, asked, now_us)),
         ("/v1/diff()", lambda store, _, asked, __: diff_runs(store, asked)),
         ("/v1/runs/([^/]+)", lambda store, name, *_: show_run(store, name)),
         ("/v1/steps/([^/]+)", lambda store, name, *_: show_step(store, name)),

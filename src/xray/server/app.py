@@ -37,6 +37,7 @@ from xray.server.routes import (
     health,
     index,
     provenance,
+    rules,
     runs,
     steps,
     verify,
@@ -66,6 +67,7 @@ _OPERATIONS: Final = (
     *verify.OPERATIONS,
     *findings.OPERATIONS,
     *flakiness.OPERATIONS,
+    *rules.OPERATIONS,
     *baselines.OPERATIONS,
     *health.OPERATIONS,
 )
