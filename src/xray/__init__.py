@@ -22,6 +22,7 @@ and async, and decorators of functions, coroutines and generators.
 - `wrap` carries the current run into threads and executors, `attach` into other processes.
 - `rule` states what must be true of a candidate for `step.filter(items, rules)` to keep it.
 - `Client` asks a server what was recorded, in notebooks with data frames and tables.
+- `replay` runs a recorded step again with today's code and compares what it decides.
 - `configure` sets what counts for every client; so do variables such as `XRAY_URL`.
 - `flush`, `close` and `stats` deliver what waits and keep the books.
 - `XRayDeliveryError`, an `XRayError`, is raised in `offline_mode="fail"` only; otherwise nothing
@@ -42,6 +43,7 @@ from xray.session import XRay, attach, configure, current_step, xray_run, xray_s
 
 if TYPE_CHECKING:
     from xray.client import Client
+    from xray.replaying import replay
 
 __all__ = [
     "REDACTED",
@@ -56,6 +58,7 @@ __all__ = [
     "configure",
     "current_step",
     "flush",
+    "replay",
     "rule",
     "stats",
     "wrap",
@@ -70,4 +73,8 @@ def __getattr__(name: str) -> object:
         from xray.client import Client
 
         return Client
+    if name == "replay":
+        from xray.replaying import replay
+
+        return replay
     raise AttributeError(f"module 'xray' has no attribute {name!r}")

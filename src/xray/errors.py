@@ -12,6 +12,7 @@ __all__ = [
     "InvalidRecordError",
     "LimitExceededError",
     "NotFoundError",
+    "NotReplayableError",
     "ServerError",
     "ServerUnreachableError",
     "StoreBusyError",
@@ -92,6 +93,27 @@ class NotFoundError(XRayError):
     """The run, step or candidate that was named is not in the store."""
 
     default_code = "not_found"
+
+
+class NotReplayableError(XRayError):
+    """What was captured of a call does not suffice to make it again with today's code.
+
+    Args:
+        missing: what is missing, by argument.
+    """
+
+    default_code = "not_replayable"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        hint: str = "",
+        code: str | None = None,
+        missing: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail, hint=hint, code=code)
+        self.missing = missing or {}
 
 
 class ConflictError(XRayError):

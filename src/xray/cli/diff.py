@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 
 from xray.cli.connection import open_client
 from xray.cli.console import open_console
@@ -15,14 +16,23 @@ from xray.replies import read_record
 
 _MAX_CHANGES = 8
 _MAX_MOVES = 5
-_KINDS: dict[MoveKind, tuple[str, Style]] = {
-    "newly_rejected": ("kept in A, dropped in B", "red"),
-    "newly_kept": ("dropped in A, kept in B", "green"),
-    "reason_changed": ("dropped for another reason", "yellow"),
-    "only_in_a": ("in A only", "yellow"),
-    "only_in_b": ("in B only", "yellow"),
-    "rank_moved": ("ranked elsewhere", "dim"),
-    "score_changed": ("scored otherwise", "dim"),
+_WORDS: dict[MoveKind, str] = {
+    "newly_rejected": "kept in A, dropped in B",
+    "newly_kept": "dropped in A, kept in B",
+    "reason_changed": "dropped for another reason",
+    "only_in_a": "in A only",
+    "only_in_b": "in B only",
+    "rank_moved": "ranked elsewhere",
+    "score_changed": "scored otherwise",
+}
+_STYLES: dict[MoveKind, Style] = {
+    "newly_rejected": "red",
+    "newly_kept": "green",
+    "reason_changed": "yellow",
+    "only_in_a": "yellow",
+    "only_in_b": "yellow",
+    "rank_moved": "dim",
+    "score_changed": "dim",
 }
 
 
@@ -63,14 +73,27 @@ def draw_diff(diff: RunDiff, terminal: Terminal) -> list[str]:
         lines += ["", terminal.paint("The runs", "bold"), *_draw_changes(diff.changes, terminal)]
     for step in diff.steps:
         if not step.is_same:
-            lines += ["", *_draw_step(step, terminal)]
+            lines += ["", *draw_step(step, terminal)]
     same = [printable(step.name) for step in diff.steps if step.is_same]
     if same and not diff.is_same:
         lines += ["", *wrap(f"The same: {', '.join(same)}", terminal.width)]
     return lines
 
 
-def _draw_step(step: StepDiff, terminal: Terminal) -> list[str]:
+def draw_step(
+    step: StepDiff,
+    terminal: Terminal,
+    words: Mapping[MoveKind, str] = _WORDS,
+    max_moves: int = _MAX_MOVES,
+) -> list[str]:
+    """What differs at one step.
+
+    Args:
+        step: the step.
+        terminal: where it is shown.
+        words: what became of candidates that moved, by how.
+        max_moves: how many of them are shown of each kind.
+    """
     lines = [
         f"{terminal.paint(printable(step.name), 'bold')} {terminal.paint(step.step_type, 'dim')}"
     ]
@@ -81,7 +104,7 @@ def _draw_step(step: StepDiff, terminal: Terminal) -> list[str]:
         text = f"rejected for {printable(shift.reason)}: {shift.a:,} → {shift.b:,}"
         lines += wrap(text, terminal.width, indent="    ", first="  ")
     for moves in step.moves:
-        lines += _draw_moves(moves, terminal)
+        lines += _draw_moves(moves, terminal, words, max_moves)
     measures = [
         f"{name} {value:.3f}"
         for name, value in (
@@ -109,12 +132,14 @@ def _draw_changes(changes: list[Change], terminal: Terminal) -> list[str]:
     return lines
 
 
-def _draw_moves(moves: Moves, terminal: Terminal) -> list[str]:
-    said, style = _KINDS[moves.kind]
-    lines = [f"  {terminal.paint(f'{moves.count:,} {said}', style)}"]
-    for move in moves.examples[:_MAX_MOVES]:
+def _draw_moves(
+    moves: Moves, terminal: Terminal, words: Mapping[MoveKind, str], most: int
+) -> list[str]:
+    said = f"{moves.count:,} {words[moves.kind]}"
+    lines = [f"  {terminal.paint(said, _STYLES[moves.kind])}"]
+    for move in moves.examples[:most]:
         lines += wrap(_say_move(moves.kind, move), terminal.width, indent="      ", first="    ")
-    more = moves.count - min(len(moves.examples), _MAX_MOVES)
+    more = moves.count - min(len(moves.examples), most)
     if more and moves.examples:
         lines.append(f"    and {more:,} more")
     return lines

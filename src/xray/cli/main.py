@@ -19,6 +19,7 @@ from xray.errors import (
     InvalidQueryError,
     InvalidRecordError,
     NotFoundError,
+    NotReplayableError,
     XRayError,
 )
 
@@ -39,7 +40,7 @@ _EXIT_CODES: Final = """\
 exit codes:
   0  answered
   1  no such run, why has no answer, an expectation is not met, or doctor found a problem
-  2  wrong usage: an unknown option, filter or value
+  2  wrong usage: an unknown option, filter or value; or a step cannot be replayed
   3  no server answered, or it refused
   4  a fault of xray itself"""
 
@@ -80,6 +81,7 @@ COMMANDS: Final = (
     Command("rules", "how rules do over many runs: idle, redundant, alone, changed"),
     Command("flaky", "how far runs on the same input decide alike, and where they do not"),
     Command("baselines", "what is usual of a pipeline's steps, day by day, and what today is not"),
+    Command("replay", "whether today's code decides as it did about what a step was given"),
     Command("expect", "whether runs decided as they were expected to, for tests and CI"),
     Command("mcp", "answers for coding agents, over the Model Context Protocol"),
     Command("spool", "what waits on this machine to be delivered, and why"),
@@ -141,7 +143,9 @@ def exit_code_of(error: XRayError) -> int:
     """The exit code that stands for *error*."""
     if isinstance(error, NotFoundError):
         return NOT_FOUND
-    if isinstance(error, (ConfigurationError, InvalidQueryError, InvalidRecordError)):
+    if isinstance(
+        error, (ConfigurationError, InvalidQueryError, InvalidRecordError, NotReplayableError)
+    ):
         return WRONG_USAGE
     return NO_SERVER
 

@@ -18,7 +18,6 @@ from xray.model.fates import Fate
 from xray.model.vocabulary import Verdict
 
 MAX_EXAMPLES: Final = 20
-_MAX_WAITING: Final = 10 * MAX_EXAMPLES
 _DUST: Final = 1e-9
 """Scores closer than this share of the larger differ by rounding, not by what they say."""
 
@@ -54,7 +53,11 @@ class Comparison(Struct, frozen=True):
 
 
 def compare_outcomes(
-    a: Outcomes, b: Outcomes, survives_in_a: Verdict, survives_in_b: Verdict
+    a: Outcomes,
+    b: Outcomes,
+    survives_in_a: Verdict,
+    survives_in_b: Verdict,
+    max_examples: int = MAX_EXAMPLES,
 ) -> Comparison:
     """Compare what a step decided in two runs.
 
@@ -63,8 +66,9 @@ def compare_outcomes(
         b: what it decided in the other.
         survives_in_a: the verdict of those it let through there.
         survives_in_b: the verdict of those it let through in the other.
+        max_examples: how many candidates are named of those that fared otherwise in one way.
     """
-    found: dict[MoveKind, _Moved] = {kind: _Moved() for kind in _ORDER}
+    found: dict[MoveKind, _Moved] = {kind: _Moved(max_examples) for kind in _ORDER}
     kept: Counter[tuple[bool, bool]] = Counter()
     both_complete = a.is_complete and b.is_complete
     for name, own, other in _pair_known(a.known, b.known):
@@ -101,9 +105,11 @@ def compare_outcomes(
 
 
 class _Moved:
-    """The candidates that moved in one way: how many, and those that moved furthest."""
+    """The candidates that moved in one way: how many, and the *most* that moved furthest."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._max_waiting = 10 * most
         self.count = 0
         self._furthest: list[_Weighed] = []
         self._nearest: _Weighed = (math.inf, "", False, "")
@@ -120,13 +126,13 @@ class _Moved:
             weighed = (-weight, name[1], True, name[0] or "")
         if weighed < self._nearest:
             self._furthest.append(weighed)
-            if len(self._furthest) > _MAX_WAITING:
-                self._furthest = heapq.nsmallest(MAX_EXAMPLES, self._furthest)
+            if len(self._furthest) > self._max_waiting:
+                self._furthest = heapq.nsmallest(self._most, self._furthest)
                 self._nearest = self._furthest[-1]
 
     def furthest(self) -> Iterator[tuple[str | None, str]]:
         """Those that moved furthest, in an order that does not depend on which run comes first."""
-        for _, candidate_id, has_partition, by in heapq.nsmallest(MAX_EXAMPLES, self._furthest):
+        for _, candidate_id, has_partition, by in heapq.nsmallest(self._most, self._furthest):
             yield by if has_partition else None, candidate_id
 
 

@@ -9,7 +9,7 @@ from xray.forensics.aligning import Pair
 from xray.forensics.case import Case
 from xray.forensics.changes import list_changes
 from xray.forensics.gaps import explain_blindness
-from xray.forensics.moves import Comparison, compare_outcomes
+from xray.forensics.moves import MAX_EXAMPLES, Comparison, compare_outcomes
 from xray.forensics.outcomes import Names, read_outcomes
 from xray.forensics.wording import count_things, list_items, show_candidate, show_value
 from xray.model.differences import Change, Moves, ReasonShift, StepDiff, StepSide
@@ -28,7 +28,9 @@ _WORDED: Final = {
 }
 
 
-def compare_steps(a: Case, b: Case, pair: Pair, names: Names) -> StepDiff:
+def compare_steps(
+    a: Case, b: Case, pair: Pair, names: Names, max_examples: int = MAX_EXAMPLES
+) -> StepDiff:
     """Compare what a step was given and what it decided in two runs.
 
     Args:
@@ -36,6 +38,7 @@ def compare_steps(a: Case, b: Case, pair: Pair, names: Names) -> StepDiff:
         b: the other.
         pair: the step in both.
         names: the candidates that the two know by id.
+        max_examples: how many candidates are named of those that fared otherwise in one way.
     """
     own, other = pair.a, pair.b
     if own is None or other is None:
@@ -52,6 +55,7 @@ def compare_steps(a: Case, b: Case, pair: Pair, names: Names) -> StepDiff:
         read_outcomes(b.flow.ledger(other), names),
         _survives(own),
         _survives(other),
+        max_examples,
     )
     changes, reasons = _list_step_changes(own, other), _shift_reasons(own, other)
     if not comparison.moves:  # else these say how the counts came to differ
