@@ -12,6 +12,7 @@ from xray.model.records import Decision, Page, Run, Step
 from xray.query.cursor import encode_cursor
 from xray.query.evaluate import meets, named_value, scopes_named
 from xray.query.plan import AllOf, AnyRow, Comparison, Condition, FieldRef, Plan, Position
+from xray.store.columns import find_rows, split_condition
 from xray.store.folding import MAX_TOTAL
 from xray.store.scanning import Meter
 
@@ -127,11 +128,12 @@ class _Walk:
         self._source = search.source
         self._meter = search.meter
         anchor = find_anchor(plan)
-        self._candidate_id = anchor.candidate_id
         self._is_scan = anchor.is_scan
         self._is_counted = search.is_counted and not anchor.is_scan
-        self._is_plain = _only_names(plan.where)
-        self._scopes = scopes_named(plan.where)
+        self._by_columns, rest = split_condition(plan.where)
+        self._is_plain = _only_names(rest)
+        self._rest = rest
+        self._scopes = scopes_named(rest)
         self._is_past_cursor = plan.after is None or not self._is_counted
         self._found: list[tuple[Position, Decision]] = []
         self._total = 0
@@ -168,11 +170,7 @@ class _Walk:
         self, key: StepKey, table: DecisionTable, first: int
     ) -> Iterator[tuple[int, Decision | None]]:
         """Every match from *first* on; matches before it, and surplus ones, are only counted."""
-        indexes: Iterable[int] = range(len(table))
-        if self._candidate_id is not None:
-            wanted = self._candidate_id
-            indexes = [i for i, name in enumerate(table.candidate_ids) if name == wanted]
-        for index in indexes:
+        for index in find_rows(self._by_columns, table):
             is_wanted = index >= first and len(self._found) <= self._plan.limit
             if self._is_plain and not is_wanted:
                 self._total += 1
@@ -189,7 +187,7 @@ class _Walk:
             return True
         run = self._source.run(key.run_id) if "run" in self._scopes else None
         step = self._source.step(key.step_id) if "step" in self._scopes else None
-        return meets(self._plan.where, decision, run, self._plan.now_us, step=step)
+        return meets(self._rest, decision, run, self._plan.now_us, step=step)
 
     def page(self) -> Page[Decision]:
         """What was found."""
@@ -227,9 +225,9 @@ def about_steps(condition: Condition) -> Condition:
 
 
 def _only_names(condition: Condition) -> bool:
-    """Whether *condition* demands a step or run, and a candidate, once each, and nothing else."""
+    """Whether *condition* demands a step or a run, once, and nothing else."""
     parts = condition.parts if isinstance(condition, AllOf) else (condition,)
-    anchors = {"step_id", "run_id", "candidate_id"}
+    anchors = {"step_id", "run_id"}
     names: set[str] = set()
     for part in parts:
         if not isinstance(part, Comparison) or part.op != "=" or part.field.scope != "decision":
