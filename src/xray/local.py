@@ -7,33 +7,37 @@ batch goes to an embedded store instead of over HTTP. `record_files` says whose 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from xray.client import Client
-from xray.delivery.exchange.transport import Answer
+from xray.delivery.exchange.transport import Answer, TransportError
 from xray.delivery.settings import DeliverySettings
 from xray.errors import (
     InvalidQueryError,
     InvalidRecordError,
     LimitExceededError,
+    NotFoundError,
     StoreError,
     XRayError,
 )
 from xray.model.clock import SystemClock
+from xray.model.ids import new_uuid7
+from xray.model.labels import Labelled, LabelRequest
 from xray.questions import Pairs
 from xray.record_files import files
 from xray.replies import Reply
 from xray.wire.address import check_file, find_file
-from xray.wire.codec import decode_batch
+from xray.wire.codec import DecodedBatch, decode_batch
 from xray.wire.limits import inflate
 
 if TYPE_CHECKING:
     from xray.store.protocol import Store
 
 _CLOSE_S: Final = 0.3
+_WRITE_S: Final = 10.0
 
 
 class FileTransport:
@@ -66,6 +70,13 @@ class FileTransport:
         self._file.give_back(_CLOSE_S)
 
 
+def _read_request(body: bytes) -> LabelRequest:
+    try:
+        return msgspec.json.decode(body, type=LabelRequest)
+    except msgspec.DecodeError as error:
+        raise InvalidRecordError(f"{error}.", code="invalid_label") from error
+
+
 def _refuse(status: int, error: XRayError) -> Answer:
     return Answer(status, msgspec.json.encode({"code": error.code}))
 
@@ -73,7 +84,7 @@ def _refuse(status: int, error: XRayError) -> Answer:
 class LocalClient(Client):
     """Asks a database file what `Client` asks a server, also while a process writes it.
 
-    Nothing in the file is changed. Records that still wait in a spool are not in it yet.
+    Nothing in the file is changed but labels. Records that still wait in a spool are not in it yet.
 
     Args:
         url: the file, e.g. `sqlite:///runs.db`.
@@ -96,6 +107,7 @@ class LocalClient(Client):
         self._view: Store = open_view(self.url)
         files.note_reader(self.url, 1)
         self._is_open = True
+        self._has_written = False
 
     @property
     def _place(self) -> str:
@@ -121,6 +133,37 @@ class LocalClient(Client):
         """The same as `get` with the status around it; refusals are raised."""
         return Reply(200, {}, self.get(path, parameters))
 
+    def send(
+        self, method: str, path: str, parameters: Pairs = (), *, body: bytes | None = None
+    ) -> bytes:
+        """Label as a server on this file would, in turn with the processes that record into it.
+
+        Raises:
+            StoreError: the file cannot be written: a server has it, or it is read only.
+        """
+        from xray.reading import make_labels, report_labels
+
+        if path != "/v1/labels" or method not in ("POST", "DELETE"):
+            raise NotFoundError(f"There is no {method} {path[:200]}.", code="no_such_route")
+        asked = LabelRequest(**dict(parameters)) if body is None else _read_request(body)
+        facts = make_labels(self._view, asked, self._clock.wall_us())
+        self._write(facts)
+        return msgspec.json.encode(report_labels(self._view, facts))
+
+    def _write(self, facts: Sequence[Labelled]) -> None:
+        batch = DecodedBatch(new_uuid7(), "", list(facts))
+        self._has_written = True
+        try:
+            receipt = files.find(self.url).record(batch, time.monotonic() + _WRITE_S)
+        except TransportError as error:
+            raise StoreError(
+                f"{self._place} cannot be written: {error.problem}.",
+                hint="Where a server has it, label through the server: --url instead of --store.",
+                code="store_in_use",
+            ) from error
+        for refusal in receipt.rejected:
+            raise InvalidRecordError(refusal.detail, code=refusal.code)
+
     def health(self) -> str:
         """What a server on this file would say of itself."""
         return "ok"
@@ -131,3 +174,5 @@ class LocalClient(Client):
             self._is_open = False
             self._view.close()
             files.note_reader(self.url, -1)
+            if self._has_written:
+                files.find(self.url).give_back(_CLOSE_S)

@@ -22,6 +22,7 @@ from xray.errors import (
     XRayError,
 )
 from xray.model.answers import FindingList
+from xray.model.labels import Label
 from xray.model.records import Decision, Page, Run, Scan, Step
 
 _MAX_EXCERPT: Final = 200
@@ -64,6 +65,10 @@ class _DecisionList(_List, frozen=True, kw_only=True):
     decisions: list[Decision]
 
 
+class _LabelList(_List, frozen=True, kw_only=True):
+    labels: list[Label]
+
+
 class _Health(Struct, frozen=True):
     status: str
 
@@ -93,6 +98,12 @@ def read_decisions(body: bytes) -> Page[Decision]:
     """The page of decisions in *body*."""
     part = read_record(body, _DecisionList)
     return _page(part.decisions, part)
+
+
+def read_labels(body: bytes) -> Page[Label]:
+    """The page of labels in *body*."""
+    part = read_record(body, _LabelList)
+    return _page(part.labels, part)
 
 
 def read_findings(body: bytes) -> FindingList:

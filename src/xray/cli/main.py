@@ -72,11 +72,14 @@ COMMANDS: Final = (
     Command(
         "aggregate", "count, add up, find means and quantiles of any records", takes_filters=True
     ),
+    Command("label", "say that a run, or a candidate in it, is good or bad"),
+    Command("labels", "list what was said of runs and candidates", takes_filters=True),
     Command("findings", "what deserves a look in a run, and where to look first"),
     Command("why", "why a candidate was chosen, rejected or never seen in a run"),
     Command("provenance", "what an item came from and what it brought in a run"),
     Command("diff", "how two runs differ, decision by decision, and where they first part"),
     Command("compare", "why two groups of runs differ: slower, stricter, failing more"),
+    Command("separate", "what separates the rejected from the kept, or bad runs from good"),
     Command("what-if", "what a run, or many, would have decided with other limits"),
     Command("rules", "how rules do over many runs: idle, redundant, alone, changed"),
     Command("flaky", "how far runs on the same input decide alike, and where they do not"),

@@ -8,6 +8,7 @@ from typing import Final
 
 from xray.cli.connection import open_client
 from xray.cli.console import Console, open_console
+from xray.cli.labels import say_label
 from xray.cli.observed import draw_observed
 from xray.cli.runs import STATUS_STYLES
 from xray.cli.terminal import (
@@ -33,8 +34,9 @@ from xray.cli.wording import (
     say_when,
 )
 from xray.model.answers import Finding, FindingList
+from xray.model.labels import label_of_run, words_by_candidate
 from xray.model.records import RunDetail, Step, StepDecision
-from xray.model.vocabulary import Certainty
+from xray.model.vocabulary import LABELS, Certainty
 from xray.questions import run_path
 from xray.replies import read_findings, read_record
 
@@ -134,8 +136,20 @@ def _facts_of(run: RunDetail, terminal: Terminal, room: int) -> Iterable[tuple[s
             yield label, fit(printable(text), room, terminal.ellipsis)
     if run.attempt > 1:
         yield "attempt", str(run.attempt)
+    yield from _labels_of(run, terminal, room)
     if run.omissions:
         yield "left out", say_value(run.omissions, terminal, room)
+
+
+def _labels_of(run: RunDetail, terminal: Terminal, room: int) -> Iterable[tuple[str, str]]:
+    of_run = label_of_run(run.labels)
+    if of_run is not None:
+        yield "label", fit(say_label(of_run), room, terminal.ellipsis)
+    words = words_by_candidate(run.labels)
+    for word in LABELS:
+        named = [printable(name) for name, said in words.items() if said == word]
+        if named:
+            yield f"{word} ones", fit(", ".join(named), room, terminal.ellipsis)
 
 
 def draw_funnel(steps: list[Step], terminal: Terminal) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from xray.cli.connection import open_client
 from xray.cli.console import open_console
+from xray.cli.labels import LABEL_STYLES, say_label
 from xray.cli.show import CERTAINTY_STYLES, RUN_HELP, draw_findings, draw_headline
 from xray.cli.terminal import Glyph, Style, Terminal, printable, wrap
 from xray.cli.wording import say_certainty, say_measured, say_number, say_value
@@ -64,6 +65,10 @@ def draw_why(why: Why, terminal: Terminal) -> list[str]:
     lines = draw_headline(why.answer, why.certainty, why.because, terminal)
     place = f"{printable(why.pipeline)}, run {why.run_id}"
     lines.append(terminal.paint(place, "dim"))
+    for label in why.labels:
+        whose = "run" if label.candidate_id is None else "candidate"
+        said = f"This {whose} is labelled {say_label(label)}"
+        lines += terminal.paint_all(wrap(said, terminal.width), LABEL_STYLES[label.label])
     if why.journey:
         lines += ["", terminal.paint("Its journey", "bold")]
         for stop in why.journey:

@@ -75,7 +75,25 @@ class Asking:
         Raises:
             XRayError: the subclass that says why there is no answer.
         """
-        reply = self.ask(path, parameters)
+        return self._open(self.ask(path, parameters), parameters)
+
+    def send(
+        self, method: str, path: str, parameters: Pairs = (), *, body: bytes | None = None
+    ) -> bytes:
+        """The body the server answers to a request that changes something.
+
+        Args:
+            method: `POST` or `DELETE`.
+            path: a path of the API, e.g. `/v1/labels`.
+            parameters: names and values of the query.
+            body: a JSON document.
+
+        Raises:
+            XRayError: the subclass that says why nothing was changed.
+        """
+        return self._open(self._request(method, path, parameters, body), parameters)
+
+    def _open(self, reply: Reply, parameters: Pairs) -> bytes:
         if 200 <= reply.status < 300:
             return reply.body
         error = problem_of(reply, self.url)
@@ -89,6 +107,9 @@ class Asking:
         Raises:
             ServerUnreachableError: nothing answered.
         """
+        return self._request("GET", path, parameters, None)
+
+    def _request(self, method: str, path: str, parameters: Pairs, body: bytes | None) -> Reply:
         import urllib3
 
         if self._pool is None:
@@ -97,10 +118,12 @@ class Asking:
             self.url + path + ("?" + urlencode(parameters, errors="replace") if parameters else "")
         )
         headers = {"Accept": "application/json"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
         if self._api_key is not None:
             headers["Authorization"] = f"Bearer {self._api_key}"
         try:
-            answer = self._pool.request("GET", url, headers=headers, redirect=False)
+            answer = self._pool.request(method, url, body=body, headers=headers, redirect=False)
         except urllib3.exceptions.HTTPError as error:
             raise explain_no_reply(self.url, error, self._timeout_s) from error
         return Reply(

@@ -6,6 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from xray.model.labels import Label
 from xray.model.notebook import Shown
 from xray.model.records import Check, Origin
 from xray.model.vocabulary import Certainty, StepType
@@ -224,6 +225,7 @@ class Why(Shown, Struct, frozen=True, kw_only=True):
         parts: decisions about its parts, where the candidate is a whole (`part_of`).
         findings: what the conservation check says about this candidate.
         similar: recorded ids close to the one asked for, when no step recorded that.
+        labels: what somebody said of the candidate, and of the run.
     """
 
     run_id: str
@@ -240,6 +242,7 @@ class Why(Shown, Struct, frozen=True, kw_only=True):
     parts: list[str] = []
     findings: list[Finding] = []
     similar: list[str] = []
+    labels: list[Label] = []
 
     def __str__(self) -> str:
         if self.certainty == "known":

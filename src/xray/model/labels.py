@@ -81,6 +81,54 @@ class Label(Struct, frozen=True, kw_only=True):
     labelled_at: datetime
 
 
+class LabelRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What somebody says of a run, or of every run that another system knows by an id.
+
+    Args:
+        run_id: the run; either it or `correlation` is given.
+        correlation: an id that runs have in another system, under whatever name.
+        candidate_id: the candidate that is meant; the run as a whole when absent.
+        label: `good` or `bad`, in any case.
+        note: why, in free text.
+        labelled_by: who or what labels.
+    """
+
+    run_id: str | None = None
+    correlation: str | None = None
+    candidate_id: str | int | None = None
+    label: str | None = None
+    note: str | None = None
+    labelled_by: str | None = None
+
+
+class Labelling(Struct, frozen=True, kw_only=True):
+    """What came of labelling.
+
+    Args:
+        answer: one plain sentence.
+        run_ids: the runs that are meant.
+        labels: the labels that hold of what is meant.
+        awaited: the runs among them that have not arrived; their labels wait for them.
+        unseen: the runs among them none of whose steps recorded a decision about the candidate.
+    """
+
+    answer: str
+    run_ids: list[str]
+    labels: list[Label] = []
+    awaited: list[str] = []
+    unseen: list[str] = []
+
+
+class LabelList(Struct, frozen=True, kw_only=True):
+    """Labels, newest first; `complete` is false when the search stopped at its budget."""
+
+    labels: list[Label]
+    next_cursor: str | None = None
+    total: int | None = None
+    total_is_exact: bool = False
+    complete: bool = True
+
+
 class LabelPosition(Struct, frozen=True, array_like=True):
     """Where a page of labels ended: the age of its last one."""
 

@@ -9,6 +9,7 @@ from xray.reading.group_answers import (
     show_baselines,
     try_limits_on_runs,
 )
+from xray.reading.labels import list_labels, make_labels, report_labels
 from xray.reading.lists import (
     PREFIX,
     DecisionList,
@@ -34,6 +35,7 @@ from xray.reading.run_answers import (
     try_limits,
     verify_run,
 )
+from xray.reading.separation_answers import separate
 
 __all__ = [
     "PREFIX",
@@ -49,10 +51,14 @@ __all__ = [
     "find_run",
     "list_decisions",
     "list_findings",
+    "list_labels",
     "list_runs",
     "list_steps",
+    "make_labels",
     "measure_flakiness",
     "read_id",
+    "report_labels",
+    "separate",
     "show_baselines",
     "show_run",
     "show_step",

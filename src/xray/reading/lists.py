@@ -12,6 +12,7 @@ from msgspec import Struct, structs
 from xray.errors import InvalidQueryError, NotFoundError
 from xray.model.aggregates import Aggregate
 from xray.model.ids import parse_uuid
+from xray.model.labels import LabelsAsked
 from xray.model.records import Decision, Page, Run, RunDetail, Scan, Step
 from xray.query.aggregate_parameters import aggregate_from_parameters
 from xray.query.cursor import encode_cursor
@@ -24,6 +25,7 @@ Parameters = Sequence[tuple[str, str]]
 
 PREFIX: Final = "run_id_prefix"
 _MAX_PREFIX_MATCHES: Final = 40
+_MAX_SHOWN_LABELS: Final = 200
 _ID_BEGINNING: Final = re.compile(r"[0-9a-fA-F-]{1,36}\Z")
 
 
@@ -162,9 +164,13 @@ def find_run(store: Store, run_id: str) -> Run:
 
 
 def show_run(store: Store, run_id: str) -> RunDetail:
-    """One run with its steps in order."""
+    """One run with its steps in order, and its labels."""
     run = find_run(store, run_id)
-    return RunDetail(**structs.asdict(run), steps=store.steps_of_run(run_id))
+    return RunDetail(
+        **structs.asdict(run),
+        steps=store.steps_of_run(run_id),
+        labels=store.labels(LabelsAsked(run_ids=(run_id,), limit=_MAX_SHOWN_LABELS)),
+    )
 
 
 def show_step(store: Store, step_id: str) -> Step:

@@ -16,6 +16,7 @@ from xray.reading.group_answers import (
     show_baselines,
     try_limits_on_runs,
 )
+from xray.reading.labels import list_labels
 from xray.reading.lists import (
     Parameters,
     aggregate,
@@ -35,6 +36,7 @@ from xray.reading.run_answers import (
     try_limits,
     verify_run,
 )
+from xray.reading.separation_answers import separate
 from xray.store.protocol import Store
 
 _Reader = Callable[[Store, str, Parameters, int], Struct]
@@ -46,12 +48,14 @@ _PATHS: Final[tuple[tuple[re.Pattern[str], _Reader], ...]] = tuple(
         ("/v1/steps()", lambda store, _, asked, now_us: list_steps(store, asked, now_us)),
         ("/v1/decisions()", lambda store, _, asked, now_us: list_decisions(store, asked, now_us)),
         ("/v1/aggregate()", lambda store, _, asked, now_us: aggregate(store, asked, now_us)),
+        ("/v1/separate()", lambda store, _, asked, now_us: separate(store, asked, now_us)),
         ("/v1/compare()", lambda store, _, asked, now_us: compare_groups(store, asked, now_us)),
         (
             "/v1/what-if()",
             lambda store, _, asked, now_us: try_limits_on_runs(store, asked, now_us),
         ),
         ("/v1/rules()", lambda store, _, asked, now_us: survey_rules(store, asked, now_us)),
+        ("/v1/labels()", lambda store, _, asked, now_us: list_labels(store, asked, now_us)),
         ("/v1/diff()", lambda store, _, asked, __: diff_runs(store, asked)),
         ("/v1/runs/([^/]+)", lambda store, name, *_: show_run(store, name)),
         ("/v1/steps/([^/]+)", lambda store, name, *_: show_step(store, name)),

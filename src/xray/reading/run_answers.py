@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from xray.errors import InvalidQueryError
 from xray.forensics.diff import compare_runs
 from xray.forensics.evidence import load_evidence
@@ -15,6 +17,7 @@ from xray.forensics.what_if import try_limits as redecide
 from xray.forensics.why import explain
 from xray.model.answers import FindingList, Why
 from xray.model.differences import RunDiff
+from xray.model.labels import LabelsAsked
 from xray.model.lineage import Lineage
 from xray.model.verification import Verification
 from xray.model.what_if import WhatIf
@@ -26,7 +29,10 @@ from xray.store.protocol import Store
 def explain_candidate(store: Store, run_id: str, parameters: Parameters) -> Why:
     """Why the candidate that *parameters* name ended as it did in a run."""
     candidate_id = _read_candidate(parameters)
-    return explain(load_evidence(store, run_id), candidate_id)
+    why = explain(load_evidence(store, run_id), candidate_id)
+    about_run = store.labels(LabelsAsked(run_ids=(run_id,), is_of_run=True))
+    about_it = store.labels(LabelsAsked(run_ids=(run_id,), candidate_id=candidate_id))
+    return replace(why, labels=[*about_it, *about_run])
 
 
 def trace_candidate(store: Store, run_id: str, parameters: Parameters) -> Lineage:

@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 
 from xray.model.bounds import Count, Duration, Ordinal, Weight, Whole
 from xray.model.facts import ErrorInfo, Score
+from xray.model.labels import LabelRequest
 from xray.server.problems import FieldProblem, InvalidBodyError
 
 Name = Annotated[str, Meta(min_length=1, max_length=512)]
@@ -122,7 +123,11 @@ _SPELLINGS: Final[dict[type[Struct], dict[str, str]]] = {
     StepBody: {"id": "step_id", "step_name": "name", "decisions": "candidates"},
     CandidateBody: {"id": "candidate_id"},
     RunPatchBody: {},
-}
+    LabelRequest: {
+        "run": "run_id", "candidate": "candidate_id", "correlation_id": "correlation",
+        "by": "labelled_by",
+    },
+}  # fmt: skip
 _PARTS: Final[dict[type[Struct], dict[str, type[Struct]]]] = {
     RunBody: {"steps": StepBody},
     StepBody: {"candidates": CandidateBody},

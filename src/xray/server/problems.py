@@ -48,6 +48,7 @@ _STATUS_BY_CODE: Final[dict[str, int]] = {
     "unsupported_encoding": 415,
     "body_too_slow": 408,
     "no_such_route": 404,
+    "invalid_label": 422,
     "method_not_allowed": 405,
 }
 
