@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain, repeat
@@ -193,26 +194,29 @@ class BlockTable:
     def _standing(self) -> list[tuple[float, bool]]:
         return [standing for block in self._blocks for standing in block.standing()]
 
+    @cached_property
+    def _ends(self) -> list[int]:
+        return list(accumulate(map(len, self._blocks)))
+
     def __len__(self) -> int:
-        return sum(map(len, self._blocks))
+        return self._ends[-1] if self._ends else 0
 
     def row(self, index: int) -> Decision:
         """The whole decision at *index*."""
-        within = index
-        for block in self._blocks:
-            if within < len(block):
-                weight, is_logged = self._standing[index]
-                row = block.row(within)
-                return open_decision(
-                    row,
-                    step_id=self.step_id,
-                    run_id=self._run_id,
-                    weight=weight,
-                    is_logged=is_logged,
-                    label=self._labels.get(row.candidate_id),
-                )
-            within -= len(block)
-        raise IndexError(index)
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        place = bisect_right(self._ends, index)
+        block = self._blocks[place]
+        weight, is_logged = self._standing[index]
+        row = block.row(index - self._ends[place] + len(block))
+        return open_decision(
+            row,
+            step_id=self.step_id,
+            run_id=self._run_id,
+            weight=weight,
+            is_logged=is_logged,
+            label=self._labels.get(row.candidate_id),
+        )
 
     def find(self, candidate_id: str) -> list[Decision]:
         """Every decision about *candidate_id*: one for each `by`."""
