@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import PurePath
 from typing import Any, Final
@@ -21,6 +21,7 @@ from xray.replaying.recorded import Recorded
 from xray.replaying.requests import ReplayRequest
 
 _EMPTY: Final = inspect.Parameter.empty
+_ITERABLES: Final = (Iterable, Iterator)
 _SPREAD: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 _HOW: Final = (
     "Give what is missing: --param NAME=VALUE, --input FILE.json, or --object NAME=module:name; or "
@@ -37,6 +38,7 @@ class Call(Struct, frozen=True):
         named: what is given by name.
         changed: arguments that are not as recorded, as far as JSON can say them.
         notes: what is not as it was in the recorded call.
+        doubts: what may be another reason for a difference than another decision.
         wants_run: the parameter that takes the run, if there is one.
     """
 
@@ -45,6 +47,7 @@ class Call(Struct, frozen=True):
     named: dict[str, Any]
     changed: dict[str, Any]
     notes: list[str]
+    doubts: list[str]
     wants_run: str | None = None
 
 
@@ -67,7 +70,7 @@ def bind_arguments(code: Code, recorded: Recorded, request: ReplayRequest) -> Ca
     values: dict[str, Any] = {}
     missing: dict[str, str] = {}
     for name, value in {**kept, **request.values}.items():
-        faults = list(islice(_find_faults(value, f"`{name}`"), 1))
+        faults = list(islice(_find_faults(value, name), 1))
         if faults:
             missing[name] = faults[0]
         else:
@@ -95,7 +98,12 @@ def bind_arguments(code: Code, recorded: Recorded, request: ReplayRequest) -> Ca
     ]
     changed = {name: _say(values[name]) for name in given}
     args, named = _spread(values, parameters)
-    return Call(code, args, named, changed, notes, wants_run)
+    doubts = [
+        f"`{name}` has no annotation that can be read here, so it was given as JSON has it."
+        for name, value in kept.items()
+        if parameters[name].hint is Any and isinstance(value, (dict, list))
+    ]
+    return Call(code, args, named, changed, notes, doubts, wants_run)
 
 
 class _Parameter(Struct, frozen=True):
@@ -175,11 +183,12 @@ def _find_faults(value: Any, path: str) -> Iterator[str]:
         elif kind == "truncated":
             yield _word_cut(value, path)
         elif kind == "redacted":
-            yield f"{path} was redacted"
+            yield f"`{path}` was redacted"
         elif kind == "array":
-            yield f"{path} is {value.get('type')} {value.get('shape')}, whose numbers are not kept"
+            shape = value.get("shape")
+            yield f"`{path}` is {value.get('type')} {shape}, whose numbers are not kept"
         elif not _is_restorable(value):
-            yield f"{path} is {value.get('type', kind)}, of which nothing is kept but that"
+            yield f"`{path}` is {value.get('type', kind)}, of which nothing is kept but that"
     elif isinstance(value, dict):
         for key, item in value.items():
             yield from _find_faults(item, f"{path}.{key}")
@@ -193,8 +202,8 @@ def _word_cut(mark: dict[str, Any], path: str) -> str:
     unit = "characters" if isinstance(head, str) else "items"
     kept = len(head) if isinstance(head, (str, list, dict)) else 0
     if not isinstance(length, int):
-        return f"{path} was cut"
-    return f"{path} was cut: {kept:,} of {length:,} {unit} are kept"
+        return f"`{path}` was cut"
+    return f"`{path}` was cut: {kept:,} of {length:,} {unit} are kept"
 
 
 def _is_restorable(mark: dict[str, Any]) -> bool:
@@ -268,6 +277,10 @@ def _restore(value: Any, hint: Any, *, is_strict: bool) -> Any:
 
 def _make(kind: type, value: Any) -> Any:
     """A value of a class that is no plain record: a path, a pydantic model, or what it is."""
+    origin = typing.get_origin(kind)
+    if origin in _ITERABLES and isinstance(value, list):
+        items = _restore(value, list[typing.get_args(kind)], is_strict=True)  # type: ignore[misc]
+        return items if origin is Iterable else iter(items)
     if issubclass(kind, PurePath):
         return kind(value)
     validate: Callable[[Any], Any] | None = getattr(kind, "model_validate", None)
@@ -292,7 +305,7 @@ def _spread(
     args: list[Any] = []
     named: dict[str, Any] = {}
     has_rest = any(
-        values.get(name) and one.kind is inspect.Parameter.VAR_POSITIONAL
+        one.kind is inspect.Parameter.VAR_POSITIONAL and values.get(name)
         for name, one in parameters.items()
     )
     for name, one in parameters.items():

@@ -108,7 +108,7 @@ def perform(client: Client, request: ReplayRequest) -> Performed:
             steps=steps,
             times=times,
             unsettled=unsettled,
-            notes=call.notes,
+            notes=call.notes if is_same else [*call.notes, *call.doubts],
             certainty="unknown" if because else "known",
             because=because,
         ),
