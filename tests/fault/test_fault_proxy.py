@@ -29,11 +29,6 @@ FIRST_PROVEN_SEED = 1_000_000
 WANTED_KINDS = 22
 AT_ONCE = 6
 
-# Python leaves a socket to the collector whose connection was reset around the handshake.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*[Ss]ocket:pytest.PytestUnraisableExceptionWarning"
-)
-
 
 @pytest.fixture(autouse=True)
 def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,17 @@
 """An exchange ends at its deadline at whatever stage a server, or a proxy, lets time pass."""
 
+import gc
 import os
+import select
 import socket
+import struct
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,6 +88,32 @@ def test_a_handshake_that_drips(tmp_path: Path) -> None:
         proxy.always(Drip("answer", 0.1))
         url = f"https://127.0.0.1:{proxy.port}"
         check_bounded(DeliverySettings(url=url, ca_file=str(made.file)))
+
+
+def test_a_connection_that_is_reset_before_its_handshake_leaves_no_socket_to_the_collector(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda ignored: left.append(ignored.exc_value))
+    connect = socket.create_connection
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+
+        def connect_and_be_reset(*args: Any, **named: Any) -> socket.socket:
+            sock = connect(*args, **named)
+            accepted, _ = listener.accept()
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            accepted.close()
+            assert select.select([sock], [], [], BUSY_S)[0]
+            return sock
+
+        monkeypatch.setattr(socket, "create_connection", connect_and_be_reset)
+        port = listener.getsockname()[1]
+        transport = HttpTransport(DeliverySettings(url=f"https://127.0.0.1:{port}"))
+        with pytest.raises(TransportError, match="reset"):
+            transport.post(b"body", {}, BUSY_S)
+        transport.close()
+        gc.collect()
+    assert not left
 
 
 def test_a_request_that_is_read_slowly_under_tls(tmp_path: Path) -> None:

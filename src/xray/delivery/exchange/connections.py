@@ -6,7 +6,8 @@ import io
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -100,7 +101,8 @@ def make_pool(
             plain.settimeout(deadline.remaining_s())
 
         def connect(self) -> None:
-            super().connect()
+            with _leaving_nothing_open():
+                super().connect()
             self.sock = _bound(self.sock, deadline)
 
     is_secure = address.scheme == "https"
@@ -229,6 +231,27 @@ class Deadline:
         if remaining_s <= 0:
             raise TimeoutError("the exchange took too long")
         return remaining_s
+
+
+@contextmanager
+def _leaving_nothing_open() -> Iterator[None]:
+    """Close the socket that Python was about to speak TLS on when that failed.
+
+    Before 3.13 it leaves one to the collector whose connection is reset before the handshake, and
+    then nobody else knows of it but the frames of the failure.
+    """
+    from ssl import SSLSocket
+
+    try:
+        yield
+    except OSError as error:
+        trace = error.__traceback__
+        while trace is not None:
+            wrapped = trace.tb_frame.f_locals.get("self")
+            if isinstance(wrapped, SSLSocket):
+                wrapped.close()
+            trace = trace.tb_next
+        raise
 
 
 def _bound(sock: Any, deadline: Deadline) -> Any:
