@@ -88,12 +88,16 @@ class Ledger:
 
     @cached_property
     def _counting(self) -> dict[Verdict, list[int]]:
-        table = self.table
-        positions: dict[Verdict, list[int]] = {verdict: [] for verdict in VERDICTS}
-        for at, verdict in enumerate(table.verdicts):
-            if verdict is not None and not table.logged[at]:
-                positions[verdict].append(at)
-        return positions
+        verdicts: Sequence[Verdict | None] = self.table.verdicts
+        if any(self.table.logged):
+            rows = zip(verdicts, self.table.logged, strict=True)
+            verdicts = [None if is_logged else verdict for verdict, is_logged in rows]
+        return {
+            wanted: [at for at, verdict in enumerate(verdicts) if verdict == wanted]
+            if wanted in verdicts
+            else []
+            for wanted in VERDICTS
+        }
 
     @cached_property
     def detailed(self) -> dict[Verdict, Keys]:
@@ -107,7 +111,8 @@ class Ledger:
         if self.anonymous_count:
             positions = [at for at in positions if self._has_identity(ids[at])]
         if {None}.issuperset(partitions):
-            return Keys(frozenset([ids[at] for at in positions]))
+            is_whole = len(positions) == len(ids)
+            return Keys(frozenset(ids if is_whole else [ids[at] for at in positions]))
         return Keys.of((partitions[at], ids[at]) for at in positions)
 
     @cached_property

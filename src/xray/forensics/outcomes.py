@@ -1,24 +1,105 @@
-"""What one step decided, candidate by candidate: by id as far as they are known, else by hash."""
+"""What one step decided, candidate by candidate: by id as far as they are known, else by hash.
+
+What thousands of candidates of two runs are compared by are columns; only those that are shown
+become objects.
+"""
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from functools import cache, cached_property
-from itertools import repeat
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import count, repeat
+from math import isfinite
+from typing import Final, TypeVar
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from xray.forensics.evidence import Ledger, RunEvidence
 from xray.forensics.keys import Key
 from xray.model.counts import score_value
 from xray.model.differences import Standing
+from xray.model.facts import Score
 from xray.model.fates import Fate
-from xray.model.records import Decision
-from xray.model.vocabulary import RANKING_STEP_TYPES, UNNAMED_REASON
+from xray.model.ranking import unpack_place
+from xray.model.roster import Matched, Roster
+from xray.model.vocabulary import RANKING_STEP_TYPES, UNNAMED_REASON, Verdict
 
 Name = str | Key
 """What a decision is about: a candidate's id, or where it was decided `by` something, its key."""
+
+_NO_COLUMN: Final = frozenset([None])
+_PLAIN: Final = frozenset([float, type(None)])
+_Cell = TypeVar("_Cell")
+
+
+class Standings(Mapping[Name, Standing]):
+    """How candidates stood, a column for each part of it; a `Standing` is made when asked for.
+
+    Args:
+        names: the candidates, each once.
+
+    Attributes:
+        places: the place of each candidate in the columns.
+        decisions: the verdict of each.
+        reasons: why it was rejected, for those that were.
+        ranks: their ranks.
+        scores: the numbers they are compared by.
+        score_errors: by how much these may be off.
+    """
+
+    def __init__(
+        self,
+        names: list[Name],
+        decisions: list[Verdict],
+        reasons: list[str | None],
+        ranks: list[int | None],
+        scores: list[float | None],
+    ) -> None:
+        self.places: dict[Name, int] = dict(zip(names, range(len(names)), strict=True))
+        self.decisions = decisions
+        self.reasons = reasons
+        self.ranks = ranks
+        self.scores = scores
+        self.score_errors: list[float | None] = [None] * len(names)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __iter__(self) -> Iterator[Name]:
+        return iter(self.places)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.places
+
+    def __getitem__(self, name: Name) -> Standing:
+        at = self.places[name]
+        return Standing(
+            self.decisions[at],
+            self.reasons[at],
+            self.ranks[at],
+            self.scores[at],
+            self.score_errors[at],
+        )
+
+    @property
+    def has_ranks(self) -> bool:
+        """Whether some candidate has a rank."""
+        return not _NO_COLUMN.issuperset(self.ranks)
+
+    @property
+    def has_scores(self) -> bool:
+        """Whether some candidate has a score."""
+        return not _NO_COLUMN.issuperset(self.scores)
+
+    def add_all(self, standings: Mapping[Name, Standing]) -> None:
+        """Take in more candidates."""
+        self.places.update(zip(standings, count(len(self.places))))
+        added = list(standings.values())
+        self.decisions += [one.decision for one in added]
+        self.reasons += [one.reason for one in added]
+        self.ranks += [one.rank for one in added]
+        self.scores += [one.score for one in added]
+        self.score_errors += [one.score_error for one in added]
 
 
 class Outcomes(Struct, frozen=True):
@@ -26,12 +107,14 @@ class Outcomes(Struct, frozen=True):
 
     Args:
         known: the candidates known by id.
-        hashed: the others, ascending: the hashes each can stand for, and its fate.
+        hashed: the others, ascending: the hashes each can stand for, and the place of its fate.
+        fates: the fates of those.
         is_complete: whether these are all that the step decided.
     """
 
-    known: dict[Name, Standing]
-    hashed: list[tuple[int, int, Fate]]
+    known: Standings
+    hashed: list[tuple[int, int, int]]
+    fates: list[Fate]
     is_complete: bool
 
 
@@ -43,22 +126,33 @@ def read_outcomes(ledger: Ledger, names: Names) -> Outcomes:
         names: every candidate that is to be known by id.
     """
     known = _read_rows(ledger)
-    hashed: list[tuple[int, int, Fate]] = []
-    if ledger.roster is not None:
-        # Only where candidates have an order is there more to know than their fate.
-        is_ranked = ledger.step.step_type in RANKING_STEP_TYPES and ledger.roster.has_places
-        stand = cache(stand_as)
-        for first, last, fate in ledger.roster.entries():
-            found = names.between(first, last)
-            if not found:
-                hashed.append((first, last, fate))
-            for candidate_id in found:
-                name = name_of(fate.by, candidate_id)
-                if name not in known:
-                    placed = ledger.roster.find(candidate_id) if is_ranked else []
-                    rows = [row for row in placed if row.by == fate.by]
-                    known[name] = _place(fate, rows[0]) if rows else stand(fate)
-    return Outcomes(known, hashed, ledger.is_complete())
+    if ledger.roster is None:
+        return Outcomes(known, [], [], ledger.is_complete())
+    matched = ledger.roster.match(names.by_hash)
+    _add_named(known, matched, names, is_ranked=_is_ranked(ledger, ledger.roster))
+    return Outcomes(known, matched.others, matched.fates, ledger.is_complete())
+
+
+def _is_ranked(ledger: Ledger, roster: Roster) -> bool:
+    """Whether there is more to know of its candidates than their fate: where they have an order."""
+    return ledger.step.step_type in RANKING_STEP_TYPES and roster.has_places
+
+
+def _add_named(known: Standings, matched: Matched, names: Names, *, is_ranked: bool) -> None:
+    """Take in the candidates of a roster that are known by id, and have no row."""
+    standings = list(map(stand_as, matched.fates))
+    by = [fate.by for fate in matched.fates]
+    named = (
+        (name_of(by[code], candidate_id), code, place)
+        for hashed, code, place in matched.found
+        for candidate_id in names.by_hash[hashed]
+    )
+    added: dict[Name, Standing] = {}
+    for name, code, place in named:
+        if name not in known.places and name not in added:
+            standing = standings[code]
+            added[name] = _place(standing, place) if is_ranked and place else standing
+    known.add_all(added)
 
 
 def name_of(by: str | None, candidate_id: str) -> Name:
@@ -66,32 +160,65 @@ def name_of(by: str | None, candidate_id: str) -> Name:
     return candidate_id if by is None else (by, candidate_id)
 
 
-def _read_rows(ledger: Ledger) -> dict[Name, Standing]:
+def _read_rows(ledger: Ledger) -> Standings:
+    table = ledger.table
+    ids, verdicts = table.candidate_ids, table.verdicts
+    names: list[Name] = list(ids)
+    if not _NO_COLUMN.issuperset(table.partitions):
+        names = list(map(name_of, table.partitions, ids))
+    is_plain = (
+        None not in verdicts
+        and not any(table.logged)
+        and not ledger.anonymous_count
+        and len(set(names)) == len(names)
+    )
+    positions = range(len(names)) if is_plain else _list_counting(ledger, names)
+    decisions = [verdict for at in positions if (verdict := verdicts[at]) is not None]
+    reasons = _pick(table.reasons, positions)
+    return Standings(
+        _pick(names, positions),
+        decisions,
+        [
+            reason if verdict == "rejected" else None
+            for verdict, reason in zip(decisions, reasons, strict=True)
+        ],
+        _pick(table.ranks, positions),
+        _pick(_list_numbers(table.scores), positions),
+    )
+
+
+def _pick(column: Sequence[_Cell], positions: Sequence[int]) -> list[_Cell]:
+    return list(column) if len(positions) == len(column) else [column[at] for at in positions]
+
+
+def _list_counting(ledger: Ledger, names: Sequence[Name]) -> Sequence[int]:
+    """Where the last row about each candidate stands that is no mere illustration."""
     table = ledger.table
     nameless = table.anonymous if ledger.anonymous_count else repeat(False)
-    columns = zip(
-        table.partitions,
-        table.candidate_ids,
-        table.verdicts,
-        table.reasons,
-        table.ranks,
-        map(score_value, table.scores),
-        table.logged,
-        nameless,
-        strict=False,
-    )
-    return {
-        name if by is None else (by, name): Standing(
-            verdict, reason if verdict == "rejected" else None, rank, score
-        )
-        for by, name, verdict, reason, rank, score, is_logged, is_nameless in columns
+    rows = zip(table.verdicts, table.logged, nameless, strict=False)
+    counting = [
+        at
+        for at, (verdict, is_logged, is_nameless) in enumerate(rows)
         if verdict is not None and not is_logged and not is_nameless
-    }
+    ]
+    return list({names[at]: at for at in counting}.values())
 
 
-def _place(fate: Fate, row: Decision) -> Standing:
-    return replace(
-        stand_as(fate), rank=row.rank, score=score_value(row.score), score_error=row.score_error
+def _list_numbers(scores: Sequence[Score | None]) -> Sequence[float | None]:
+    """The number each of *scores* is compared by."""
+    if _PLAIN.issuperset(map(type, scores)):
+        numbers = [score for score in scores if type(score) is float]
+        if all(map(isfinite, numbers)):
+            return scores  # type: ignore[return-value]
+    return list(map(score_value, scores))
+
+
+def _place(standing: Standing, place: int) -> Standing:
+    placing = unpack_place(place)
+    if placing is None:
+        return standing
+    return Standing(
+        standing.decision, standing.reason, placing.rank, placing.score, placing.score_error
     )
 
 
@@ -102,7 +229,7 @@ def stand_as(fate: Fate) -> Standing:
 
 
 class Names:
-    """Ids that are looked up by the hashes they may have.
+    """Ids that are looked up by their hashes.
 
     Args:
         runs: the runs whose ids they are; read when the first is looked up.
@@ -112,18 +239,14 @@ class Names:
         self._runs = runs
 
     @cached_property
-    def _sorted(self) -> list[tuple[int, str]]:
-        hashes = {name: hashed for run in self._runs for name, hashed in run.known_ids.items()}
-        return sorted((hashed, name) for name, hashed in hashes.items())
-
-    @cached_property
-    def _hashes(self) -> list[int]:
-        return [hashed for hashed, _ in self._sorted]
-
-    def between(self, first: int, last: int) -> list[str]:
-        """The ids whose hash lies from *first* to *last*."""
-        hashes = self._hashes
-        at = bisect_left(hashes, first)
-        if at == len(hashes) or hashes[at] > last:
-            return []
-        return [name for _, name in self._sorted[at : bisect_right(hashes, last, at)]]
+    def by_hash(self) -> dict[int, list[str]]:
+        """The ids of each hash: one, unless two share theirs."""
+        known: dict[str, int] = {}
+        for run in self._runs:
+            known.update(run.known_ids)
+        found = {hashed: [name] for name, hashed in known.items()}
+        if len(found) < len(known):
+            for name, hashed in known.items():
+                if name not in found[hashed]:
+                    found[hashed].append(name)
+        return found

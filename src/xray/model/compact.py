@@ -20,10 +20,12 @@ from __future__ import annotations
 import zlib
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import accumulate, chain, repeat
+from itertools import accumulate, compress, count
 from typing import Final, Literal
+
+from msgspec import Struct
 
 from xray.model.packed_arrays import from_bytes, to_bytes
 from xray.model.ranking import Places, encode_places
@@ -47,8 +49,21 @@ _LOOKALIKE_BYTES: Final = 12
 """Where an entry stands, in 4 bytes, and its whole hash, in 8."""
 _RAW_DEFLATE: Final = -15
 _STRETCH_BYTES: Final = 64
+_AS_TRUTH: Final = bytes.maketrans(b"01", b"\0\1")
 ENTRIES_PER_LOOKUP: Final = 32
 """So many entries are listed in the time in which one number is looked up by itself."""
+
+
+class Wanted(Struct, frozen=True):
+    """Hashes that are looked for in a set, by their numbers in its universe.
+
+    Args:
+        hashes: one for each number.
+        twins: all of them, for the numbers that several have.
+    """
+
+    hashes: dict[int, int]
+    twins: dict[int, list[int]]
 
 
 class Universe:
@@ -82,6 +97,17 @@ class Universe:
         """The part that a hash belongs to, and its number within it."""
         number = hashed * self.size >> HASH_BITS
         return number >> _PART_BITS + _LOW_BITS, number & (PART_BUCKETS << _LOW_BITS) - 1
+
+    def number(self, hashes: Collection[int]) -> Wanted:
+        """*hashes* by their numbers, counted through all parts."""
+        size = self.size
+        numbers = [hashed * size >> HASH_BITS for hashed in hashes]
+        found = dict(zip(numbers, hashes, strict=True))
+        twins: dict[int, list[int]] = {}
+        if len(found) < len(hashes):
+            for number, hashed in zip(numbers, hashes, strict=True):
+                twins.setdefault(number, []).append(hashed)
+        return Wanted(found, {number: all_ for number, all_ in twins.items() if len(all_) > 1})
 
     def span(self, part: int, number: int) -> tuple[int, int]:
         """The first and the last hash that stand at *number* in *part*."""
@@ -219,6 +245,56 @@ class Part:
                     if self._lookalikes.get(index, hashed) == hashed:
                         yield hashed, codes[index]
 
+    def match(
+        self, wanted: Wanted
+    ) -> tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]:
+        """Its entries that may stand for a hash that is wanted, and the others.
+
+        Returns:
+            the hash, the code and the place of each of the former; the first and the last hash
+            that each of the others can stand for, and its code; both in order.
+        """
+        numbers, codes = self.numbers, self._all_codes()
+        places = bytes(self._count) if self._places is None else list(self._places)
+        met = list(map(wanted.hashes.get, numbers))
+        if wanted.twins or self._lookalikes:
+            found, left = self._match_doubtful(met, wanted, places)
+        else:
+            found = [
+                (hashed, code, place)
+                for hashed, code, place in zip(met, codes, places, strict=False)
+                if hashed is not None
+            ]
+            left = [index for index, hashed in enumerate(met) if hashed is None]
+        return found, [(*self._span_of(numbers[index], index), codes[index]) for index in left]
+
+    def _match_doubtful(
+        self, met: Sequence[int | None], wanted: Wanted, places: Sequence[int]
+    ) -> tuple[list[tuple[int, int, int]], list[int]]:
+        """As `match`, where entries know whole hashes or several that are wanted look alike."""
+        codes = self._all_codes()
+        found: list[tuple[int, int, int]] = []
+        left: list[int] = []
+        for index, (number, first) in enumerate(zip(self.numbers, met, strict=True)):
+            own = self._lookalikes.get(index)
+            alike = wanted.twins.get(number, () if first is None else (first,))
+            hit = [hashed for hashed in alike if own is None or own == hashed]
+            found += [(hashed, codes[index], places[index]) for hashed in hit]
+            if not hit:
+                left.append(index)
+        return found, left
+
+    def _span_of(self, number: int, index: int) -> tuple[int, int]:
+        """As `span`, where *number* is one of the universe's."""
+        hashed = self._lookalikes.get(index)
+        if hashed is not None:
+            return hashed, hashed
+        size, half = self._universe.size, self._universe.size - 1
+        return (
+            ((number << HASH_BITS) + half) // size,
+            ((number + 1 << HASH_BITS) + half) // size - 1,
+        )
+
     def _look_up(self, number: int) -> Sequence[int]:
         """The places of the entries at *number*, when many were asked for."""
         last = self._last_places.get(number + (self._part * PART_BUCKETS << _LOW_BITS))
@@ -272,11 +348,14 @@ class Part:
     @cached_property
     def numbers(self) -> list[int]:
         """The number of every entry in the universe, in order."""
-        runs = bin(int.from_bytes(self._bitmap, "little"))[:1:-1].split("0")
+        bits = bin(int.from_bytes(self._bitmap, "little"))[:1:-1].encode().translate(_AS_TRUTH)
         lows = from_bytes("H", self._data[self._lows_at : self._lows_end])
-        buckets = enumerate(map(len, runs), start=self._part * PART_BUCKETS)
-        repeated = chain.from_iterable(repeat(bucket, count) for bucket, count in buckets)
-        return [bucket << _LOW_BITS | low for bucket, low in zip(repeated, lows, strict=True)]
+        first = self._part * PART_BUCKETS
+        # Every zero bit begins a bucket, so as many lie before an entry as its bucket says.
+        return [
+            first + bit - index << _LOW_BITS | low
+            for index, (bit, low) in enumerate(zip(compress(count(), bits), lows, strict=True))
+        ]
 
     def span(self, number: int, index: int) -> tuple[int, int]:
         """The first and last hash that the entry at place *index*, found at *number*, can be."""

@@ -44,6 +44,11 @@ Placed = tuple[int, int]
 """The code of an entry, and its place as `model.ranking` packs it; 0 where it has none."""
 
 
+Met = tuple[list[tuple[int, int, int]], list[Span]]
+"""Entries that may stand for hashes that were asked for, with hash, code and place; and the others.
+"""
+
+
 class Holding(Protocol):
     """Some entries of a roster, each a candidate and a code: the place of its fate in a table."""
 
@@ -69,6 +74,10 @@ class Holding(Protocol):
 
     def find_all(self, hashes: Collection[int]) -> Iterator[tuple[int, int]]:
         """Each of *hashes* that an entry may stand for, with the code of the entry."""
+        ...
+
+    def match(self, hashes: Collection[int]) -> Met:
+        """Its entries that may stand for one of *hashes*, and the others, both in order."""
         ...
 
     def places(self) -> Iterator[Placed]:
@@ -126,6 +135,15 @@ class NamedEntries:
         """Each of *hashes* that is a candidate's, with the code of its entry."""
         wanted = frozenset(hashes)
         return ((hashed, code) for hashed, code in self._hashed if hashed in wanted)
+
+    def match(self, hashes: Collection[int]) -> Met:
+        """Its entries that may stand for one of *hashes*, and the others, both in order."""
+        entries = sorted(
+            (hash64(name), code, place)
+            for name, placed in self._placed.items()
+            for code, place in placed
+        )
+        return _part_exact(entries, hashes)
 
     def places(self) -> Iterator[Placed]:
         """The code and the place of every entry that has one."""
@@ -198,6 +216,11 @@ class HashedEntries:
         wanted = frozenset(hashes)
         entries = zip(self.hashes, self.codes, strict=True)
         return ((hashed, code) for hashed, code in entries if hashed in wanted)
+
+    def match(self, hashes: Collection[int]) -> Met:
+        """Its entries that may stand for one of *hashes*, and the others, both in order."""
+        places = self.placings or repeat(0)
+        return _part_exact(zip(self.hashes, self.codes, places, strict=False), hashes)
 
     def places(self) -> Iterator[Placed]:
         """The code and the place of every entry that has one."""
@@ -350,6 +373,18 @@ class CompactEntries:
             if opened := self._part(part):
                 yield from opened.find_all(ordered[start:end])
 
+    def match(self, hashes: Collection[int]) -> Met:
+        """Its entries that may stand for one of *hashes*, and the others, both in order."""
+        wanted = self._universe.number(hashes)
+        found: list[tuple[int, int, int]] = []
+        others: list[Span] = []
+        for part in sorted(self._parts):
+            if opened := self._part(part):
+                own, rest = opened.match(wanted)
+                found += own
+                others += rest
+        return found, others
+
     def places(self) -> Iterator[Placed]:
         """The code and the place of every entry that has one."""
         for opened in filter(None, map(self._part, self._parts)):
@@ -400,6 +435,18 @@ class CompactEntries:
         if opened is None and part in self._parts:
             opened = self._opened[part] = Part(self._universe, part, self._parts[part])
         return opened
+
+
+def _part_exact(entries: Iterable[tuple[int, int, int]], hashes: Collection[int]) -> Met:
+    """Entries of known hash, each with code and place, by whether their hash is among *hashes*."""
+    found: list[tuple[int, int, int]] = []
+    others: list[Span] = []
+    for entry in entries:
+        if entry[0] in hashes:
+            found.append(entry)
+        else:
+            others.append((entry[0], entry[0], entry[1]))
+    return found, others
 
 
 def name_entries(chunks: Iterable[StepRoster]) -> NamedEntries:

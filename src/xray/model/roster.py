@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from heapq import merge
 from operator import itemgetter
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from xray.model.decisions import DecisionTable, ListedDecisions
@@ -20,6 +21,22 @@ from xray.model.holdings import Holding
 from xray.model.ranking import Placing, has_rank, unpack_place
 from xray.model.records import Decision, Origin
 from xray.model.vocabulary import UNNAMED_REASON, LabelWord, Verdict
+
+
+class Matched(Struct, frozen=True):
+    """The entries of a roster, by whether they may stand for hashes that were asked for.
+
+    Args:
+        fates: what codes stand for.
+        found: the hash, the code and the place of each entry that may; one that may stand for
+            several hashes comes with each.
+        others: the first and last hash that each other entry can stand for, and its code, by the
+            last.
+    """
+
+    fates: list[Fate]
+    found: list[tuple[int, int, int]]
+    others: list[tuple[int, int, int]]
 
 
 class Roster:
@@ -86,6 +103,28 @@ class Roster:
                 fate = holding.fates[code]
                 if self._keep is None or self._keep(fate):
                     yield hashed, fate
+
+    def match(self, hashes: Collection[int]) -> Matched:
+        """Its entries that may stand for one of *hashes*, and the others."""
+        matched = Matched([], [], [])
+        for holding in self._holdings:
+            wanted = [self._keep is None or self._keep(fate) for fate in holding.fates]
+            shift = len(matched.fates)
+            matched.fates.extend(holding.fates)
+            found, others = holding.match(hashes)
+            if not shift and all(wanted):
+                matched.found.extend(found)
+                matched.others.extend(others)
+                continue
+            matched.found.extend(
+                (hashed, shift + code, place) for hashed, code, place in found if wanted[code]
+            )
+            matched.others.extend(
+                (first, last, shift + code) for first, last, code in others if wanted[code]
+            )
+        if len(self._holdings) > 1:
+            matched.others.sort(key=itemgetter(1))
+        return matched
 
     def find_last(self, verdict: Verdict, by: str | None) -> Placing | None:
         """The last in rank among the candidates with *verdict* that were decided for *by*.
