@@ -44,6 +44,30 @@ def compare_request(a: str, b: str) -> tuple[str, Pairs]:
     return "/v1/compare", [("a", a), ("b", b)]
 
 
+def separate_request(
+    run_id: str | None = None,
+    *,
+    step: str | None = None,
+    where: str | None = None,
+    reasons: Sequence[str] = (),
+    is_selected: bool = False,
+    runs: int | None = None,
+) -> tuple[str, Pairs]:
+    """Path and parameters that ask what separates candidates of a step, of one run or of many."""
+    told = (("run_id", run_id), ("where", where), ("step", step))
+    pairs = [(name, value) for name, value in told if value is not None]
+    pairs += [("reason", reason) for reason in reasons]
+    pairs += [("selected", "true")] if is_selected else []
+    pairs += [("runs", str(runs))] if runs is not None else []
+    return "/v1/separate", pairs
+
+
+def separate_runs_request(a: str, b: str, runs: int | None = None) -> tuple[str, Pairs]:
+    """Path and parameters that ask what separates the runs of query *a* from those of query *b*."""
+    pairs = [("a", a), ("b", b)]
+    return "/v1/separate", pairs + ([("runs", str(runs))] if runs is not None else [])
+
+
 def what_if_request(run_id: str, limits: Sequence[str]) -> tuple[str, Pairs]:
     """Path and parameters that ask what a run would have decided with other *limits*."""
     return run_path(run_id, "what-if"), [("limit", limit) for limit in limits]

@@ -11,12 +11,14 @@ from xray.model.baseline_report import BaselineReport
 from xray.model.comparison import Comparison
 from xray.model.flakiness import FlakinessReport
 from xray.model.rules import RuleReport
+from xray.model.separation import Separation
 from xray.model.what_if_runs import WhatIfOfRuns
 from xray.questions import (
     Pairs,
     baselines_request,
     compare_request,
     rules_request,
+    separate_runs_request,
     spell_limits,
 )
 from xray.replies import read_record
@@ -113,6 +115,16 @@ class GroupAnswers(Asking):
             asked = [*pairs, ("cursor", report.next_cursor)]
             report = read_record(self.get("/v1/rules", asked), RuleReport)
         return report
+
+    def separate_runs(self, a: str, b: str = "", *, runs: int | None = None) -> Separation:
+        """What separates the newest runs that meet query *a* from those that meet only query *b*.
+
+        Args:
+            a: a query of runs, e.g. `"status = 'failed'"`.
+            b: another; all other runs when empty.
+            runs: how many of each are looked at; 1,000 when absent.
+        """
+        return read_record(self.get(*separate_runs_request(a, b, runs)), Separation)
 
     def flakiness(self, q: str = "", runs: int = 20) -> FlakinessReport:
         """How far the newest *runs* that meet query *q* decide alike on the same input."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from xray.client.lists import Lists
 from xray.model.answers import Finding, FindingList, Why
 from xray.model.differences import RunDiff
 from xray.model.lineage import Lineage
+from xray.model.separation import Separation
 from xray.model.verification import Verification
 from xray.model.what_if import WhatIf
 from xray.questions import (
     diff_request,
     provenance_request,
     run_path,
+    separate_request,
     spell_limits,
     split_texts,
     verify_request,
@@ -70,3 +74,33 @@ class RunAnswers(Lists):
     def list_findings(self, run: str) -> FindingList:
         """What deserves a look in *run*, and how many of them to look at first."""
         return read_findings(self.get(run_path(self.resolve_run(run), "findings")))
+
+    def separate(
+        self,
+        run: str | None = None,
+        step: str | None = None,
+        *,
+        where: str | None = None,
+        reasons: Sequence[str] = (),
+        is_selected: bool = False,
+        runs: int | None = None,
+    ) -> Separation:
+        """What separates the rejected from the kept: `separate("last", "filter_candidates")`.
+
+        Args:
+            run: an id, a unique prefix, or `last`; without it *where* says which runs.
+            step: the name of the step; of one run, the one that rejected most when absent.
+            where: a query of runs; all of them when neither it nor a run is given.
+            reasons: only candidates rejected for one of these, against the kept.
+            is_selected: the selected against all others instead.
+            runs: how many of the newest runs are looked at; 1,000 when absent.
+        """
+        path, pairs = separate_request(
+            None if run is None else self.resolve_run(run),
+            step=step,
+            where=where,
+            reasons=reasons,
+            is_selected=is_selected,
+            runs=runs,
+        )
+        return read_record(self.get(path, pairs), Separation)

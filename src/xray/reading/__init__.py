@@ -57,6 +57,7 @@ __all__ = [
     "make_labels",
     "measure_flakiness",
     "read_id",
+    "separate",
     "report_labels",
     "separate",
     "show_baselines",

@@ -1,0 +1,1 @@
+"""What separates some candidates or runs from others, beyond what chance explains."""
