@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.contract.http.api import Api
 from tests.web.chromium import Watched, launch
+from tests.web.shoe_shop import Shop, record_shop
 from xray.client import Client
 from xray.server.serving import BackgroundServer
 from xray.server.settings import ServerSettings
@@ -74,14 +75,36 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    file = tmp_path_factory.mktemp("shop") / "xray.db"
+    settings = ServerSettings(store=f"sqlite:///{file}", port=0)
+    with BackgroundServer(settings) as server, closing(Api(server.url)) as api:
+        yield record_shop(server.url, api)
+
+
 @pytest.fixture
 def open_page(browser: Browser, site: Site) -> Iterator[Callable[..., Page]]:
     """Opens pages of the site; whatever no page may do fails the test."""
-    watched = Watched(site.url)
+    with open_pages(browser, site.url) as open_one:
+        yield open_one
+
+
+@pytest.fixture
+def open_shop(browser: Browser, shop: Shop) -> Iterator[Callable[..., Page]]:
+    """Opens pages about the shop's runs; whatever no page may do fails the test."""
+    with open_pages(browser, shop.url) as open_one:
+        yield open_one
+
+
+@contextmanager
+def open_pages(browser: Browser, url: str) -> Iterator[Callable[..., Page]]:
+    """A way to open pages of the server at *url*, at the end of which no fault may be known."""
+    watched = Watched(url)
     contexts = []
 
     def open_one(path: str, **options: Any) -> Page:
-        context = browser.new_context(base_url=site.url, **options)
+        context = browser.new_context(base_url=url, **options)
         context.set_default_timeout(15_000)
         contexts.append(context)
         watched.watch(context)

@@ -46,6 +46,7 @@ def _environment() -> Environment:
         to_provenance=addresses.provenance_page,
         to_diff=addresses.diff_page,
         to_compare=addresses.compare_page,
+        to_page=addresses.page_of,
     )
     environment.filters.update(
         when=sayings.say_when,

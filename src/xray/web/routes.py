@@ -12,6 +12,7 @@ from starlette.routing import Route
 from xray.web.addresses import ROOT, runs_page
 from xray.web.assets import FOLDER, serve_asset
 from xray.web.page import Page, respond
+from xray.web.pages.diff import draw_diff
 from xray.web.pages.lists import draw_decisions, draw_steps
 from xray.web.pages.provenance import draw_provenance
 from xray.web.pages.run import draw_run
@@ -29,6 +30,7 @@ PAGES: Final[dict[str, Draw]] = {
     f"{ROOT}/steps": draw_steps,
     f"{ROOT}/steps/{{step_id}}": draw_step,
     f"{ROOT}/decisions": draw_decisions,
+    f"{ROOT}/diff": draw_diff,
 }
 
 

@@ -17,6 +17,7 @@ from xray.web.addresses import runs_page
 from xray.web.charts.funnel import FunnelBar, lay_funnel
 from xray.web.charts.waterfall import TimeBar, lay_waterfall
 from xray.web.page import Call, Link, Page
+from xray.web.pages.counterparts import Counterpart, find_counterparts
 from xray.web.site import site_of
 
 _TOP_REASONS = 3
@@ -56,6 +57,7 @@ class RunModel:
         answers: the candidates its last deciding step selected, up to twelve.
         more_answers: how many more there are.
         facts: what else was told of it, by name.
+        counterparts: runs that it is worth comparing with.
     """
 
     run: RunDetail
@@ -65,12 +67,15 @@ class RunModel:
     answers: Sequence[str]
     more_answers: int
     facts: Mapping[str, object]
+    counterparts: Sequence[Counterpart]
 
 
 async def draw_run(request: Request) -> Page:
     """The page of one run."""
     run_id = reading.read_id(request.path_params["run_id"])
-    model = await site_of(request).read(lambda store: model_run(store, run_id))
+    site = site_of(request)
+    now_us = site.clock.wall_us()
+    model = await site.read(lambda store: model_run(store, run_id, now_us))
     pipeline = model.run.pipeline
     return Page(
         template="run.html",
@@ -85,7 +90,7 @@ async def draw_run(request: Request) -> Page:
     )
 
 
-def model_run(store: Store, run_id: str) -> RunModel:
+def model_run(store: Store, run_id: str, now_us: int) -> RunModel:
     """What the page of a run shows."""
     run = reading.show_run(store, run_id)
     selected = list_answers(run.steps)
@@ -97,6 +102,7 @@ def model_run(store: Store, run_id: str) -> RunModel:
         answers=selected[:_MAX_ANSWERS],
         more_answers=max(0, len(selected) - _MAX_ANSWERS),
         facts=_facts(run),
+        counterparts=find_counterparts(store, run, now_us),
     )
 
 
