@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xray import XRay
+from xray import XRay, current_step, xray_step
 
 if TYPE_CHECKING:
     from xray import Run
@@ -92,7 +92,7 @@ def select_competitor(
     ) as run:
         keywords = generate_keywords(run, search)
         found = search_products(run, keywords, catalogue)
-        kept = filter_candidates(run, found, search, is_repaired=is_repaired)
+        kept = filter_candidates(found, search, is_repaired=is_repaired)
         shortlist = rank_candidates(run, kept, search)
         best = select_best(run, shortlist)
         run.set_output({"selected": best.id if best else None})
@@ -126,40 +126,40 @@ def search_products(run: Run, keywords: list[str], catalogue: Catalogue) -> list
         return list(found.values())
 
 
-def filter_candidates(
-    run: Run, found: list[Found], search: Search, *, is_repaired: bool
-) -> list[Found]:
+# Its arguments are captured whole, so that `xray replay` can call it again with today's code.
+@xray_step("filter_candidates", "filter", capture="full")
+def filter_candidates(found: list[Found], search: Search, *, is_repaired: bool) -> list[Found]:
     """Keep what is sold from a competing shelf, costs about the same and is well rated."""
     highest_price = round(search.price * 1.5, 2)
     lowest_price = round(search.price * 0.5, 2)
     kept = []
-    with run.step("filter_candidates", step_type="filter") as step:
-        for entry in found:
-            product = entry.product
-            categories = competing_categories(entry.keywords, search, is_repaired=is_repaired)
-            is_kept = True
-            if categories is not None:
-                is_kept &= step.check(
-                    product.id, "category_mismatch", field="category",
-                    observed=product.category, op="in", limit=categories,
-                )  # fmt: skip
+    step = current_step()
+    for entry in found:
+        product = entry.product
+        categories = competing_categories(entry.keywords, search, is_repaired=is_repaired)
+        is_kept = True
+        if categories is not None:
             is_kept &= step.check(
-                product.id, "price_too_high", field="price",
-                observed=product.price, op="<=", limit=highest_price,
+                product.id, "category_mismatch", field="category",
+                observed=product.category, op="in", limit=categories,
             )  # fmt: skip
-            is_kept &= step.check(
-                product.id, "price_too_low", field="price",
-                observed=product.price, op=">=", limit=lowest_price,
-            )  # fmt: skip
-            is_kept &= step.check(
-                product.id, "rating_too_low", field="rating",
-                observed=product.rating, op=">=", limit=MIN_RATING,
-            )  # fmt: skip
-            if is_kept:
-                step.accept(product.id, origin=entry.keywords)
-                kept.append(entry)
-            else:
-                step.reject(product.id, attributes=product.as_attributes(), origin=entry.keywords)
+        is_kept &= step.check(
+            product.id, "price_too_high", field="price",
+            observed=product.price, op="<=", limit=highest_price,
+        )  # fmt: skip
+        is_kept &= step.check(
+            product.id, "price_too_low", field="price",
+            observed=product.price, op=">=", limit=lowest_price,
+        )  # fmt: skip
+        is_kept &= step.check(
+            product.id, "rating_too_low", field="rating",
+            observed=product.rating, op=">=", limit=MIN_RATING,
+        )  # fmt: skip
+        if is_kept:
+            step.accept(product.id, origin=entry.keywords)
+            kept.append(entry)
+        else:
+            step.reject(product.id, attributes=product.as_attributes(), origin=entry.keywords)
     return kept
 
 

@@ -163,8 +163,8 @@ def bring_back(module: Any) -> AbstractContextManager[object]:
     """A cache hands on, besides what the filter kept, one that it rejected."""
     original = module.filter_candidates
 
-    def filter_candidates(run: Any, found: list[Any], *given: Any, **named: Any) -> list[Any]:
-        kept = original(run, found, *given, **named)
+    def filter_candidates(found: list[Any], *given: Any, **named: Any) -> list[Any]:
+        kept = original(found, *given, **named)
         back = next(entry for entry in found if entry not in kept)
         return [*kept, back]
 
