@@ -126,7 +126,8 @@ def test_a_large_run_is_explained_from_columns() -> None:
 
         table.row = count  # type: ignore[method-assign, assignment]
     assert find(evidence) == []
-    assert opened == 0
+    # Three of each verdict are tried for a reasoning.
+    assert opened <= 6
     assert explain(evidence, "p_3000").outcome == "rejected"
     assert opened < 20
 

@@ -19,6 +19,7 @@ from xray.forensics.findings.failures import (
 from xray.forensics.findings.losses import find_losses, find_unknown_flow, was_offered_nothing
 from xray.forensics.findings.noticing import notice
 from xray.forensics.findings.parts import find_in_limits, find_in_origins, find_in_parts
+from xray.forensics.findings.reasoning import find_in_reasoning
 from xray.forensics.findings.scoring import find_in_scores
 from xray.forensics.redeciding import is_number
 from xray.forensics.shortfall import count_survivors
@@ -72,6 +73,7 @@ def _find_in_step(case: Case, step: Step) -> Iterator[Finding]:
     yield from find_in_scores(case, step)
     yield from find_in_limits(case, step)
     yield from find_in_origins(case, step)
+    yield from find_in_reasoning(case, step)
     yield from _find_empty(case, step)
     yield from find_missing_values(case, step)
     yield from _find_mismatch(case, step)

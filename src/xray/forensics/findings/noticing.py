@@ -31,6 +31,7 @@ SURPRISES: Final[dict[str, float]] = {
     "failed": 0.9,
     # What a healthy pipeline shows now and then.
     "saturated": 0.85,
+    "unsupported_reasoning": 0.85,
     "unchecked": 0.8,
     "errors": 0.8,
     "short_of_limit": 0.8,
