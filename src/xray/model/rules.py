@@ -29,6 +29,10 @@ Concern = Literal[
 ]
 """Why a rule deserves attention, the most pressing first."""
 
+RuleMeasure = Literal["failed", "killed"]
+"""What is followed over time: the share of the candidates put to the rule that failed it, or, where
+that is not known of every run, the share of the step's candidates that it killed."""
+
 LimitHistory = Literal["constant", "changed", "side_by_side", "varies"]
 """How a rule's limit is over time: one, one after another, two at a time, or many."""
 
@@ -164,13 +168,14 @@ class Redundancy(Struct, frozen=True, kw_only=True):
 
 
 class RuleDrift(Struct, frozen=True, kw_only=True):
-    """A rule that kills another share of candidates than before, beyond what chance explains.
+    """A rule that fails another share of candidates than before, beyond what chance explains.
 
-    Runs are what is compared: in each, the share of the step's candidates that the rule killed.
+    Runs are what is compared, each with its own share.
 
     Args:
         since: the version it came with, or the time, in words.
         version: the version; None for a time.
+        measure: which share is meant.
         began: when the first run since then began.
         before: the mean share in the runs before.
         after: the mean share in the runs since.
@@ -182,10 +187,13 @@ class RuleDrift(Struct, frozen=True, kw_only=True):
         limits: what became of its limit at the same time.
         before_examples: runs before, by id.
         after_examples: runs since.
+        follows: another rule of the step that moved more the other way, and so left this one more
+            or fewer candidates to kill.
     """
 
     since: str
     version: str | None = None
+    measure: RuleMeasure = "failed"
     began: datetime
     before: float
     after: float
@@ -197,6 +205,7 @@ class RuleDrift(Struct, frozen=True, kw_only=True):
     limits: str = ""
     before_examples: list[str] = []
     after_examples: list[str] = []
+    follows: str = ""
 
 
 class RuleConcern(Struct, frozen=True, kw_only=True):

@@ -1,27 +1,30 @@
 """Which rules kill another share of candidates since a version, or since a time.
 
 A run is what counts, as in a comparison of two groups of runs: the decisions of one run belong
-together. In each run it is the share of the step's candidates that the rule killed; the runs before
-are held against those since, for every rule and every version that came, and the chances are
-adjusted to how many those questions are.
+together. In each run it is the share of the candidates put to the rule that failed it, which other
+rules do not touch; where that is not known of every run, the share of the step's candidates that it
+killed. The runs before are held against those since, for every rule and every version that came,
+and the chances are adjusted to how many those questions are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from xray.forensics.groups.chance import adjust, pick_answerable
 from xray.forensics.groups.effects import change_of_means, find_mean
 from xray.forensics.groups.paired import find_least_p, find_p
-from xray.forensics.groups.samples import Paired, Share, count_runs, join, pair
+from xray.forensics.groups.samples import Paired, Sample, Share, count_runs, join, pair
 from xray.forensics.rules.amounts import LEVEL
 from xray.forensics.rules.limit_history import show_time
 from xray.forensics.rules.survey import BEFORE, SINCE, Era, RuleFold, Span, StepFold
 from xray.model.clock import from_wall_us
 from xray.model.rules import RuleDrift
+from xray.model.rules import RuleMeasure as Measure
 
 _MAX_SPLITS: Final = 12
 _MAX_EXAMPLES: Final = 2
@@ -51,6 +54,7 @@ class Split(Struct, frozen=True):
 class _Question(Struct, frozen=True):
     key: RuleKey
     split: Split
+    measure: Measure
     paired: Paired
 
 
@@ -121,15 +125,36 @@ def find_drifts(folds: Sequence[StepFold], splits: Sequence[Sequence[Split]]) ->
         known = found.get(question.key)
         if known is None or order < known[:2]:
             found[question.key] = (*order, drift)
-    return Drifts({key: drift for key, (_, _, drift) in found.items()}, len(asked))
+    drifts = {key: drift for key, (_, _, drift) in found.items()}
+    return Drifts(
+        {key: replace(one, follows=_follows(key, one, drifts)) for key, one in drifts.items()},
+        len(asked),
+    )
+
+
+def _follows(key: RuleKey, drift: RuleDrift, drifts: Mapping[RuleKey, RuleDrift]) -> str:
+    """The rule of the same step that moved more the other way, and left more or fewer to kill."""
+    moved = drift.after - drift.before
+    if drift.measure == "failed":
+        return ""
+    others = [
+        (abs(other.after - other.before), name)
+        for (place, name), other in drifts.items()
+        if place == key[0]
+        and other.since == drift.since
+        and (other.after - other.before) * moved < 0
+        and abs(other.after - other.before) > abs(moved)
+    ]
+    return max(others)[1] if others else ""
 
 
 def _ask(place: int, fold: StepFold, splits: Iterable[Split]) -> Iterator[_Question]:
     for split in splits:
         for name, rule in fold.rules.items():
-            if rule.kills and not is_new(rule, split):
+            if (rule.kills or _measure(rule) == "failed") and not is_new(rule, split):
                 sides = [_gather(fold, rule, eras) for eras in (split.before, split.after)]
-                yield _Question((place, name), split, pair(*sides))
+                if all(sides):
+                    yield _Question((place, name), split, _measure(rule), pair(*sides))
 
 
 def is_new(rule: RuleFold, split: Split) -> bool:
@@ -143,12 +168,19 @@ def came_with(rule: RuleFold, split: Split) -> bool:
     return is_new(rule, split) and not any(era in rule.present for era in split.before)
 
 
+def _measure(rule: RuleFold) -> Measure:
+    return "failed" if rule.is_told and not rule.has_gaps else "killed"
+
+
 def _gather(fold: StepFold, rule: RuleFold, eras: Iterable[Era]) -> dict[float, Share]:
     held: dict[float, list[Share]] = {}
     for era in eras:
-        sample = rule.shares.get(era)
-        everybody = fold.eras[era].runs
-        shares = {0.0: everybody} if sample is None else sample.fill(everybody)
+        if _measure(rule) == "failed":
+            found = rule.fail_shares.get(era)
+            shares = {} if found is None else found.values
+        else:
+            found = rule.kill_shares.get(era, Sample(rest=0.0))
+            shares = found.fill(fold.eras[era].runs)
         for value, share in shares.items():
             held.setdefault(value, []).append(share)
     return {value: join(shares) for value, shares in held.items()}
@@ -161,6 +193,7 @@ def _describe(question: _Question, p: float) -> RuleDrift:
     return RuleDrift(
         since=split.since,
         version=split.version,
+        measure=question.measure,
         began=from_wall_us(split.began_us),
         before=means[0],
         after=means[1],

@@ -167,7 +167,7 @@ def _find_concerns(
             examples=rule.overruled,
         )
     drift = health.drift
-    if drift is not None:
+    if drift is not None and not drift.follows:
         yield RuleConcern(
             kind="drift",
             text=sentences.say_drift(drift, title),
@@ -219,7 +219,11 @@ def _find_count_concerns(
             because="" if is_whole else sentences.SAMPLED,
             examples=health.examples,
         )
-    elif health.sole_kills.most == 0 and health.failed.least >= _MIN_ALONE:
+    elif (
+        not health.redundancies
+        and health.sole_kills.most == 0
+        and health.failed.least >= _MIN_ALONE
+    ):
         yield RuleConcern(
             kind="never_alone",
             text=sentences.say_never_alone(health, title),

@@ -101,15 +101,16 @@ def say_overruled(health: RuleHealth, title: str) -> str:
 
 
 def say_drift(drift: RuleDrift, title: str) -> str:
-    """That the rule kills another share since then."""
+    """That the rule fails, or kills, another share since then."""
     low, high = sorted((abs(drift.least), abs(drift.most)))
     more = "more" if drift.after > drift.before else "less"
     is_sure = drift.least * drift.most > 0
     by = f"{100 * low:.1f} to {100 * high:.1f} points {more}; " if is_sure else ""
+    verb = "fails" if drift.measure == "failed" else "kills"
     limits = f"; its limit went {drift.limits}" if drift.limits else ""
     return (
-        f"Since {drift.since} {title} kills {say_share(drift.after)} of a run's candidates instead "
-        f"of {say_share(drift.before)} ({by}{drift.before_runs:,} runs before, "
+        f"Since {drift.since} {title} {verb} {say_share(drift.after)} of a run's candidates "
+        f"instead of {say_share(drift.before)} ({by}{drift.before_runs:,} runs before, "
         f"{drift.after_runs:,} since){limits}."
     )
 

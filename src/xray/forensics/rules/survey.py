@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 
@@ -108,7 +108,12 @@ class RuleFold:
         self.asking = Share()
         self.failing = Share()
         self.present: dict[Era, Share] = {}
-        self.shares: dict[Era, Sample] = {}
+        self.kill_shares: dict[Era, Sample] = {}
+        """Of the candidates of a run those it killed; runs without any are not in them."""
+        self.fail_shares: dict[Era, Sample] = {}
+        """Of those that a run put to it those that failed."""
+        self.has_gaps = False
+        """Whether a run does not tell that exactly."""
         self.limits: dict[LimitKey, Span] = {}
         self.varies = False
         self.margins = (Margins(), Margins())
@@ -216,9 +221,9 @@ class StepFold:
             for name in step.rules:
                 if self._find(name) is not None:
                     kills[name] = kills.get(name, 0) + step.reasons.get(name, 0)
-        self._count_outcomes(run, steps)
-        self._count_pairs(steps)
         example = (run.run_id, steps[-1].step.step_id)
+        self._count_outcomes(run, era, steps, example)
+        self._count_pairs(steps)
         for name, count in kills.items():
             self._count_kills(name, count, decided, run, era, example)
 
@@ -233,21 +238,28 @@ class StepFold:
         if era in self.eras:
             rule.present.setdefault(era, Share()).add(run.weight)
             if count:
-                shares = rule.shares.setdefault(era, Sample(rest=0.0))
+                shares = rule.kill_shares.setdefault(era, Sample(rest=0.0))
                 shares.add(count / decided, run.weight, example)
 
-    def _count_outcomes(self, run: CheckedRun, steps: Sequence[StepOutcomes]) -> None:
-        asking: set[str] = set()
-        failing: set[str] = set()
+    def _count_outcomes(
+        self, run: CheckedRun, era: Era, steps: Sequence[StepOutcomes], example: Example
+    ) -> None:
+        found: dict[str, list[_Outcomes]] = {}
         for step in steps:
             for name in step.rules & self.rules.keys():
-                was_asked, has_failed = _count_rule(self.rules[name], name, run, step)
-                asking.update([name] if was_asked else ())
-                failing.update([name] if has_failed else ())
-        for name in asking:
-            self.rules[name].asking.add(run.weight)
-        for name in failing:
-            self.rules[name].failing.add(run.weight)
+                counted = _count_rule(self.rules[name], name, run, step)
+                found.setdefault(name, []).append(counted)
+        for name, counts in found.items():
+            rule = self.rules[name]
+            asked, failed = sum(one.asked for one in counts), sum(one.failed for one in counts)
+            if asked:
+                rule.asking.add(run.weight)
+            if failed:
+                rule.failing.add(run.weight)
+            rule.has_gaps |= not all(one.is_exact for one in counts)
+            if asked and not rule.has_gaps and era in self.eras:
+                shares = rule.fail_shares.setdefault(era, Sample())
+                shares.add(failed / asked, run.weight, example)
 
     def _count_pairs(self, steps: Sequence[StepOutcomes]) -> None:
         pairs: dict[tuple[str, str], bool] = {}
@@ -300,10 +312,16 @@ class StepFold:
                 )
 
 
-def _count_rule(
-    rule: RuleFold, name: str, run: CheckedRun, step: StepOutcomes
-) -> tuple[bool, bool]:
-    """Count what *step* tells of a rule; whether some were put to it, and some did not meet it."""
+class _Outcomes(NamedTuple):
+    """How many candidates of a step were put to a rule, and how many of them failed it."""
+
+    asked: int
+    failed: int
+    is_exact: bool
+
+
+def _count_rule(rule: RuleFold, name: str, run: CheckedRun, step: StepOutcomes) -> _Outcomes:
+    """Count what *step* tells of a rule."""
     kills = step.reasons.get(name, 0)
     rejected = step.decided - step.kept
     if step.is_bare:
@@ -311,7 +329,7 @@ def _count_rule(
         rule.evaluated.add_unknown(step.decided - kills)
         rule.failed.add(kills)
         rule.failed.add_unknown(rejected - kills)
-        return kills > 0, kills > 0
+        return _Outcomes(kills, kills, is_exact=False)
     asked, failed, missing = _Rows(), _Rows(), _Rows()
     for pattern, held in step.patterns.items():
         asked.add(held, has=name in pattern.asked and name not in pattern.missing)
@@ -331,7 +349,11 @@ def _count_rule(
         rule.failed.add(kills)
         failed.tell(rule.failed, hidden)
         rule.merge_values(column, None, step.decided - step.rowed)
-        return asked.exact + asked.hits > 0, kills + failed.exact + failed.hits > 0
+        return _Outcomes(
+            asked.exact + asked.hits,
+            kills + failed.exact + failed.hits,
+            is_exact=step.is_whole,
+        )
     counts = [0 if one is None else one.count for one in sketches]
     rule.is_told |= counts[1] > 0
     # Of a candidate that was decided twice, both values are in a sketch.
@@ -343,7 +365,7 @@ def _count_rule(
         amount.add(surely)
         amount.add_unknown(count - surely)
     rule.merge_values(column, sketches, 0)
-    return sum(counts) > 0, counts[0] > 0
+    return _Outcomes(sum(counts), counts[0], is_exact=not step.has_repeated)
 
 
 class _Rows:
