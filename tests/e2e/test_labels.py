@@ -152,3 +152,26 @@ def test_a_label_that_is_none_is_refused_by_the_client(path: Path) -> None:
         with pytest.raises(InvalidQueryError, match="names no run"):
             client.label("xyz", "bad")
         assert client.labels().items == []
+
+
+def test_how_well_steps_keep_the_good_is_told_by_command_file_and_server(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = f"sqlite:///{path}"
+    with LocalClient(store) as by_file:
+        by_file.label("last", "good", candidate="p0")
+        by_file.label("last", "bad", candidate="p2", note="a stand")
+        rated = by_file.quality("pipeline = 'p'")
+    assert main(["quality", "--store", store]) == 0
+    out = said(capsys)
+    assert "Most good ones are lost at pick: it drops 1 of the 1 that come there (p0)." in out
+    assert "search retrieve 1 of 1 1 of 1 1.00 1.00 0.50 [0.25-0.75]" in out
+    assert "pick keeps bad p2, labelled so for: a stand (xray why" in out
+    with (
+        BackgroundServer(ServerSettings(store=store, port=0)) as server,
+        Client(server.url) as by_http,
+    ):
+        assert by_http.quality("pipeline = 'p'") == rated
+        assert by_http.quality("pipeline = 'q'").steps == []
+        with pytest.raises(InvalidQueryError, match="no number from 1 to"):
+            by_http.quality(k=0)

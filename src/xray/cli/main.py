@@ -74,6 +74,7 @@ COMMANDS: Final = (
     ),
     Command("label", "say that a run, or a candidate in it, is good or bad"),
     Command("labels", "list what was said of runs and candidates", takes_filters=True),
+    Command("quality", "how well steps keep what is labelled good: precision, recall, ranks"),
     Command("findings", "what deserves a look in a run, and where to look first"),
     Command("why", "why a candidate was chosen, rejected or never seen in a run"),
     Command("provenance", "what an item came from and what it brought in a run"),

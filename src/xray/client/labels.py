@@ -7,6 +7,7 @@ import msgspec
 from xray.client.lists import Lists
 from xray.model.frames import Records
 from xray.model.labels import Label, Labelling, LabelRequest
+from xray.model.quality import Quality
 from xray.model.records import Page
 from xray.questions import Pairs, Parameter, as_pairs
 from xray.replies import read_labels, read_record
@@ -88,6 +89,17 @@ class Labels(Lists):
             parameters: those of `GET /v1/labels`; `q` takes a query of runs.
         """
         return read_labels(self.get(_PATH, as_pairs(parameters)))
+
+    def quality(self, q: str = "", *, k: int = 10, runs: int = 100) -> Quality:
+        """How well the steps of the runs that meet query *q* keep what is labelled good.
+
+        Args:
+            q: a query of runs; all with labelled candidates when empty.
+            k: precision is told on so many first ranks.
+            runs: how many runs to look at, those labelled last first.
+        """
+        pairs: Pairs = [("q", q), ("k", str(k)), ("runs", str(runs))]
+        return read_record(self.get("/v1/quality", pairs), Quality)
 
     def iter_labels(self, **parameters: Parameter) -> Records[Label]:
         """Every label that meets the parameters, page after page; also as a data frame."""

@@ -21,11 +21,14 @@ from xray.reading.lists import (
     list_decisions,
     list_runs,
     list_steps,
+    outline_step,
+    pick_decisions,
     read_id,
     show_run,
     show_step,
 )
 from xray.reading.paths import answer
+from xray.reading.quality import rate_quality
 from xray.reading.rule_answers import survey_rules
 from xray.reading.run_answers import (
     diff_runs,
@@ -56,8 +59,10 @@ __all__ = [
     "list_steps",
     "make_labels",
     "measure_flakiness",
+    "outline_step",
+    "pick_decisions",
+    "rate_quality",
     "read_id",
-    "separate",
     "report_labels",
     "separate",
     "show_baselines",

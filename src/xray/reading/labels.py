@@ -254,6 +254,29 @@ def _walk(
     return found, last
 
 
+def find_labelled_runs(store: Store, plan: Plan, wanted: int) -> tuple[list[str], bool]:
+    """The runs that meet *plan* and have labelled candidates, those labelled last first.
+
+    Args:
+        store: where they are.
+        plan: a question about runs.
+        wanted: how many at most.
+
+    Returns:
+        Their ids, and whether these are all.
+    """
+    found: dict[str, None] = {}
+    asked = LabelsAsked(is_of_run=False, limit=_PORTION)
+    for _ in range(_MAX_PORTIONS):
+        portion = store.labels(asked)
+        found.update((one.run_id, None) for one in _of_runs_that_meet(store, plan, portion))
+        if len(found) > wanted or len(portion) < _PORTION:
+            break
+        last = _position(portion[-1])
+        asked = replace(asked, after=LabelPosition(last.sort_us, last.record_id))
+    return list(found)[:wanted], len(found) <= wanted and len(portion) < _PORTION
+
+
 def _of_runs_that_meet(store: Store, plan: Plan, labels: list[Label]) -> list[Label]:
     run_ids = dict.fromkeys(label.run_id for label in labels)
     if not run_ids:

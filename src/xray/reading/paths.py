@@ -23,10 +23,12 @@ from xray.reading.lists import (
     list_decisions,
     list_runs,
     list_steps,
+    outline_step,
     read_id,
     show_run,
     show_step,
 )
+from xray.reading.quality import rate_quality
 from xray.reading.rule_answers import survey_rules
 from xray.reading.run_answers import (
     diff_runs,
@@ -55,9 +57,11 @@ _PATHS: Final[tuple[tuple[re.Pattern[str], _Reader], ...]] = tuple(
             lambda store, _, asked, now_us: try_limits_on_runs(store, asked, now_us),
         ),
         ("/v1/rules()", lambda store, _, asked, now_us: survey_rules(store, asked, now_us)),
+        ("/v1/quality()", lambda store, _, asked, now_us: rate_quality(store, asked, now_us)),
         ("/v1/labels()", lambda store, _, asked, now_us: list_labels(store, asked, now_us)),
         ("/v1/diff()", lambda store, _, asked, __: diff_runs(store, asked)),
         ("/v1/runs/([^/]+)", lambda store, name, *_: show_run(store, name)),
+        ("/v1/steps/([^/]+)/outline", lambda store, name, *_: outline_step(store, name)),
         ("/v1/steps/([^/]+)", lambda store, name, *_: show_step(store, name)),
         (
             "/v1/runs/([^/]+)/why",
