@@ -19,7 +19,10 @@ def test_an_invented_id_is_an_example() -> None:
             step("best", "select", select("ghost"), reject("a", "b", reason="not_selected")),
         )
     )
-    assert finding.text == "best decided 1 candidate that find had not let through: ghost."
+    assert finding.text == (
+        "best decided 1 candidate that find had not let through: ghost. It was chosen, though no "
+        "earlier step recorded it."
+    )
     assert (finding.count, finding.examples, finding.certainty) == (1, ["ghost"], "known")
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from xray.forensics.case import Case
 from xray.forensics.evidence import RunEvidence
+from xray.forensics.findings.choices import find_invented
 from xray.forensics.findings.contradictions import find_in_checks, find_in_output
 from xray.forensics.findings.failures import (
     find_errors,
@@ -44,12 +45,16 @@ def find(evidence: RunEvidence) -> list[Finding]:
     found: list[Finding] = []
     for balance in balances:
         found.extend(find_losses(case, balance))
+    invented = [one for step in case.flow.steps for one in find_invented(case, step)]
+    found.extend(invented)
     for step in case.flow.steps:
         found.extend(_find_in_step(case, step))
     found.extend(find_in_parts(case))
     found.extend(find_in_output(case))
     found.extend(find_failed_run(case))
-    found.extend(find_unknown_flow(case, balances))
+    settled = {finding.step_id for finding in invented}
+    unsure = [balance for balance in balances if balance.step.step_id not in settled]
+    found.extend(find_unknown_flow(case, unsure))
     return list(_drop_echoes(case, found))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from xray.forensics.case import Case
 from xray.forensics.conservation import Balance
+from xray.forensics.findings.choices import list_invented, tell_alike
 from xray.forensics.findings.noticing import MAX_EXAMPLES, notice, show_examples
 from xray.forensics.keys import Keys
 from xray.forensics.shortfall import (
@@ -14,7 +15,13 @@ from xray.forensics.shortfall import (
     count_survivors,
     count_vanished,
 )
-from xray.forensics.wording import count_things, list_names, name_kept
+from xray.forensics.wording import (
+    count_things,
+    list_items,
+    list_names,
+    name_kept,
+    show_candidate,
+)
 from xray.model.answers import Finding
 from xray.model.records import Step
 from xray.model.vocabulary import Certainty
@@ -65,7 +72,15 @@ def _tell_dropped(case: Case, balance: Balance) -> str:
         if dropped:
             told = "it" if len(balance.not_offered) == 1 else f"{len(dropped):,} of them"
             return f" {source.name} had rejected {told}."
-    return ""
+    invented = list_invented(case, balance.step)
+    if not invented:
+        return ""
+    told = list_items([show_candidate(one) for one in invented[:MAX_EXAMPLES]])
+    number = "It" if len(invented) == len(balance.not_offered) == 1 else told
+    verb = "was" if len(invented) == 1 else "were"
+    return (
+        f" {number} {verb} chosen, though no earlier step recorded it.{tell_alike(case, invented)}"
+    )
 
 
 def say_shortfall(shortfall: Shortfall, thing: str = "") -> str:
