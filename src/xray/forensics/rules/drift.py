@@ -21,7 +21,8 @@ from xray.forensics.groups.paired import find_least_p, find_p
 from xray.forensics.groups.samples import Paired, Sample, Share, count_runs, join, pair
 from xray.forensics.rules.amounts import LEVEL
 from xray.forensics.rules.limit_history import show_time
-from xray.forensics.rules.survey import BEFORE, SINCE, Era, RuleFold, Span, StepFold
+from xray.forensics.rules.rule_fold import BEFORE, SINCE, Era, RuleFold, Span
+from xray.forensics.rules.survey import StepFold
 from xray.model.clock import from_wall_us
 from xray.model.rules import RuleDrift
 from xray.model.rules import RuleMeasure as Measure

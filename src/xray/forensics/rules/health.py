@@ -16,7 +16,8 @@ from xray.forensics.rules.limit_history import History, trace_limits
 from xray.forensics.rules.nearness import measure_nearness
 from xray.forensics.rules.outcomes import is_rule
 from xray.forensics.rules.redundancy import Together
-from xray.forensics.rules.survey import RuleFold, StepFold
+from xray.forensics.rules.rule_fold import RuleFold
+from xray.forensics.rules.survey import StepFold
 from xray.model.clock import to_wall_us
 from xray.model.rules import (
     Concern,
@@ -32,6 +33,9 @@ from xray.model.vocabulary import Certainty, StepType
 
 _MIN_NEVER: Final = 460
 """So many candidates none of whom failed leave less than one in a hundred, with 99 %."""
+
+_MAX_OF_RUNS: Final = 0.5
+"""Candidates of one run have much in common: fewer than seven runs tell too little."""
 
 _MIN_SPLIT_RUNS: Final = 20
 _MIN_MISSING: Final = 5
@@ -230,7 +234,7 @@ def _find_count_concerns(
             examples=health.examples,
         )
     never = health.never_failed
-    if never is not None and never.candidates >= _MIN_NEVER:
+    if never is not None and _is_telling(never):
         yield RuleConcern(kind="never_failed", text=sentences.say_never(never, title))
     if health.kill_rate >= _KILLS_MOST and health.runs >= _MIN_RUNS:
         yield RuleConcern(
@@ -251,8 +255,14 @@ def _find_count_concerns(
             )
 
 
+def _is_telling(never: NeverFailed) -> bool:
+    return never.candidates >= _MIN_NEVER and never.runs_at_most <= _MAX_OF_RUNS
+
+
 def _is_lesser(health: RuleHealth, one: Redundancy) -> bool:
     """Whether it is this rule that can be spared, of two that fail the same candidates."""
+    if one.runs_at_most > _MAX_OF_RUNS:
+        return False
     if not one.is_mutual:
         return True
     return (health.sole_kills.most, health.kills, health.rule) <= (0, one.both.least / 2, one.rule)

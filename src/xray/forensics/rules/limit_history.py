@@ -8,7 +8,7 @@ from itertools import pairwise
 import msgspec
 from msgspec import Struct
 
-from xray.forensics.rules.survey import LimitKey, RuleFold, Span
+from xray.forensics.rules.rule_fold import LimitKey, RuleFold, Span
 from xray.forensics.wording import list_items, show_value
 from xray.model.clock import from_wall_us
 from xray.model.rules import LimitHistory, LimitUse

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from xray.forensics.rules.survey import RuleFold
+from xray.forensics.rules.rule_fold import RuleFold
 from xray.model.rules import Extent, NearMisses
 
 NEAR_SHARE: Final = 0.05
