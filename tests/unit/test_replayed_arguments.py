@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
 from decimal import Decimal
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
@@ -226,6 +226,66 @@ def test_of_what_was_cut_it_is_said_how_much_is_kept() -> None:
     with pytest.raises(NotReplayableError, match="of 60,000 items are kept"):
         replay(client, "full", full)
     assert replay(client, "full", full, values={"ids": ids}).is_same
+
+
+def test_a_list_that_was_cut_is_made_of_the_candidates_that_were_decided() -> None:
+    many = [Item(f"p{number}", number) for number in range(800)]
+
+    @xray_step("price", "filter")
+    def keep(items: list[Item], limit: float = 500) -> None:
+        step = xray.current_step()
+        for item in items:
+            decide = step.accept if item.price <= limit else step.reject
+            decide(item.id, attributes={"price": item.price})
+
+    @xray_step("ids", "filter")
+    def keep_ids(ids: list[int], odd: int = 2) -> None:
+        for one in ids:
+            (xray.current_step().accept if one % odd else xray.current_step().reject)(one)
+
+    def work() -> None:
+        keep(many)
+        keep_ids([*range(1_020)])
+
+    client = record(work, capture="sample")
+    with pytest.raises(NotReplayableError, match=r"`items` was cut.*--candidates NAME"):
+        replay(client, "price", keep)
+    assert replay(client, "price", keep, candidates="items").is_same
+    stricter = replay(client, "price", keep, candidates="items", texts={"limit": "497"})
+    assert moved(stricter, "newly_rejected") == {"p498", "p499", "p500"}
+    assert replay(client, "ids", keep_ids, candidates="ids").is_same
+    with pytest.raises(NotReplayableError, match="has no parameter 'item'"):
+        replay(client, "price", keep, candidates="item")
+
+    @xray_step("bare", "filter")
+    def keep_bare(items: list[Item]) -> None:
+        xray.current_step().accept_many([item.id for item in items])
+
+    bare = record(lambda: keep_bare(many), capture="sample")
+    with pytest.raises(NotReplayableError, match=r"`items` does not fit list.*price"):
+        replay(bare, "bare", keep_bare, candidates="items")
+
+
+def test_importing_todays_code_records_nothing(
+    tmp_path: Path,
+) -> None:
+    script = tmp_path / "eager.py"
+    script.write_text(
+        "import xray\n"
+        "@xray.xray_step('price', 'filter')\n"
+        "def keep(ids):\n"
+        "    xray.current_step().accept_many(ids)\n"
+        "with xray.XRay('eager').run():\n"
+        "    keep(['a'])\n"
+    )
+    before = xray.stats()
+    client = record(lambda: xray_step("price", "filter")(accept_all)(["a", "b"]))
+    assert replay(client, "price", f"{script}:keep").is_same
+    assert xray.stats().offered == before.offered
+
+
+def accept_all(ids: list[str]) -> None:
+    xray.current_step().accept_many(ids)
 
 
 def test_arguments_behind_the_one_that_took_all_room_are_not_taken_for_defaults() -> None:

@@ -69,6 +69,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--input", metavar="FILE", help="arguments by name, as a JSON file")
     parser.add_argument(
+        "--candidates",
+        metavar="NAME",
+        help="give this argument the candidates that the step decided: their ids, with the "
+        "attributes recorded of them",
+    )
+    parser.add_argument(
         "--times",
         type=int,
         metavar="N",
@@ -132,6 +138,7 @@ def _replay(args: Namespace) -> Replay:
                     name: find_object(place)
                     for name, place in _read_pairs("--object", args.object).items()
                 },
+                candidates=args.candidates,
                 times=args.times,
                 timeout_s=args.timeout,
             ),

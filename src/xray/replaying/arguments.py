@@ -5,9 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice
-from pathlib import PurePath
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -19,13 +17,13 @@ from xray.model.values import MARK, is_mark
 from xray.replaying.code import Code
 from xray.replaying.recorded import Recorded
 from xray.replaying.requests import ReplayRequest
+from xray.replaying.restoring import find_faults, open_marks, read_typed, restore_value
 
 _EMPTY: Final = inspect.Parameter.empty
-_ITERABLES: Final = (Iterable, Iterator)
 _SPREAD: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 _HOW: Final = (
-    "Give what is missing: --param NAME=VALUE, --input FILE.json, or --object NAME=module:name; or "
-    'record it whole: capture="full".'
+    "Give what is missing: --param NAME=VALUE, --input FILE.json, --object NAME=module:name, or "
+    '--candidates NAME for the list of what was decided; or record it whole: capture="full".'
 )
 
 
@@ -58,10 +56,11 @@ def bind_arguments(code: Code, recorded: Recorded, request: ReplayRequest) -> Ca
         NotReplayableError: some of it was not captured, or does not fit today's function.
     """
     parameters = _read_parameters(code)
-    given = {**request.objects, **request.values, **request.texts}
+    rebuilt = _rebuild_candidates(recorded, request.candidates, parameters, code)
+    plain = {**rebuilt, **request.values}
+    given = {**request.objects, **plain, **request.texts}
     _check_names(given, parameters, code)
     captured, is_cut = _read_captured(recorded)
-    gone = [name for name in captured if name not in parameters]
     kept = {
         name: value
         for name, value in captured.items()
@@ -69,41 +68,45 @@ def bind_arguments(code: Code, recorded: Recorded, request: ReplayRequest) -> Ca
     }
     values: dict[str, Any] = {}
     missing: dict[str, str] = {}
-    for name, value in {**kept, **request.values}.items():
-        faults = list(islice(_find_faults(value, name), 1))
-        if faults:
-            missing[name] = faults[0]
-        else:
-            _convert(values, missing, parameters[name], _open_marks(value))
+    for name, value in {**kept, **plain}.items():
+        fault = next(find_faults(value, name), None)
+        if fault is not None:
+            missing[name] = fault
+            continue
+        read = _read_loosely if name in rebuilt else restore_value
+        _convert(values, missing, parameters[name], open_marks(value), read)
     for name, text in request.texts.items():
-        _convert(values, missing, parameters[name], text, is_typed=True)
+        _convert(values, missing, parameters[name], text, read_typed)
     values.update(request.objects)
     wants_run = next((name for name, one in parameters.items() if one.hint is Run), None)
     for name, parameter in parameters.items():
-        if name in values or name == wants_run:
-            continue
-        if is_cut:
-            missing.setdefault(name, f"`{name}` was cut off")
-        elif parameter.is_required:
-            missing.setdefault(name, _word_absent(name, recorded))
+        if name not in values and name != wants_run and (is_cut or parameter.is_required):
+            missing.setdefault(name, _word_absent(name, recorded, is_cut=is_cut))
     if missing:
         raise NotReplayableError(
             f"{recorded.name} cannot be replayed: {'; '.join(missing.values())}.",
             hint=_HOW,
             missing=missing,
         )
-    notes = [
-        f"Today's {recorded.name} takes no `{name}`, which the recorded call gave; it is left out."
-        for name in gone
-    ]
-    changed = {name: _say(values[name]) for name in given}
     args, named = _spread(values, parameters)
-    doubts = [
-        f"`{name}` has no annotation that can be read here, so it was given as JSON has it."
-        for name, value in kept.items()
-        if parameters[name].hint is Any and isinstance(value, (dict, list))
-    ]
-    return Call(code, args, named, changed, notes, doubts, wants_run)
+    return Call(
+        code=code,
+        args=args,
+        named=named,
+        changed={name: _say(values[name]) for name in given if name not in rebuilt},
+        notes=[
+            f"Today's {recorded.name} takes no `{name}`, which the recorded call gave; it is left "
+            "out."
+            for name in captured
+            if name not in parameters
+        ],
+        doubts=[
+            f"`{name}` has no annotation that can be read here, so it was given as JSON has it."
+            for name, value in kept.items()
+            if parameters[name].hint is Any and isinstance(value, (dict, list))
+        ],
+        wants_run=wants_run,
+    )
 
 
 class _Parameter(Struct, frozen=True):
@@ -157,6 +160,31 @@ def _check_names(given: Mapping[str, Any], parameters: Mapping[str, Any], code: 
             )
 
 
+def _rebuild_candidates(
+    recorded: Recorded,
+    argument: str | None,
+    parameters: Mapping[str, _Parameter],
+    code: Code,
+) -> dict[str, Any]:
+    """The argument that held the step's candidates, made of what was recorded of them."""
+    if argument is None:
+        return {}
+    _check_names({argument: None}, parameters, code)
+    if recorded.step is None:
+        raise NotReplayableError("Only a step has candidates.", hint="Name it: --step NAME.")
+    ledger = recorded.evidence.ledger(recorded.evidence.steps[0])
+    if not ledger.is_detailed() or ledger.anonymous_count:
+        raise NotReplayableError(
+            f"{recorded.name} kept {ledger.detailed_count:,} of its {ledger.decided_count:,} "
+            "decisions with an id and details, so its candidates are not all known.",
+            hint='Record the step whole: capture="full".',
+        )
+    rows = [row for row in ledger.table if row.decision is not None and not row.is_logged]
+    if typing.get_args(parameters[argument].hint)[:1] in ((str,), (int,)):
+        return {argument: [row.candidate_id for row in rows]}
+    return {argument: [{"id": row.candidate_id, **row.attributes} for row in rows]}
+
+
 def _read_captured(recorded: Recorded) -> tuple[dict[str, Any], bool]:
     """The captured arguments by name, and whether some of them were cut off."""
     captured = recorded.input
@@ -168,66 +196,17 @@ def _read_captured(recorded: Recorded) -> tuple[dict[str, Any], bool]:
     return (head, True) if isinstance(head, dict) and not is_mark(head) else ({}, True)
 
 
-def _word_absent(name: str, recorded: Recorded) -> str:
+def _word_absent(name: str, recorded: Recorded, *, is_cut: bool) -> str:
+    if is_cut:
+        return f"`{name}` was cut off"
     if recorded.code is None:
         return f"`{name}` was not captured, as no decorated function was called"
     return f"`{name}` was not given in the recorded call"
 
 
-def _find_faults(value: Any, path: str) -> Iterator[str]:
-    """What of a captured value was not kept, in words."""
-    if is_mark(value):
-        kind = value[MARK]
-        if kind == "map":
-            yield from _find_faults(value.get("value"), path)
-        elif kind == "truncated":
-            yield _word_cut(value, path)
-        elif kind == "redacted":
-            yield f"`{path}` was redacted"
-        elif kind == "array":
-            shape = value.get("shape")
-            yield f"`{path}` is {value.get('type')} {shape}, whose numbers are not kept"
-        elif not _is_restorable(value):
-            yield f"`{path}` is {value.get('type', kind)}, of which nothing is kept but that"
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _find_faults(item, f"{path}.{key}")
-    elif isinstance(value, list):
-        for place, item in enumerate(value):
-            yield from _find_faults(item, f"{path}[{place}]")
-
-
-def _word_cut(mark: dict[str, Any], path: str) -> str:
-    head, length = mark.get("head"), mark.get("length")
-    unit = "characters" if isinstance(head, str) else "items"
-    kept = len(head) if isinstance(head, (str, list, dict)) else 0
-    if not isinstance(length, int):
-        return f"`{path}` was cut"
-    return f"`{path}` was cut: {kept:,} of {length:,} {unit} are kept"
-
-
-def _is_restorable(mark: dict[str, Any]) -> bool:
-    if mark[MARK] == "float":
-        return True
-    if mark[MARK] == "integer":
-        return isinstance(mark.get("value"), str)
-    return mark[MARK] == "bytes" and len(str(mark.get("head"))) == 2 * int(mark.get("length", -1))
-
-
-def _open_marks(value: Any) -> Any:
-    """A captured value without the marks that stand for what JSON cannot say."""
-    if isinstance(value, list):
-        return [_open_marks(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if not is_mark(value):
-        return {key: _open_marks(item) for key, item in value.items()}
-    kind = value[MARK]
-    if kind == "map":
-        return {key: _open_marks(item) for key, item in value["value"].items()}
-    if kind == "float":
-        return float(value["value"])
-    return int(value["value"], 0) if kind == "integer" else bytes.fromhex(value["head"])
+def _read_loosely(value: Any, hint: Any) -> Any:
+    # An id that was a number is recorded as text.
+    return restore_value(value, hint, is_strict=False)
 
 
 def _convert(
@@ -235,60 +214,19 @@ def _convert(
     missing: dict[str, str],
     parameter: _Parameter,
     value: Any,
-    *,
-    is_typed: bool = False,
+    read: Callable[[Any, Any], Any],
 ) -> None:
-    hint = parameter.hint
+    """Add what *read* makes of an argument to *values*, or to *missing* why it makes nothing."""
+    name, hint = parameter.name, parameter.hint
     if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
         hint = list[hint]  # type: ignore[valid-type]
     elif parameter.kind is inspect.Parameter.VAR_KEYWORD:
         hint = dict[str, hint]  # type: ignore[valid-type]
     try:
-        values[parameter.name] = (
-            _read_typed(value, hint) if is_typed else _restore(value, hint, is_strict=True)
-        )
-    except (msgspec.ValidationError, TypeError, ValueError) as error:
+        values[name] = read(value, hint)
+    except (TypeError, ValueError) as error:
         shown = getattr(hint, "__name__", None) or str(hint)
-        missing[parameter.name] = f"`{parameter.name}` does not fit {shown}: {error}"
-
-
-def _read_typed(text: str, hint: Any) -> Any:
-    """What somebody typed, as the type that is asked for; JSON where that may be anything."""
-    try:
-        plain = msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        return _restore(text, hint, is_strict=False)
-    try:
-        return _restore(plain, hint, is_strict=False)
-    except (msgspec.ValidationError, TypeError, ValueError):
-        return _restore(text, hint, is_strict=False)
-
-
-def _restore(value: Any, hint: Any, *, is_strict: bool) -> Any:
-    if hint in (Any, object):
-        return value
-    try:
-        return msgspec.convert(value, hint, strict=is_strict, str_keys=True, dec_hook=_make)
-    except TypeError as error:
-        if isinstance(error, msgspec.ValidationError):
-            raise
-        return value  # An annotation that says nothing msgspec knows leaves what JSON has.
-
-
-def _make(kind: type, value: Any) -> Any:
-    """A value of a class that is no plain record: a path, a pydantic model, or what it is."""
-    origin = typing.get_origin(kind)
-    if origin in _ITERABLES and isinstance(value, list):
-        items = _restore(value, list[typing.get_args(kind)], is_strict=True)  # type: ignore[misc]
-        return items if origin is Iterable else iter(items)
-    if issubclass(kind, PurePath):
-        return kind(value)
-    validate: Callable[[Any], Any] | None = getattr(kind, "model_validate", None)
-    if validate is not None:
-        return validate(value)
-    if isinstance(value, kind):
-        return value
-    raise ValueError(f"{kind.__qualname__} cannot be made of what is kept of it")
+        missing[name] = f"`{name}` does not fit {shown}: {error}"
 
 
 def _say(value: Any) -> Any:

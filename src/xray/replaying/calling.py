@@ -20,10 +20,10 @@ from xray.model.facts import Fact, RunStarted
 from xray.model.ids import new_uuid7
 from xray.model.records import Step
 from xray.replaying.arguments import Call
+from xray.replaying.memory import MemorySink
 from xray.replaying.recorded import Recorded
 from xray.session import XRay, recording_into
 from xray.store.memory import MemoryStore
-from xray.wire.codec import decode_fact, encode_fact
 
 
 class Rerun(Struct, frozen=True):
@@ -36,23 +36,6 @@ class Rerun(Struct, frozen=True):
 
     evidence: RunEvidence
     facts: list[Fact]
-
-
-class _Memory:
-    """A sink that keeps facts, as a server would have read them."""
-
-    def __init__(self) -> None:
-        self.facts: list[Fact] = []
-
-    def put(self, fact: Fact) -> None:
-        """Keep *fact*."""
-        self.facts.append(decode_fact(encode_fact(fact)))
-
-    def settle_run(self, run_id: str) -> None:
-        """Nothing waits."""
-
-    def count_loss(self, cause: str, records: int = 1, decisions: int = 0) -> None:
-        """Nothing is lost but what capture itself could not record, which it says."""
 
 
 class _TimedOutError(BaseException):
@@ -70,7 +53,7 @@ def make_call(call: Call, recorded: Recorded, timeout_s: float | None) -> Rerun:
     Raises:
         NotReplayableError: it recorded nothing to compare, or took too long.
     """
-    sink = _Memory()
+    sink = MemorySink()
     failure: BaseException | None = None
     with recording_into(sink):
         try:

@@ -15,6 +15,8 @@ from typing import Any, Final
 from msgspec import Struct
 
 from xray.errors import NotReplayableError
+from xray.replaying.memory import MemorySink
+from xray.session import recording_into
 
 _LOCAL: Final = "<locals>"
 _NAME: Final = re.compile(r"([^\W\d]\w*)(\(\))?")
@@ -44,39 +46,61 @@ def find_code(given: Callable[..., Any] | str | None, recorded: str | None, step
         name = getattr(given, "__qualname__", None) or type(given).__qualname__
         return Code(f"{module}:{name}", given)
     place = _complete(given, recorded, step)
-    found = find_object(place)
+    found = _find(place)
     if not callable(found):
         raise NotReplayableError(f"{place} is no function.", hint=_HOW)
     if _is_unbound(place, found):
-        cls, _, method = place.partition(":")[2].rpartition(".")
-        module = place.partition(":")[0]
+        cls, _, method = place.path.rpartition(".")
         raise NotReplayableError(
             f"{place} is a method, and the object it was called on is not captured.",
-            hint=f"Say which object to call it on: --code '{module}:{cls}().{method}' makes one; "
-            "any function without arguments may make it, or a variable may hold it.",
+            hint=f"Say which object to call it on: --code '{place.where}:{cls}().{method}' makes "
+            "one; any function without arguments may make it, or a variable may hold it.",
         )
-    return Code(place, found)
+    return Code(str(place), found)
 
 
-def _complete(given: str | None, recorded: str | None, step: str) -> str:
+class _Place(Struct, frozen=True):
+    """A module, or the path of a file, and what is in it."""
+
+    where: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.where}:{self.path}"
+
+    @property
+    def is_file(self) -> bool:
+        return self.where.endswith(".py")
+
+
+def _read_place(text: str) -> _Place:
+    if text.endswith(".py"):
+        return _Place(text, "")
+    # The path of a file may hold a colon of its own.
+    where, _, path = text.rpartition(":") if ".py:" in text else text.partition(":")
+    return _Place(where, path)
+
+
+def _complete(given: str | None, recorded: str | None, step: str) -> _Place:
     if given is None and recorded is None:
         raise NotReplayableError(
             f"{step} was not recorded as the call of a decorated function, so which code to run is "
             "not known.",
             hint=_HOW,
         )
-    place = given or recorded or ""
-    if ":" not in place:
-        place = f"{place}:{recorded.partition(':')[2] if recorded else step}"
-    if _LOCAL in place:
+    known = None if recorded is None else _read_place(recorded)
+    place = known if given is None else _read_place(given)
+    assert place is not None
+    if not place.path:
+        place = _Place(place.where, known.path if known else step)
+    if _LOCAL in place.path:
         raise NotReplayableError(
             f"{place} was defined inside another function, where it cannot be found.", hint=_HOW
         )
-    if given is None and _is_file(place) and not Path(place.partition(":")[0]).is_file():
+    if given is None and place.is_file and not Path(place.where).is_file():
         raise NotReplayableError(
-            f"{step} was recorded in the script {place.partition(':')[0]}, which is not in this "
-            "folder.",
-            hint=f"Say where it is: --code path/to/{place.partition(':')[0]}.",
+            f"{step} was recorded in the script {place.where}, which is not in this folder.",
+            hint=f"Say where it is: --code path/to/{place.where}.",
         )
     return place
 
@@ -84,32 +108,39 @@ def _complete(given: str | None, recorded: str | None, step: str) -> str:
 def find_object(place: str) -> object:
     """What *place* names: `module:name.name`, where a name may be called: `module:make().name`.
 
+    What importing it or making it records goes nowhere.
+
     Args:
         place: a module, or the path of a file, and what is in it.
 
     Raises:
         NotReplayableError: there is no such thing, or importing it or calling it failed.
     """
-    where, _, path = place.partition(":") if not _is_file(place) else place.rpartition(":")
+    return _find(_read_place(place))
+
+
+def _find(place: _Place) -> object:
+    where, path = place.where, place.path
     names = [_NAME.fullmatch(part) for part in path.split(".")]
     if not where or not all(names):
-        raise NotReplayableError(f"{place!r} names no code.", hint=_HOW)
-    found: object = _load_file(where) if where.endswith(".py") else _load_module(where)
-    for name in names:
-        assert name is not None
-        if not hasattr(found, name[1]):
-            raise NotReplayableError(f"{where} has no {path}.", hint=_HOW)
-        found = getattr(found, name[1])
-        if name[2] and callable(found):
-            try:
-                found = found()
-            except Exception as error:
-                raise _tell_failure(f"{path} of {where} could not be made", error) from error
+        raise NotReplayableError(f"{str(place)!r} names no code.", hint=_HOW)
+    with recording_into(MemorySink()):
+        found: object = _load_file(where) if place.is_file else _load_module(where)
+        for name in names:
+            assert name is not None
+            if not hasattr(found, name[1]):
+                raise NotReplayableError(f"{where} has no {path}.", hint=_HOW)
+            found = getattr(found, name[1])
+            if name[2] and callable(found):
+                found = _make(found, place)
     return found
 
 
-def _is_file(place: str) -> bool:
-    return ".py:" in place
+def _make(factory: Callable[[], object], place: _Place) -> object:
+    try:
+        return factory()
+    except Exception as error:
+        raise _tell_failure(f"{place.path} of {place.where} could not be made", error) from error
 
 
 def _load_module(name: str) -> ModuleType:
@@ -157,8 +188,8 @@ def _tell_failure(what: str, error: Exception) -> NotReplayableError:
     return NotReplayableError(f"{what}: {type(error).__name__}: {error}.")
 
 
-def _is_unbound(place: str, found: object) -> bool:
+def _is_unbound(place: _Place, found: object) -> bool:
     """Whether *found* is a method taken from its class, which lacks the object to be called on."""
-    if not inspect.isfunction(found) or "." not in place.partition(":")[2]:
+    if not inspect.isfunction(found) or "." not in place.path:
         return False
     return next(iter(inspect.signature(found).parameters), None) == "self"

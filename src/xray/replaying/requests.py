@@ -20,6 +20,8 @@ class ReplayRequest(Struct, frozen=True, kw_only=True):
         values: arguments as JSON has them, which take the types that the function's annotations
             ask for.
         texts: arguments as somebody types them, which take those types too.
+        candidates: the argument that is given the candidates the step decided, by id with the
+            attributes that were recorded of them, in their order.
         times: how often to replay; None replays once, and once more where that differs.
         timeout_s: how long one replay may take.
     """
@@ -30,5 +32,6 @@ class ReplayRequest(Struct, frozen=True, kw_only=True):
     objects: Mapping[str, Any] = {}
     values: Mapping[str, Any] = {}
     texts: Mapping[str, str] = {}
+    candidates: str | None = None
     times: int | None = None
     timeout_s: float | None = None
