@@ -31,7 +31,7 @@ from xray.model.rules import (
 )
 from xray.model.vocabulary import Certainty, StepType
 
-_MIN_NEVER: Final = 460
+MIN_NEVER: Final = 460
 """So many candidates none of whom failed leave less than one in a hundred, with 99 %."""
 
 _MAX_OF_RUNS: Final = 0.5
@@ -256,7 +256,7 @@ def _find_count_concerns(
 
 
 def _is_telling(never: NeverFailed) -> bool:
-    return never.candidates >= _MIN_NEVER and never.runs_at_most <= _MAX_OF_RUNS
+    return never.candidates >= MIN_NEVER and never.runs_at_most <= _MAX_OF_RUNS
 
 
 def _is_lesser(health: RuleHealth, one: Redundancy) -> bool:
