@@ -12,6 +12,7 @@ from xray.errors import InvalidQueryError, NotFoundError, ServerError
 from xray.model.aggregates import Aggregate
 from xray.model.frames import Records
 from xray.model.ids import parse_uuid
+from xray.model.outline import StepOutline
 from xray.model.records import Decision, Page, Run, RunDetail, Step
 from xray.questions import Pairs, Parameter, as_pairs, run_path
 from xray.replies import read_decisions, read_health, read_record, read_runs, read_steps
@@ -104,6 +105,10 @@ class Lists(Asking):
     def step(self, step_id: str) -> Step:
         """One step with samples of what it rejected."""
         return read_record(self.get(f"/v1/steps/{quote(step_id, safe='')}"), Step)
+
+    def outline(self, step_id: str) -> StepOutline:
+        """Every stored decision of a step in columns: candidate, verdict, reason, score, rank."""
+        return read_record(self.get(f"/v1/steps/{quote(step_id, safe='')}/outline"), StepOutline)
 
     def health(self) -> str:
         """What the server says of itself: `ok`."""

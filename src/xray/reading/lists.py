@@ -11,8 +11,10 @@ from msgspec import Struct, structs
 
 from xray.errors import InvalidQueryError, NotFoundError
 from xray.model.aggregates import Aggregate
+from xray.model.counts import score_value
 from xray.model.ids import parse_uuid
 from xray.model.labels import LabelsAsked
+from xray.model.outline import StepOutline
 from xray.model.records import Decision, Page, Run, RunDetail, Scan, Step
 from xray.query.aggregate_parameters import aggregate_from_parameters
 from xray.query.cursor import encode_cursor
@@ -181,12 +183,58 @@ def show_step(store: Store, step_id: str) -> Step:
     """
     step = store.step(step_id)
     if step is None:
-        raise NotFoundError(
-            f"There is no step {step_id}.",
-            hint="GET /v1/steps lists the steps there are.",
-            code="step_not_found",
-        )
+        raise _no_step(step_id)
     return step
+
+
+def _no_step(step_id: str) -> NotFoundError:
+    return NotFoundError(
+        f"There is no step {step_id}.",
+        hint="GET /v1/steps lists the steps there are.",
+        code="step_not_found",
+    )
+
+
+def outline_step(store: Store, step_id: str) -> StepOutline:
+    """Every stored decision of a step, in columns.
+
+    Raises:
+        NotFoundError: there is no step of that id.
+    """
+    if store.step(step_id) is None:
+        raise _no_step(step_id)
+    table = store.decisions_of_step(step_id)
+    verdicts, verdict = _number(table.verdicts)
+    reasons, reason = _number(table.reasons)
+    scores = [score_value(score) for score in table.scores]
+    ranks = list(table.ranks)
+    return StepOutline(
+        step_id=step_id,
+        count=len(table),
+        candidate_ids=list(table.candidate_ids),
+        verdicts=verdicts,
+        verdict=verdict,
+        reasons=reasons,
+        reason=reason,
+        scores=scores if any(score is not None for score in scores) else [],
+        ranks=ranks if any(rank is not None for rank in ranks) else [],
+        examples=[place for place, is_logged in enumerate(table.logged) if is_logged],
+    )
+
+
+def pick_decisions(store: Store, step_id: str, places: Sequence[int]) -> list[Decision]:
+    """The decisions of a step at some places of its outline."""
+    table = store.decisions_of_step(step_id)
+    return [table.row(place) for place in places if 0 <= place < len(table)]
+
+
+_Word = TypeVar("_Word")
+
+
+def _number(words: Sequence[_Word]) -> tuple[list[_Word], list[int]]:
+    """The different *words*, and for each of *words* its place among them."""
+    places = {word: place for place, word in enumerate(dict.fromkeys(words))}
+    return list(places), [places[word] for word in words]
 
 
 def read_id(text: str) -> str:

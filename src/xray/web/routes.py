@@ -17,7 +17,9 @@ from xray.web.pages.lists import draw_decisions, draw_steps
 from xray.web.pages.provenance import draw_provenance
 from xray.web.pages.run import draw_run
 from xray.web.pages.runs import draw_runs
-from xray.web.pages.step import draw_step
+from xray.web.pages.step import draw_rows, draw_step
+from xray.web.pages.what_if import draw_what_if
+from xray.web.pages.what_if_runs import draw_what_if_runs
 from xray.web.pages.why import draw_why
 
 Draw = Callable[[Request], Awaitable[Page]]
@@ -27,10 +29,13 @@ PAGES: Final[dict[str, Draw]] = {
     f"{ROOT}/runs/{{run_id}}": draw_run,
     f"{ROOT}/runs/{{run_id}}/why": draw_why,
     f"{ROOT}/runs/{{run_id}}/provenance": draw_provenance,
+    f"{ROOT}/runs/{{run_id}}/what-if": draw_what_if,
     f"{ROOT}/steps": draw_steps,
     f"{ROOT}/steps/{{step_id}}": draw_step,
+    f"{ROOT}/steps/{{step_id}}/rows": draw_rows,
     f"{ROOT}/decisions": draw_decisions,
     f"{ROOT}/diff": draw_diff,
+    f"{ROOT}/what-if": draw_what_if_runs,
 }
 
 

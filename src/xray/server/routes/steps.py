@@ -12,6 +12,7 @@ from xray import reading
 from xray.errors import ConflictError
 from xray.model.facts import StepFinished
 from xray.model.ids import parse_uuid
+from xray.model.outline import StepOutline
 from xray.model.records import Run, Step
 from xray.reading import StepList, find_run
 from xray.server.bodies import StepBody, read_body_as
@@ -95,6 +96,14 @@ async def show_step(request: Request) -> Response:
     return reply(await context_of(request).read(lambda store: reading.show_step(store, step_id)))
 
 
+async def outline_step(request: Request) -> Response:
+    """Every stored decision of one step, in columns."""
+    step_id = path_id(request, "step_id")
+    return reply(await context_of(request).read(lambda store: reading.outline_step(store, step_id)))
+
+
+_STEP_ID: Final = Parameter("step_id", "the step's id, a UUID", place="path", is_required=True)
+
 OPERATIONS: Final = (
     Operation(
         name="create_step",
@@ -128,8 +137,20 @@ OPERATIONS: Final = (
         alias="/steps/{step_id}",
         handle=show_step,
         summary="Show a step",
-        parameters=(Parameter("step_id", "the step's id, a UUID", place="path", is_required=True),),
+        parameters=(_STEP_ID,),
         answers={200: Step},
+        refusals=(400, 404, 503),
+    ),
+    Operation(
+        name="outline_step",
+        method="GET",
+        path="/v1/steps/{step_id}/outline",
+        handle=outline_step,
+        summary="Give every stored decision of a step in columns",
+        about="Candidate, verdict, reason, score and rank of each, in recorded order: what a table "
+        "is sorted and searched by. `GET /v1/decisions?step_id=` has the detail.",
+        parameters=(_STEP_ID,),
+        answers={200: StepOutline},
         refusals=(400, 404, 503),
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from xray.web.site import site_of
 
 _MAX_COLUMNS: Final = 5
 _ROWS: Final = "100"
+_MAX_ROWS: Final = 200
+_OF_THE_TABLE: Final = ("sort", "row")
+"""What the script that scrolls the table keeps in the URL: the API knows none of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class StepModel:
         has_ranks: some of them have a rank.
         before: the step before it.
         after: the step after it.
+        find: what the ids that are shown contain.
+        is_wide: there are more decisions than one part of the list shows.
     """
 
     step: Step
@@ -53,15 +59,27 @@ class StepModel:
     has_ranks: bool
     before: Step | None
     after: Step | None
+    find: str = ""
+    is_wide: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RowsModel:
+    """Some decisions of a step, as rows of its table."""
+
+    decisions: Sequence[Decision]
+    columns: Sequence[str]
+    has_scores: bool
+    has_ranks: bool
 
 
 async def draw_step(request: Request) -> Page:
     """The page of one step."""
     step_id = reading.read_id(request.path_params["step_id"])
-    asked = read_asked(request)
+    asked, find = read_finding(read_asked(request))
     site = site_of(request)
     now_us = site.clock.wall_us()
-    model = await site.read(lambda store: model_step(store, step_id, asked, now_us))
+    model = await site.read(lambda store: model_step(store, step_id, asked, now_us, find))
     step = model.step
     short_id = step.run_id[:MIN_SHORT_ID]
     of_step = [("step_id", step_id), *asked]
@@ -82,7 +100,9 @@ async def draw_step(request: Request) -> Page:
     )
 
 
-def model_step(store: Store, step_id: str, asked: Parameters, now_us: int) -> StepModel:
+def model_step(
+    store: Store, step_id: str, asked: Parameters, now_us: int, find: str = ""
+) -> StepModel:
     """What the page of a step shows."""
     step = reading.show_step(store, step_id)
     wanted = [("step_id", step_id), *asked]
@@ -106,6 +126,8 @@ def model_step(store: Store, step_id: str, asked: Parameters, now_us: int) -> St
         has_ranks=any(row.rank is not None for row in found.decisions),
         before=neighbours[place - 1] if place > 0 else None,
         after=neighbours[place + 1] if place + 1 < len(neighbours) else None,
+        find=find,
+        is_wide=found.next_cursor is not None or any(name == "cursor" for name, _ in asked),
     )
 
 
@@ -127,3 +149,29 @@ def choose_columns(decisions: Sequence[Decision]) -> list[str]:
     counts = Counter(name for row in decisions for name in row.attributes)
     common = {name for name, _ in counts.most_common(_MAX_COLUMNS)}
     return [name for name in counts if name in common]
+
+
+def read_finding(asked: Parameters) -> tuple[Parameters, str]:
+    """The parameters as the API takes them, and the part of an id that was looked for.
+
+    The page has a field for a part of the id where the API has the query language.
+    """
+    find = next((value for name, value in asked if name == "find"), "")
+    others = [pair for pair in asked if pair[0] not in ("find", *_OF_THE_TABLE)]
+    if find:
+        others.append(("q", f"candidate_id contains {json.dumps(find, ensure_ascii=False)}"))
+    return others, find
+
+
+async def draw_rows(request: Request) -> Page:
+    """Rows of the table of a step's decisions, by their places, for the script that scrolls it."""
+    step_id = reading.read_id(request.path_params["step_id"])
+    named = request.query_params.get("at", "").split(",")
+    places = [int(place) for place in named[:_MAX_ROWS] if place.isdecimal()]
+    columns = request.query_params.getlist("column")
+    shown = request.query_params.getlist("with")
+    decisions = await site_of(request).read(
+        lambda store: reading.pick_decisions(store, step_id, places)
+    )
+    model = RowsModel(decisions, columns, "score" in shown, "rank" in shown)
+    return Page(template="rows.html", title="", model=model)
