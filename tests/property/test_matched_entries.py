@@ -5,9 +5,11 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xray.model import missing
 from xray.model.compact import Universe
 from xray.model.facts import ACCEPTED, REJECTED
 from xray.model.fates import Fate
@@ -19,8 +21,10 @@ from xray.model.holdings import (
     NamedEntries,
     compact_entries,
 )
+from xray.model.missing import Candidates, find_missing
 from xray.model.ranking import SCORE_BITS
 from xray.model.roster import Roster
+from xray.model.spans import list_apart
 
 FATES = [Fate(REJECTED, "price"), Fate(ACCEPTED), Fate(REJECTED, "price", by="q")]
 _LAST = (1 << 64) - 1
@@ -102,3 +106,59 @@ def test_a_roster_in_pieces_matches_as_its_pieces_do(
     assert met == sorted((hash64(name), fate.verdict) for name, fate in kept if name in asked)
     lasts = [last for _, last, _ in matched.others]
     assert lasts == sorted(hash64(name) for name, _ in kept if name not in asked)
+
+
+@given(entries, st.sets(hashes_near_each_other, max_size=30))
+def test_entries_beside_and_spans_are_what_matching_tells_apart(
+    drawn: list[tuple[int, int, int]], asked: set[int]
+) -> None:
+    hashes = sorted(asked | {hashed for hashed, _, _ in drawn[::2]})
+    for holding in make_holdings(drawn):
+        found, others = holding.match(hashes)
+        assert holding.list_beside(hashes) == others
+        met = list(holding.find_spans(hashes))
+        assert [(hashed, code) for hashed, code, _ in found] == [(h, s[2]) for h, s in met]
+        assert all(first <= hashed <= last for hashed, (first, last, _) in met)
+
+
+spans = st.lists(
+    st.tuples(hashes_near_each_other, st.integers(0, 5)).map(lambda one: (one[0], one[0] + one[1])),
+    max_size=30,
+)
+
+
+@given(spans, spans)
+def test_spans_apart_are_those_that_touch_no_other(
+    one: list[tuple[int, int]], others: list[tuple[int, int]]
+) -> None:
+    ordered = sorted(one, key=lambda span: span[1])
+    apart = [
+        span
+        for span in ordered
+        if not any(first <= span[1] and span[0] <= last for first, last in others)
+    ]
+    assert list_apart(ordered, sorted(others)) == apart
+
+
+def candidates(ids: set[str], named: list[set[str]]) -> Candidates:
+    rosters = [
+        Roster("s", "r", len(names), make_holdings([(hash64(one), 1, 0) for one in names]))
+        for names in named
+    ]
+    return Candidates(sorted(ids), rosters)
+
+
+few = st.sets(st.integers(0, 60).map(str), max_size=30)
+
+
+@given(few, st.lists(few, max_size=3), few, st.lists(few, max_size=3))
+def test_what_is_missing_is_the_same_at_once_and_entry_by_entry(
+    ids: set[str], named: list[set[str]], decided_ids: set[str], decided_named: list[set[str]]
+) -> None:
+    offered, decided = candidates(ids, named), candidates(decided_ids, decided_named)
+    at_once = find_missing(offered, decided)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(missing, "_MAX_SORTED", -1)
+        assert find_missing(offered, decided) == at_once
+    everybody = ids.union(*named)
+    assert at_once.count <= len(everybody - decided_ids.union(*decided_named))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -13,7 +15,12 @@ from xray.forensics.gaps import explain_blindness, explain_silence
 from xray.forensics.keys import Keys, join_keys
 from xray.forensics.reach import Edge, Reach
 from xray.forensics.wording import list_items
+from xray.model.hashing import hash64
 from xray.model.records import Step
+from xray.model.spans import list_apart
+
+_MIN_WALKED: Final = 32
+"""So many entries are compared with a roster by walking it; fewer are looked up one by one."""
 
 
 class Balance(Struct, frozen=True, kw_only=True):
@@ -350,12 +357,29 @@ def list_taken_for_others(keys: Keys, ledger: Ledger, others: Sequence[Ledger]) 
     roster = ledger.roster
     if roster is None:
         return Keys()
-    return Keys.of(
-        key
-        for key in keys
-        if not ledger.has_row(key[1])
-        and any(other.knows_between(*span) for span in roster.spans_of(key[1]) for other in others)
-    )
+    names = {hash64(one): one for one in keys.ids if not ledger.has_row(one)}
+    spans = roster.find_spans(names.keys())
+    apart = frozenset(_list_unknown(spans, others))
+    taken = {names[span[2]] for span in spans if span not in apart}
+    return Keys.of(key for key in keys if key[1] in taken) if taken else Keys()
+
+
+def _list_unknown(
+    spans: Sequence[tuple[int, int, int]], ledgers: Sequence[Ledger]
+) -> Sequence[tuple[int, int, int]]:
+    """Those of *spans* that stand for no candidate which one of *ledgers* knows."""
+    if len(spans) < _MIN_WALKED:
+        return [
+            span
+            for span in spans
+            if not any(ledger.knows_between(span[0], span[1]) for ledger in ledgers)
+        ]
+    spans = sorted(spans, key=itemgetter(1))
+    for ledger in ledgers:
+        spans = list_apart(spans, [(hashed, hashed) for hashed in ledger.row_hashes])
+        if ledger.roster is not None:
+            spans = list_apart(spans, ledger.roster.spans())
+    return spans
 
 
 def _comparable_input(step: Step) -> int | None:

@@ -124,7 +124,7 @@ class Ledger:
         names = {hashed: name for name, hashed in known.items() if name not in detailed}
         found: dict[Verdict, list[str]] = {verdict: [] for verdict in VERDICTS}
         partitioned: dict[Verdict, list[Key]] = {verdict: [] for verdict in VERDICTS}
-        for hashed, fate in roster.find_all(names):
+        for hashed, fate in roster.find_all(names.keys()):
             if fate.by is None:
                 found[fate.decision].append(names[hashed])
             else:

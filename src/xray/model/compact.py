@@ -20,7 +20,7 @@ from __future__ import annotations
 import zlib
 from array import array
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate, compress, count
 from typing import Final, Literal
@@ -234,16 +234,10 @@ class Part:
             return [index for index in found if first <= lookalikes.get(index, first) <= last]
         return found
 
-    def find_all(self, hashes: Iterable[int]) -> Iterator[tuple[int, int]]:
-        """Each of *hashes* that an entry may stand for, with the code of the entry."""
-        size, places, codes = self._universe.size, self._last_places, self._all_codes()
-        for hashed in hashes:
-            number = hashed * size >> HASH_BITS
-            last = places.get(number)
-            if last is not None:
-                for index in self._same_number(last):
-                    if self._lookalikes.get(index, hashed) == hashed:
-                        yield hashed, codes[index]
+    def find_all(self, wanted: Wanted) -> list[tuple[int, int]]:
+        """Each hash that is wanted and that an entry may stand for, with the code of the entry."""
+        codes = self._all_codes()
+        return [(hashed, codes[index]) for hashed, index in self._meet(wanted)[0]]
 
     def match(
         self, wanted: Wanted
@@ -254,46 +248,42 @@ class Part:
             the hash, the code and the place of each of the former; the first and the last hash
             that each of the others can stand for, and its code; both in order.
         """
-        numbers, codes = self.numbers, self._all_codes()
+        codes, spans = self._all_codes(), self._spans
         places = bytes(self._count) if self._places is None else list(self._places)
-        met = list(map(wanted.hashes.get, numbers))
-        if wanted.twins or self._lookalikes:
-            found, left = self._match_doubtful(met, wanted, places)
-        else:
-            found = [
-                (hashed, code, place)
-                for hashed, code, place in zip(met, codes, places, strict=False)
-                if hashed is not None
-            ]
-            left = [index for index, hashed in enumerate(met) if hashed is None]
-        return found, [(*self._span_of(numbers[index], index), codes[index]) for index in left]
+        met, left = self._meet(wanted)
+        return (
+            [(hashed, codes[index], places[index]) for hashed, index in met],
+            [spans[index] for index in left],
+        )
 
-    def _match_doubtful(
-        self, met: Sequence[int | None], wanted: Wanted, places: Sequence[int]
-    ) -> tuple[list[tuple[int, int, int]], list[int]]:
-        """As `match`, where entries know whole hashes or several that are wanted look alike."""
-        codes = self._all_codes()
-        found: list[tuple[int, int, int]] = []
+    def list_beside(self, wanted: Wanted) -> list[tuple[int, int, int]]:
+        """Its entries that stand for no hash that is wanted, in order."""
+        spans = self._spans
+        return [spans[index] for index in self._meet(wanted)[1]]
+
+    def find_spans(self, wanted: Wanted) -> list[tuple[int, tuple[int, int, int]]]:
+        """Each hash that is wanted and that an entry may stand for, with the span of the entry."""
+        spans = self._spans
+        return [(hashed, spans[index]) for hashed, index in self._meet(wanted)[0]]
+
+    def _meet(self, wanted: Wanted) -> tuple[list[tuple[int, int]], list[int]]:
+        """The entries that may stand for a hash that is wanted, each with it, and the others."""
+        first_of = list(map(wanted.hashes.get, self.numbers))
+        if not wanted.twins and not self._lookalikes:
+            return (
+                [(hashed, index) for index, hashed in enumerate(first_of) if hashed is not None],
+                [index for index, hashed in enumerate(first_of) if hashed is None],
+            )
+        met: list[tuple[int, int]] = []
         left: list[int] = []
-        for index, (number, first) in enumerate(zip(self.numbers, met, strict=True)):
+        for index, (number, first) in enumerate(zip(self.numbers, first_of, strict=True)):
             own = self._lookalikes.get(index)
             alike = wanted.twins.get(number, () if first is None else (first,))
             hit = [hashed for hashed in alike if own is None or own == hashed]
-            found += [(hashed, codes[index], places[index]) for hashed in hit]
+            met += [(hashed, index) for hashed in hit]
             if not hit:
                 left.append(index)
-        return found, left
-
-    def _span_of(self, number: int, index: int) -> tuple[int, int]:
-        """As `span`, where *number* is one of the universe's."""
-        hashed = self._lookalikes.get(index)
-        if hashed is not None:
-            return hashed, hashed
-        size, half = self._universe.size, self._universe.size - 1
-        return (
-            ((number << HASH_BITS) + half) // size,
-            ((number + 1 << HASH_BITS) + half) // size - 1,
-        )
+        return met, left
 
     def _look_up(self, number: int) -> Sequence[int]:
         """The places of the entries at *number*, when many were asked for."""

@@ -80,6 +80,14 @@ class Holding(Protocol):
         """Its entries that may stand for one of *hashes*, and the others, both in order."""
         ...
 
+    def list_beside(self, hashes: Collection[int]) -> list[Span]:
+        """Its entries that stand for none of *hashes*, in order."""
+        ...
+
+    def find_spans(self, hashes: Collection[int]) -> Iterator[tuple[int, Span]]:
+        """Each of *hashes* that an entry may stand for, with the entry."""
+        ...
+
     def places(self) -> Iterator[Placed]:
         """The code and the place of every entry that has one."""
         ...
@@ -135,6 +143,14 @@ class NamedEntries:
         """Each of *hashes* that is a candidate's, with the code of its entry."""
         wanted = frozenset(hashes)
         return ((hashed, code) for hashed, code in self._hashed if hashed in wanted)
+
+    def list_beside(self, hashes: Collection[int]) -> list[Span]:
+        """Its entries that stand for none of *hashes*, in order."""
+        return [span for span in self.spans() if span[0] not in hashes]
+
+    def find_spans(self, hashes: Collection[int]) -> Iterator[tuple[int, Span]]:
+        """Each of *hashes* that an entry may stand for, with the entry."""
+        return ((hashed, (hashed, hashed, code)) for hashed, code in self.find_all(hashes))
 
     def match(self, hashes: Collection[int]) -> Met:
         """Its entries that may stand for one of *hashes*, and the others, both in order."""
@@ -216,6 +232,14 @@ class HashedEntries:
         wanted = frozenset(hashes)
         entries = zip(self.hashes, self.codes, strict=True)
         return ((hashed, code) for hashed, code in entries if hashed in wanted)
+
+    def list_beside(self, hashes: Collection[int]) -> list[Span]:
+        """Its entries that stand for none of *hashes*, in order."""
+        return [span for span in self.spans() if span[0] not in hashes]
+
+    def find_spans(self, hashes: Collection[int]) -> Iterator[tuple[int, Span]]:
+        """Each of *hashes* that an entry may stand for, with the entry."""
+        return ((hashed, (hashed, hashed, code)) for hashed, code in self.find_all(hashes))
 
     def match(self, hashes: Collection[int]) -> Met:
         """Its entries that may stand for one of *hashes*, and the others, both in order."""
@@ -366,12 +390,22 @@ class CompactEntries:
                 spans = self._spans_at(*universe.place(hashed), hashed, hashed)
                 yield from ((hashed, code) for _, _, code in spans)
             return
-        ordered = sorted(hashes)
+        wanted = universe.number(hashes)
         for part in sorted(self._parts):
-            start = bisect_left(ordered, universe.part_start(part))
-            end = bisect_left(ordered, universe.part_start(part + 1), start)
             if opened := self._part(part):
-                yield from opened.find_all(ordered[start:end])
+                yield from opened.find_all(wanted)
+
+    def list_beside(self, hashes: Collection[int]) -> list[Span]:
+        """Its entries that stand for none of *hashes*, in order."""
+        wanted = self._universe.number(hashes)
+        opened = filter(None, map(self._part, sorted(self._parts)))
+        return [span for part in opened for span in part.list_beside(wanted)]
+
+    def find_spans(self, hashes: Collection[int]) -> Iterator[tuple[int, Span]]:
+        """Each of *hashes* that an entry may stand for, with the entry."""
+        wanted = self._universe.number(hashes)
+        for opened in filter(None, map(self._part, sorted(self._parts))):
+            yield from opened.find_spans(wanted)
 
     def match(self, hashes: Collection[int]) -> Met:
         """Its entries that may stand for one of *hashes*, and the others, both in order."""

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from xray.model.hashing import hash64
 from xray.model.roster import Roster
-from xray.model.spans import BEYOND, Span, SpanWalk
+from xray.model.spans import BEYOND, Span, SpanWalk, list_apart
 
 _MAX_SORTED: Final = 50_000
 """More spans are merged one by one, which takes longer and no room."""
@@ -61,13 +61,52 @@ class Missing(Struct, frozen=True):
 
 
 def find_missing(offered: Candidates, decided: Candidates) -> Missing:
-    """Which of *offered* are not in *decided*; each roster is walked once, in order of hashes."""
+    """Which of *offered* are not in *decided*."""
     decided_ids = frozenset(decided.ids)
     offered_ids = dict.fromkeys(offered.ids)
     rest = {one: offered.hash_of(one) for one in offered_ids if one not in decided_ids}
     found = {hashed for roster in decided.rosters for hashed, _ in roster.find_all(rest.values())}
     gone = [candidate_id for candidate_id, hashed in rest.items() if hashed not in found]
-    named = SpanWalk((hashed, hashed) for hashed in sorted(map(offered.hash_of, offered_ids)))
+    held = sum(roster.held for roster in (*offered.rosters, *decided.rosters))
+    compare = _walk if held > _MAX_SORTED else _match
+    compared, unmatched, widest = compare(offered, decided)
+    lookalikes = len(offered_ids) + len(decided_ids) + sum(one.held for one in decided.rosters)
+    chance = sum(roster.mistaken for roster in decided.rosters) + lookalikes * widest / BEYOND
+    return Missing(
+        count=len(gone) + unmatched,
+        ids=gone,
+        compared=len(offered_ids) + compared,
+        overlooked=min(1.0, chance),
+    )
+
+
+_Compared = tuple[int, int, int]
+"""How many of those known by hash were looked for, how many of them were not found, and how many
+hashes an entry stands for at most."""
+
+
+def _match(offered: Candidates, decided: Candidates) -> _Compared:
+    """Compare those known by hash, all of them at hand at once."""
+    named = set(map(offered.hash_of, offered.ids))
+    known = named.union(map(decided.hash_of, decided.ids))
+    looked_for = _list_beside(offered.rosters, named)
+    unknown = _list_beside(offered.rosters, known)
+    unmatched = list_apart(unknown, _put_in_order(_list_spans(decided)))
+    widest = max([last - first for first, last in looked_for], default=-1) + 1
+    return _count_distinct(looked_for), _count_distinct(unmatched), widest
+
+
+def _list_beside(rosters: Sequence[Roster], hashes: Collection[int]) -> Sequence[Span]:
+    """What the entries of *rosters* may stand for that stand for none of *hashes*, by the last."""
+    lists = [roster.list_beside(hashes) for roster in rosters]
+    if len(lists) == 1:
+        return lists[0]
+    return sorted(chain.from_iterable(lists), key=_last)
+
+
+def _walk(offered: Candidates, decided: Candidates) -> _Compared:
+    """Compare those known by hash, each roster walked once, in order of hashes."""
+    named = SpanWalk((hashed, hashed) for hashed in sorted(map(offered.hash_of, offered.ids)))
     known = SpanWalk(_put_in_order([_list_exact(decided), *_list_spans(decided)]))
     compared, unmatched, widest = _Distinct(), _Distinct(), 0
     for first, last in _put_in_order(_list_spans(offered), key=_last):
@@ -78,14 +117,7 @@ def find_missing(offered: Candidates, decided: Candidates) -> Missing:
         compared.add(first, last)
         if not known.overlaps(first, last):
             unmatched.add(first, last)
-    lookalikes = len(offered_ids) + len(decided_ids) + sum(one.held for one in decided.rosters)
-    chance = sum(roster.mistaken for roster in decided.rosters) + lookalikes * widest / BEYOND
-    return Missing(
-        count=len(gone) + unmatched.count,
-        ids=gone,
-        compared=len(offered_ids) + compared.count,
-        overlooked=min(1.0, chance),
-    )
+    return compared.count, unmatched.count, widest
 
 
 def _last(span: tuple[int, int]) -> int:
@@ -111,6 +143,16 @@ def _put_in_order(
     if sum(count for count, _ in runs) > _MAX_SORTED:
         return merge(*spans, key=key)  # type: ignore[arg-type]
     return sorted(chain.from_iterable(spans), key=key)  # type: ignore[arg-type]
+
+
+def _count_distinct(spans: Iterable[Span]) -> int:
+    """How many candidates *spans*, which come by ascending last hash, stand for at least."""
+    count, reached = 0, -1
+    for first, last in spans:
+        if first > reached:
+            count += 1
+            reached = last
+    return count
 
 
 class _Distinct:

@@ -126,6 +126,30 @@ class Roster:
             matched.others.sort(key=itemgetter(1))
         return matched
 
+    def list_beside(self, hashes: Collection[int]) -> list[tuple[int, int]]:
+        """The first and last hash of each entry that stands for none of *hashes*, by the last."""
+        beside: list[tuple[int, int]] = []
+        for holding in self._holdings:
+            wanted = [self._keep is None or self._keep(fate) for fate in holding.fates]
+            spans = holding.list_beside(hashes)
+            beside += [(first, last) for first, last, code in spans if wanted[code]]
+        if len(self._holdings) > 1:
+            beside.sort(key=itemgetter(1))
+        return beside
+
+    def find_spans(self, hashes: Collection[int]) -> list[tuple[int, int, int]]:
+        """The first and last hash that each entry taken for one of *hashes* stands for, and that.
+
+        None where the id itself is known: such an entry stands for no other candidate.
+        """
+        return [
+            (first, last, hashed)
+            for holding in self._holdings
+            if holding.mistaken
+            for hashed, (first, last, code) in holding.find_spans(hashes)
+            if self._keep is None or self._keep(holding.fates[code])
+        ]
+
     def find_last(self, verdict: Verdict, by: str | None) -> Placing | None:
         """The last in rank among the candidates with *verdict* that were decided for *by*.
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import chain
-from typing import Final
+from typing import Final, TypeVar
 
 from xray.model.compact import HASH_BITS
 
 Span = tuple[int, int]
 """The first and the last hash that an entry can stand for; one and the same for a known id."""
+
+_Span = TypeVar("_Span", Span, tuple[int, int, int])
 
 BEYOND: Final = 1 << HASH_BITS
 """The first number that is no hash."""
@@ -33,3 +35,25 @@ class SpanWalk:
             self._furthest = max(self._furthest, self._next[1])
             self._next = next(self._spans)
         return self._furthest >= first
+
+
+def list_apart(spans: Iterable[_Span], others: Iterable[Span]) -> list[_Span]:
+    """Those of *spans* that have no hash in common with any of *others*.
+
+    Args:
+        spans: by ascending last hash; what stands behind the two hashes does not matter.
+        others: by ascending first hash.
+    """
+    walk = iter(chain(others, [(BEYOND, BEYOND)]))
+    begin, end = next(walk)
+    furthest = -1
+    apart: list[_Span] = []
+    for span in spans:
+        last = span[1]
+        while begin <= last:
+            if end > furthest:
+                furthest = end
+            begin, end = next(walk)
+        if furthest < span[0]:
+            apart.append(span)
+    return apart
