@@ -182,7 +182,7 @@ def test_what_cannot_be_replayed_is_told_with_another_exit_code(place: Place) ->
     place.record("shop.py")
     refused = place.replay("last", "--step", "index")
     assert refused.returncode == 2
-    assert "`index` is Index, of which nothing is kept but that" in refused.stderr
+    assert "of `index` only the type is kept, Index" in refused.stderr
     code, told = place.replay_json("last", "--step", "index")
     assert (code, set(told["missing"])) == (2, {"index"})
     given = place.replay("last", "--step", "index", "--object", "index=shop:Index()")

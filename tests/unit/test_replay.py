@@ -113,6 +113,44 @@ def test_a_whole_run_is_replayed_step_by_step() -> None:
     assert (moved(replayed, "only_in_a", 1), moved(replayed, "only_in_b", 1)) == ({"p10"}, {"p5"})
 
 
+def test_a_run_that_ends_otherwise_differs_though_its_steps_do_not() -> None:
+    x = XRay("shop", capture="full")
+    ends = {"shown": 3}
+
+    @x.run()
+    def answer(items: list[Item]) -> list[str]:
+        found = keep_affordable(items)
+        if ends["shown"] > len(found):
+            raise ArithmeticError("too many")
+        return [item.id for item in found[: ends["shown"]]]
+
+    client = record(lambda: answer(ITEMS), in_run=False)
+    assert replay(client, None, answer).is_same
+    ends["shown"] = 2
+    fewer = replay(client, None, answer)
+    assert [change.path for change in fewer.changes] == ["output[2]"]
+    assert fewer.answer == (
+        'shop decides as it did and ends otherwise: output[2] was "p2" and is absent.'
+    )
+    assert fewer.notes == []
+    ends["shown"] = 99
+    failed = replay(client, None, answer)
+    assert not failed.is_same
+    assert 'status "completed" → "failed"' in failed.answer
+
+
+def test_an_output_that_is_another_each_time_is_told_from_one_that_changed() -> None:
+    turns = itertools.count()
+
+    @XRay("shop").run()
+    def answer() -> dict[str, int]:
+        return {"turn": next(turns)}
+
+    replayed = replay(record(answer, in_run=False), None, answer)
+    assert not replayed.is_same
+    assert replayed.notes == ["Today's code ends otherwise each time: output.turn."]
+
+
 def test_steps_inside_a_step_are_replayed_with_it() -> None:
     limit = [100.0]
 

@@ -13,6 +13,9 @@ from uuid import UUID
 
 import msgspec
 import numpy
+import pandas
+import polars
+import pydantic
 import pytest
 
 import xray
@@ -193,7 +196,7 @@ def test_what_is_missing_is_named_and_may_be_given() -> None:
     with pytest.raises(NotReplayableError) as refused:
         replay(client, "search")
     assert refused.value.missing == {
-        "index": "`index.lookup` is function, of which nothing is kept but that",
+        "index": "of `index.lookup` only the type is kept, function",
         "api_key": "`api_key` was redacted",
     }
     assert "--object NAME=module:name" in str(refused.value)
@@ -305,9 +308,44 @@ def test_vectors_are_not_kept_and_said_so() -> None:
         xray.current_step().accept("a")
 
     client = record(lambda: work(numpy.zeros(8)))
-    with pytest.raises(NotReplayableError, match=r"`vector` is .*ndarray \[8\], whose numbers"):
+    with pytest.raises(NotReplayableError, match=r"only type and shape are kept, .*ndarray \[8\]"):
         replay(client, "step", work)
     assert xray.replay("last", "step", work, client=client, vector=numpy.zeros(8)).is_same
+
+
+@pytest.mark.parametrize("frames", [pandas, polars])
+def test_a_frame_is_made_of_the_candidates_that_were_decided(frames: Any) -> None:
+    def keep(frame: Any, limit: int = 50) -> None:
+        ids = [str(one) for one in frame["id"]]
+        for one, price in zip(ids, frame["price"], strict=True):
+            decide = xray.current_step().accept if price <= limit else xray.current_step().reject
+            decide(one, attributes={"price": price})
+
+    keep.__annotations__["frame"] = frames.DataFrame
+    step = xray_step("frame", "filter")(keep)
+    rows = [{"id": str(number), "price": number} for number in range(100)]
+    client = record(lambda: step(frames.DataFrame(rows)))
+    with pytest.raises(NotReplayableError, match="of `frame` only the type is kept, DataFrame"):
+        replay(client, "frame", step)
+    assert replay(client, "frame", step, candidates="frame").is_same
+    assert replay(client, "frame", step, values={"frame": rows}).is_same
+    other = replay(client, "frame", step, candidates="frame", texts={"limit": "48"})
+    assert moved(other, "newly_rejected") == {"49", "50"}
+
+
+class Product(pydantic.BaseModel):
+    id: str
+    price: float
+    tags: set[str] = set()
+
+
+def test_a_pydantic_model_is_made_again() -> None:
+    @xray_step("step", "filter")
+    def work(product: Product, several: list[Product]) -> None:
+        note(product, several)
+
+    products = [Product(id="a", price=1.5, tags={"t"}), Product(id="b", price=2)]
+    replay_noted(record(lambda: work(products[0], products)), work)
 
 
 def test_parameters_that_came_or_went_are_told() -> None:

@@ -70,7 +70,7 @@ def draw_diff(diff: RunDiff, terminal: Terminal) -> list[str]:
     for name, side in (("A", diff.a), ("B", diff.b)):
         lines.append(terminal.paint(f"{name} {printable(side.pipeline)}, run {side.run_id}", "dim"))
     if diff.changes:
-        lines += ["", terminal.paint("The runs", "bold"), *_draw_changes(diff.changes, terminal)]
+        lines += ["", terminal.paint("The runs", "bold"), *draw_changes(diff.changes, terminal)]
     for step in diff.steps:
         if not step.is_same:
             lines += ["", *draw_step(step, terminal)]
@@ -99,7 +99,7 @@ def draw_step(
     ]
     if step.a is None or step.b is None:
         return [*lines, f"  only {'B' if step.a is None else 'A'} has this step"]
-    lines += _draw_changes(step.changes, terminal)
+    lines += draw_changes(step.changes, terminal)
     for shift in step.reasons[:_MAX_CHANGES]:
         text = f"rejected for {printable(shift.reason)}: {shift.a:,} → {shift.b:,}"
         lines += wrap(text, terminal.width, indent="    ", first="  ")
@@ -120,7 +120,8 @@ def draw_step(
     return lines
 
 
-def _draw_changes(changes: list[Change], terminal: Terminal) -> list[str]:
+def draw_changes(changes: list[Change], terminal: Terminal) -> list[str]:
+    """Values that differ, each with where it is."""
     lines = []
     for change in changes[:_MAX_CHANGES]:
         before = "absent" if change.only_in == "b" else say_value(change.a, terminal)

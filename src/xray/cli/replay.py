@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from xray.cli.connection import open_client, resolve_api_key
 from xray.cli.console import open_console
-from xray.cli.diff import draw_step
+from xray.cli.diff import draw_changes, draw_step
 from xray.cli.show import RUN_HELP, draw_headline
 from xray.cli.terminal import Terminal, printable, wrap
 from xray.errors import InvalidQueryError, NotFoundError, NotReplayableError
@@ -179,6 +179,8 @@ def draw_replay(replay: Replay, terminal: Terminal) -> list[str]:
     lines += wrap(f"Ran {printable(replay.code)}.", terminal.width)
     for note in replay.notes:
         lines += terminal.paint_all(wrap(printable(note), terminal.width), "yellow")
+    if replay.changes:
+        lines += ["", terminal.paint("The run", "bold"), *draw_changes(replay.changes, terminal)]
     for step in replay.steps:
         if not step.is_same:
             lines += ["", *draw_step(_leave_output_out(step), terminal, _WORDS, _MAX_MOVES)]

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from xray.forensics.aligning import align_steps
 from xray.forensics.case import Case
+from xray.forensics.changes import list_changes
 from xray.forensics.evidence import RunEvidence
 from xray.forensics.outcomes import Names
 from xray.forensics.step_diff import compare_steps, word_change
@@ -19,8 +20,8 @@ from xray.forensics.wording import (
     show_candidate,
     show_value,
 )
-from xray.model.differences import MoveKind, Moves, StepDiff
-from xray.model.records import Step
+from xray.model.differences import Change, MoveKind, Moves, StepDiff
+from xray.model.records import Run, Step
 
 MAX_NAMED: Final = 100_000
 """How many candidates are named of those that fare otherwise in one way."""
@@ -100,8 +101,20 @@ def _word_moves(moves: Moves) -> str:
     return f"{text} ({list_items([*shown, f'{more:,} more'] if more else shown)})"
 
 
+def compare_ends(recorded: Run, replayed: Run) -> list[Change]:
+    """How a run that was replayed whole ended otherwise: its status, error and output."""
+    changes = list_changes("status", recorded.status, replayed.status)
+    told = [
+        f"{run.error.type}: {run.error.message}" if run.error else None
+        for run in (recorded, replayed)
+    ]
+    changes += list_changes("error", *told)
+    return [*changes, *list_changes("output", recorded.output, replayed.output)]
+
+
 def word_replay(
     what: str,
+    changes: Sequence[Change],
     steps: Sequence[StepDiff],
     unsettled: Sequence[StepDiff],
     changed: Mapping[str, Any],
@@ -111,6 +124,7 @@ def word_replay(
 
     Args:
         what: the step's name, or the pipeline's.
+        changes: how the run ended otherwise.
         steps: how its steps differ.
         unsettled: how replays differ from one another.
         changed: arguments that were not given as recorded.
@@ -119,10 +133,13 @@ def word_replay(
     given = "; ".join(f"{name} = {show_value(value)}" for name, value in changed.items())
     lead = f"With {given}, " if given else ""
     differing = [one for one in steps if not one.is_same]
-    if not differing:
-        told = f"{lead}{what} decides as it did: {_count_same(steps)}"
-    else:
+    if differing:
         told = f"{lead}{what} decides otherwise: {_join_texts(differing, what)}"
+    elif changes:
+        said = "; ".join(map(word_change, changes[:_SHOWN]))
+        told = f"{lead}{what} decides as it did and ends otherwise: {said}"
+    else:
+        told = f"{lead}{what} decides as it did: {_count_same(steps)}"
     if not unsettled:
         return end_sentence(told)
     doubt = (

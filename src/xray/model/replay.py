@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from xray.model.differences import StepDiff
+from xray.model.differences import Change, StepDiff
 from xray.model.notebook import Shown
 from xray.model.vocabulary import Certainty
 
@@ -25,6 +25,7 @@ class Replay(Shown, Struct, frozen=True, kw_only=True):
         answer: one plain sentence.
         is_same: whether nothing that was recorded differs.
         changed: arguments that were not given as recorded, by name.
+        changes: how the run itself ended otherwise, where it was replayed whole.
         steps: the step, and those inside it, each with how it differs. Moves name every candidate.
         times: how often it was replayed.
         unsettled: how later replays of the same code differ from the first.
@@ -41,6 +42,7 @@ class Replay(Shown, Struct, frozen=True, kw_only=True):
     answer: str
     is_same: bool
     changed: dict[str, Any] = {}
+    changes: list[Change] = []
     steps: list[StepDiff] = []
     times: int = 1
     unsettled: list[StepDiff] = []

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from xray.client import Client
-from xray.forensics.replay import compare_replay, word_replay
+from xray.forensics.replay import compare_ends, compare_replay, word_replay
 from xray.model.differences import StepDiff
 from xray.model.facts import Fact
 from xray.model.replay import Replay
@@ -86,14 +86,19 @@ def perform(client: Client, request: ReplayRequest) -> Performed:
 
     call, first = call_again()
     steps = compare_replay(recorded.evidence, first.evidence)
-    is_same = all(step.is_same for step in steps)
+    changes = [] if recorded.step else compare_ends(recorded.run, first.evidence.run)
+    is_same = not changes and all(step.is_same for step in steps)
     times = request.times or (1 if is_same else 2)
     unsettled: list[StepDiff] = []
+    notes = call.notes if is_same else [*call.notes, *call.doubts]
+    ends = set[str]()
     for _ in range(times - 1):
-        again = call_again()[1]
-        unsettled += [
-            one for one in compare_replay(first.evidence, again.evidence) if not one.is_same
-        ]
+        again = call_again()[1].evidence
+        unsettled += [one for one in compare_replay(first.evidence, again) if not one.is_same]
+        if recorded.step is None:
+            ends.update(one.path for one in compare_ends(first.evidence.run, again.run))
+    if ends:
+        notes = [*notes, f"Today's code ends otherwise each time: {', '.join(sorted(ends)[:3])}."]
     because = "; ".join(dict.fromkeys(step.because for step in steps if step.because))
     return Performed(
         Replay(
@@ -102,13 +107,14 @@ def perform(client: Client, request: ReplayRequest) -> Performed:
             step=None if recorded.step is None else recorded.step.name,
             step_id=None if recorded.step is None else recorded.step.step_id,
             code=code.name,
-            answer=word_replay(recorded.name, steps, unsettled, call.changed, times),
+            answer=word_replay(recorded.name, changes, steps, unsettled, call.changed, times),
             is_same=is_same,
             changed=call.changed,
+            changes=changes,
             steps=steps,
             times=times,
             unsettled=unsettled,
-            notes=call.notes if is_same else [*call.notes, *call.doubts],
+            notes=notes,
             certainty="unknown" if because else "known",
             because=because,
         ),

@@ -30,10 +30,9 @@ def find_faults(value: Any, path: str) -> Iterator[str]:
         elif kind == "redacted":
             yield f"`{path}` was redacted"
         elif kind == "array":
-            shape = value.get("shape")
-            yield f"`{path}` is {value.get('type')} {shape}, whose numbers are not kept"
+            yield f"of `{path}` only type and shape are kept, {value['type']} {value['shape']}"
         elif not _is_restorable(value):
-            yield f"`{path}` is {value.get('type', kind)}, of which nothing is kept but that"
+            yield f"of `{path}` only the type is kept, {value.get('type', kind)}"
     elif isinstance(value, dict):
         for key, item in value.items():
             yield from find_faults(item, f"{path}.{key}")
@@ -113,7 +112,7 @@ def restore_value(value: Any, hint: Any, *, is_strict: bool = True) -> Any:
 
 
 def _make(kind: type, value: Any) -> Any:
-    """A value of a class that is no plain record: a path, a pydantic model, or what it is."""
+    """A value of a class that is no plain record: a path, a pydantic model, a frame of records."""
     origin = typing.get_origin(kind)
     if origin in _ITERABLES and isinstance(value, list):
         items = restore_value(value, list[typing.get_args(kind)], is_strict=True)  # type: ignore[misc]
@@ -123,6 +122,9 @@ def _make(kind: type, value: Any) -> Any:
     validate: Callable[[Any], Any] | None = getattr(kind, "model_validate", None)
     if validate is not None:
         return validate(value)
+    if kind.__name__ == "DataFrame" and isinstance(value, list):
+        frame: Callable[[list[Any]], Any] = kind
+        return frame(value)
     if isinstance(value, kind):
         return value
     raise ValueError(f"{kind.__qualname__} cannot be made of what is kept of it")
