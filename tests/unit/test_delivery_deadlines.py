@@ -90,6 +90,30 @@ def test_a_handshake_that_drips(tmp_path: Path) -> None:
         check_bounded(DeliverySettings(url=url, ca_file=str(made.file)))
 
 
+def test_a_connection_that_is_opened_when_time_is_over_leaves_no_socket_to_the_collector(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda ignored: left.append(ignored.exc_value))
+    connect = socket.create_connection
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        transport = HttpTransport(
+            DeliverySettings(url=f"http://127.0.0.1:{listener.getsockname()[1]}")
+        )
+
+        def connect_too_late(*args: Any, **named: Any) -> socket.socket:
+            sock = connect(*args, **named)
+            transport._deadline.set(0)
+            return sock
+
+        monkeypatch.setattr(socket, "create_connection", connect_too_late)
+        with pytest.raises(TransportError):
+            transport.post(b"body", {}, BUSY_S)
+        transport.close()
+        gc.collect()
+    assert not left
+
+
 def test_a_connection_that_is_reset_before_its_handshake_leaves_no_socket_to_the_collector(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -54,7 +54,6 @@ class FaultProxy:
         self._connections = 0
         self._open: set[asyncio.Task[None]] = set()
         self._listener: socket.socket | None = None
-        self._accepting: asyncio.Task[None] | None = None
         self._deaf: list[socket.socket] = []
         self._loop = asyncio.new_event_loop()
         # A client that goes away is what this proxy is for.
@@ -144,17 +143,14 @@ class FaultProxy:
         self._listener = socket.create_server((_LOOPBACK, self.port), backlog=128)
         self._listener.setblocking(False)
         self.port = self._listener.getsockname()[1]
-        self._accepting = self._loop.create_task(self._accept(self._listener))
+        self._loop.add_reader(self._listener, self._accept, self._listener)
 
     async def _stop_listening(self) -> None:
         for each in self._deaf:
             each.close()
         self._deaf = []
-        if self._accepting is not None:
-            self._accepting.cancel()
-            await asyncio.gather(self._accepting, return_exceptions=True)
-            self._accepting = None
         if self._listener is not None:
+            self._loop.remove_reader(self._listener)
             self._listener.close()
             self._listener = None
 
@@ -164,15 +160,19 @@ class FaultProxy:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
 
-    async def _accept(self, listener: socket.socket) -> None:
-        while True:
-            connection, _ = await self._loop.sock_accept(listener)
-            with self._lock:
-                self._connections += 1
-                fault = self._script.popleft() if self._script else self._always
-            task = self._loop.create_task(self._carry(connection, fault))
-            self._open.add(task)
-            task.add_done_callback(partial(self._forget, connection))
+    def _accept(self, listener: socket.socket) -> None:
+        # A task that waits for one would lose it when it is cancelled as it comes.
+        try:
+            connection, _ = listener.accept()
+        except OSError:  # whoever came has gone again
+            return
+        connection.setblocking(False)
+        with self._lock:
+            self._connections += 1
+            fault = self._script.popleft() if self._script else self._always
+        task = self._loop.create_task(self._carry(connection, fault))
+        self._open.add(task)
+        task.add_done_callback(partial(self._forget, connection))
 
     def _forget(self, connection: socket.socket, task: asyncio.Task[None]) -> None:
         self._open.discard(task)

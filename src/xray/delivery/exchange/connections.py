@@ -135,10 +135,14 @@ def _connect(connection: Any, addresses: Sequence[str], deadline: Deadline) -> s
         except OSError as error:
             failure = error
             continue
-        for option in connection.socket_options or ():
-            sock.setsockopt(*option)
-        # A handshake may follow, and takes no longer than a connection may.
-        sock.settimeout(min(connection.timeout, deadline.remaining_s()))
+        try:
+            for option in connection.socket_options or ():
+                sock.setsockopt(*option)
+            # A handshake may follow, and takes no longer than a connection may.
+            sock.settimeout(min(connection.timeout, deadline.remaining_s()))
+        except OSError:
+            sock.close()
+            raise
         return sock
     if isinstance(failure, TimeoutError):
         raise ConnectTimeoutError(connection, "no connection in time") from failure
