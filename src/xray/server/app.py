@@ -27,6 +27,7 @@ from xray.server.refusing import answer_routing_error, handle_error
 from xray.server.replies import Index
 from xray.server.routes import (
     aggregate,
+    audit,
     baselines,
     batches,
     compare,
@@ -37,6 +38,7 @@ from xray.server.routes import (
     health,
     index,
     labels,
+    login,
     provenance,
     quality,
     rules,
@@ -75,6 +77,7 @@ _OPERATIONS: Final = (
     *quality.OPERATIONS,
     *rules.OPERATIONS,
     *baselines.OPERATIONS,
+    *audit.OPERATIONS,
     *health.OPERATIONS,
 )
 _SWITCH_INTERVAL_S: Final = 0.000_5
@@ -121,7 +124,7 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
         lifespan=serve_with_store,
-        middleware=[Middleware(Gate, settings=settings)],
+        middleware=[Middleware(Gate, settings=settings, clock=clock)],
         exception_handlers={
             XRayError: handle_error,
             HTTPException: _handle_routing_error,
@@ -180,7 +183,7 @@ def _add_routes(app: FastAPI) -> None:
             app.openapi_schema = build_document(app, operations)
         return app.openapi_schema
 
-    app.router.routes.extend(make_routes())
+    app.router.routes.extend((*login.ROUTES, *make_routes()))
     app.openapi = document  # type: ignore[method-assign]
 
 

@@ -15,6 +15,8 @@ from xray.questions import (
 )
 
 ROOT: Final = "/ui"
+LOGIN: Final = "/ui/login"
+LOGOUT: Final = "/ui/logout"
 _API: Final = "/v1"
 
 

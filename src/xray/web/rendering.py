@@ -55,6 +55,7 @@ def _environment() -> Environment:
         count=say_count,
         share=say_share,
         number=sayings.say_number,
+        between=say_range,
         shown=show_value,
     )
     return environment
@@ -75,6 +76,11 @@ def say_utc(moment: datetime) -> str:
 def say_count(count: int | None) -> str:
     """A count with its thousands apart; nothing where nobody counted."""
     return "" if count is None else f"{count:,}"
+
+
+def say_range(least: int, most: int) -> str:
+    """Two bounds as they stand in a sentence."""
+    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
 
 
 def say_share(share: float | None) -> str:

@@ -58,6 +58,7 @@ class RunModel:
         more_answers: how many more there are.
         facts: what else was told of it, by name.
         counterparts: runs that it is worth comparing with.
+        has_limits: some step recorded a check with a limit, which could be another.
     """
 
     run: RunDetail
@@ -68,6 +69,7 @@ class RunModel:
     more_answers: int
     facts: Mapping[str, object]
     counterparts: Sequence[Counterpart]
+    has_limits: bool
 
 
 async def draw_run(request: Request) -> Page:
@@ -103,6 +105,7 @@ def model_run(store: Store, run_id: str, now_us: int) -> RunModel:
         more_answers=max(0, len(selected) - _MAX_ANSWERS),
         facts=_facts(run),
         counterparts=find_counterparts(store, run, now_us),
+        has_limits=any(map(has_limits, run.steps)),
     )
 
 
@@ -113,6 +116,12 @@ def list_answers(steps: Sequence[Step]) -> list[str]:
         return []
     selected = decided[-1].selected
     return [selected] if isinstance(selected, str) else selected
+
+
+def has_limits(step: Step) -> bool:
+    """Whether *step* recorded a check with a limit, as far as its samples show."""
+    samples = (row for one in step.rejections.values() for row in one.samples)
+    return any(check.op is not None for row in samples for check in row.checks)
 
 
 def _rows(run: RunDetail) -> list[StepRow]:
