@@ -75,6 +75,10 @@ def test_once_ends_with_the_answer_that_names_the_keyword() -> None:
     assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("[")] == list(
         demo.SCENARIOS
     )
+    page = done.stdout.splitlines()[-1]
+    assert re.search(
+        rf"^Or look at it: {url[1]}/ui/runs/[0-9a-f-]+/why\?candidate={candidate[1]}$", page
+    )
     assert "\r" not in done.stdout
     assert not answers(url[1])
 

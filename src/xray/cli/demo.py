@@ -30,6 +30,7 @@ from xray.cli.why import draw_why
 from xray.client import Client
 from xray.errors import ConfigurationError, NotFoundError, ServerUnreachableError
 from xray.model.answers import Why
+from xray.web.addresses import why_page
 
 FOUND: Final = 0
 NOT_FOUND: Final = 1
@@ -294,7 +295,7 @@ def _introduce(why: Why, total: int | None) -> Iterable[str]:
 
 
 def suggest_next(url: str, why: Why) -> list[str]:
-    """Commands to try next, as they can be pasted."""
+    """Commands to try next, as they can be pasted, and the page that shows the bad match."""
     command = name_command()
     return [
         "Try next:",
@@ -305,6 +306,8 @@ def suggest_next(url: str, why: Why) -> list[str]:
         f"  {command} steps step_type=filter rejection_rate_gt=0.9",
         f"  curl -s '{url}/v1/runs/{why.run_id}/why?candidate={why.candidate_id}'",
         f"  curl -s '{url}/v1/steps?step_type=filter&rejection_rate_gt=0.9'",
+        "",
+        f"Or look at it: {url}{why_page(why.run_id, why.candidate_id)}",
     ]
 
 
