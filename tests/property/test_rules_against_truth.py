@@ -233,7 +233,8 @@ def test_of_sampled_runs_the_truth_lies_within_the_bounds() -> None:
     assert outside <= 1
 
 
-def test_a_search_that_stops_and_goes_on_finds_the_same() -> None:
+@pytest.mark.parametrize("engine", ["memory", "sqlite"])
+def test_a_search_that_stops_and_goes_on_finds_the_same(engine: str, tmp_path: Path) -> None:
     random = Random(9)
     sink = MemorySink()
     record_filters(
@@ -243,6 +244,13 @@ def test_a_search_that_stops_and_goes_on_finds_the_same() -> None:
         version=lambda number: "1.0" if number < 12 else "1.1",
     )
     whole = report_on(store_of(sink))
-    parted = report_on(store_of(sink, MemoryStore(budget=ScanBudget(opened_rows=4))))
+    budget = ScanBudget(opened_rows=4)
+    store: Store = (
+        MemoryStore(budget=budget)
+        if engine == "memory"
+        else SqliteStore(tmp_path / "runs.db", budget=budget)
+    )
+    parted = report_on(store_of(sink, store))
+    store.close()
     assert parted.rules == whole.rules
     assert (parted.answer, parted.runs) == (whole.answer, whole.runs)

@@ -97,6 +97,7 @@ def test_a_rule_whose_every_kill_another_rule_fails_too_is_redundant() -> None:
 def test_of_two_rules_that_fail_the_same_one_is_named() -> None:
     report = survey(40, (PRICE, ("above_budget", "price", "<=", 100), RATING))
     assert concerns_of(report) == {"above_budget": ["redundant"]}
+    assert by_name(report)["too_dear"].redundancies[0].is_mutual
     said = concern(report, "above_budget", "redundant").text
     assert said.startswith("above_budget never decides: all ")
     assert "also fail too_dear, and the other way round, in 40 runs" in said
@@ -168,6 +169,18 @@ def test_a_limit_that_differs_from_run_to_run_is_no_concern() -> None:
     report = survey(40, lambda number: (("too_dear", "price", "<=", 80 + 7 * number % 40), RATING))
     assert concerns_of(report) == {}
     assert by_name(report)["too_dear"].limit_history == "varies"
+
+
+def test_versions_in_use_together_are_told_apart_by_their_runs() -> None:
+    report = survey(
+        80,
+        lambda number: (("too_dear", "price", "<=", 100 - 40 * (number % 2)), RATING),
+        version=lambda number: ("1.3", "1.4")[number % 2],
+    )
+    assert concerns_of(report) == {"too_dear": ["drift", "limits_side_by_side"]}
+    text = concern(report, "too_dear", "drift").text
+    assert text.startswith("With version 1.4 too_dear fails ")
+    assert text.endswith("; 40 runs of earlier ones, 40 since).")
 
 
 def dearer(random: Random, count: int) -> list[Item]:

@@ -176,6 +176,7 @@ class RuleDrift(Struct, frozen=True, kw_only=True):
         since: the version it came with, or the time, in words.
         version: the version; None for a time.
         measure: which share is meant.
+        is_parted: whether all runs before had begun by then; else versions were in use together.
         began: when the first run since then began.
         before: the mean share in the runs before.
         after: the mean share in the runs since.
@@ -194,6 +195,7 @@ class RuleDrift(Struct, frozen=True, kw_only=True):
     since: str
     version: str | None = None
     measure: RuleMeasure = "failed"
+    is_parted: bool = True
     began: datetime
     before: float
     after: float

@@ -43,6 +43,7 @@ class Split(Struct, frozen=True):
         began_us: when the first run since then began.
         before: the versions, or the times, before.
         after: those since.
+        is_parted: whether the runs before had all begun by then.
     """
 
     since: str
@@ -50,6 +51,7 @@ class Split(Struct, frozen=True):
     began_us: int
     before: list[Era]
     after: list[Era]
+    is_parted: bool = True
 
 
 class _Question(Struct, frozen=True):
@@ -89,7 +91,14 @@ def find_splits(
     ordered = sorted(fold.eras.items(), key=_by_age)
     eras = [era for era, _ in ordered]
     splits = [
-        Split(f"version {era}", era, span.first_us, eras[:place], eras[place:])
+        Split(
+            f"version {era}",
+            era,
+            span.first_us,
+            eras[:place],
+            eras[place:],
+            max(one.last_us for _, one in ordered[:place]) < span.first_us,
+        )
         for place, (era, span) in enumerate(ordered)
         if place and era is not None
     ]
@@ -195,6 +204,7 @@ def _describe(question: _Question, p: float) -> RuleDrift:
         since=split.since,
         version=split.version,
         measure=question.measure,
+        is_parted=split.is_parted,
         began=from_wall_us(split.began_us),
         before=means[0],
         after=means[1],

@@ -142,7 +142,8 @@ def _is_at_once(history: History, drift: RuleDrift) -> bool:
     """Whether the newest limit came with the drift."""
     began_us = to_wall_us(drift.began)
     is_between = bool(history.uses) and to_wall_us(history.uses[0].first) < began_us
-    return history.began_us is not None and history.began_us >= began_us and is_between
+    is_changed = history.kind == "changed" and history.began_us is not None
+    return is_changed and is_between and (history.began_us or 0) >= began_us
 
 
 def _find_never(rule: RuleFold, kills: int) -> NeverFailed | None:
@@ -194,7 +195,7 @@ def _find_concerns(
             kind="limit_changed" if is_change else "limits_side_by_side",
             text=sentences.say_limits(history.text, title, is_change=is_change),
         )
-    yield from _find_count_concerns(health, _list_nearest(rule), title)
+    yield from _find_count_concerns(health, view.fold, _list_nearest(rule), title)
 
 
 def _count_runs(fold: StepFold, split: Split) -> int:
@@ -202,7 +203,7 @@ def _count_runs(fold: StepFold, split: Split) -> int:
 
 
 def _find_count_concerns(
-    health: RuleHealth, nearest: list[RuleExample], title: str
+    health: RuleHealth, fold: StepFold, nearest: list[RuleExample], title: str
 ) -> Iterator[RuleConcern]:
     missing = health.missing
     asked = missing.least + (0 if health.evaluated is None else health.evaluated.most)
@@ -213,7 +214,7 @@ def _find_count_concerns(
             certainty=_certainty(missing),
             because=sentences.say_basis(missing),
         )
-    redundancy = next((one for one in health.redundancies if _is_lesser(health, one)), None)
+    redundancy = next((one for one in health.redundancies if _is_lesser(health, one, fold)), None)
     if redundancy is not None:
         is_whole = redundancy.both.is_exact and redundancy.only.is_exact
         yield RuleConcern(
@@ -259,13 +260,14 @@ def _is_telling(never: NeverFailed) -> bool:
     return never.candidates >= MIN_NEVER and never.runs_at_most <= _MAX_OF_RUNS
 
 
-def _is_lesser(health: RuleHealth, one: Redundancy) -> bool:
+def _is_lesser(health: RuleHealth, one: Redundancy, fold: StepFold) -> bool:
     """Whether it is this rule that can be spared, of two that fail the same candidates."""
     if one.runs_at_most > _MAX_OF_RUNS:
         return False
     if not one.is_mutual:
         return True
-    return (health.sole_kills.most, health.kills, health.rule) <= (0, one.both.least / 2, one.rule)
+    other = fold.rules[one.rule].kills
+    return health.kills < other or (health.kills == other and health.rule > one.rule)
 
 
 def _certainty(found: Extent) -> Certainty:

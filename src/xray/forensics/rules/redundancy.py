@@ -78,10 +78,25 @@ class Together:
 
     def find_redundancies(self, name: str) -> list[Redundancy]:
         """The rules that fail every or nearly every candidate *name* fails, the surest first."""
-        found = [self._compare(name, other) for other in self._rules if other != name]
+        found = [self._compare(name, other) for other in self._list_likely(name)]
         kept = [one for one in found if one is not None and self._is_redundant(one)]
         kept.sort(key=lambda one: (one.only_at_most, -one.both.least, one.rule))
         return kept[:_MAX_LISTED]
+
+    def _list_likely(self, name: str) -> list[str]:
+        """The rules that may fail nearly all that *name* fails: few of very many pairs."""
+        counts: dict[str, list[float]] = {}
+        for pattern, held in self._fold.patterns.items():
+            if name in pattern.failed:
+                for other in pattern.asked - pattern.missing:
+                    has_only = other not in pattern.failed
+                    counts.setdefault(other, [0.0, 0.0])[has_only] += held.exact + held.weight
+        counts.pop(name, None)
+        return [
+            other
+            for other, (both, only) in sorted(counts.items())
+            if only <= MAX_EXCEPTIONS * (both + only)
+        ]
 
     def _is_redundant(self, one: Redundancy) -> bool:
         # Where the other fails nearly everybody, that it fails these says nothing of them.

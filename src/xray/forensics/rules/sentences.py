@@ -106,11 +106,13 @@ def say_drift(drift: RuleDrift, title: str) -> str:
     more = "more" if drift.after > drift.before else "less"
     is_sure = drift.least * drift.most > 0
     by = f"{100 * low:.1f} to {100 * high:.1f} points {more}; " if is_sure else ""
+    before = "before" if drift.is_parted else "of earlier ones"
+    when = "Since" if drift.is_parted else "With"
     verb = "fails" if drift.measure == "failed" else "kills"
     limits = f"; its limit went {drift.limits}" if drift.limits else ""
     return (
-        f"Since {drift.since} {title} {verb} {say_share(drift.after)} of a run's candidates "
-        f"instead of {say_share(drift.before)} ({by}{drift.before_runs:,} runs before, "
+        f"{when} {drift.since} {title} {verb} {say_share(drift.after)} of a run's candidates "
+        f"instead of {say_share(drift.before)} ({by}{drift.before_runs:,} runs {before}, "
         f"{drift.after_runs:,} since){limits}."
     )
 
