@@ -15,7 +15,7 @@ from xray.settings import VARIABLES
 README = (ROOT / "README.md").read_text("utf-8")
 
 
-LOADED_WHEN_ASKED_FOR = {"Client"}
+LOADED_WHEN_ASKED_FOR = {"Client", "replay"}
 
 
 def test_the_public_names_are_each_there_once() -> None:
