@@ -11,7 +11,7 @@ from xray.cli.connection import open_client
 from xray.cli.console import Console, open_console
 from xray.cli.show import RUN_HELP, draw_headline
 from xray.cli.terminal import Style, Terminal, printable, wrap
-from xray.cli.what_if_runs import draw_curve, draw_runs, say_range, show_reach
+from xray.cli.what_if_runs import draw_curve, draw_quality, draw_runs, say_range, show_reach
 from xray.cli.wording import say_value
 from xray.errors import InvalidQueryError
 from xray.model.what_if import Flips, StepWhatIf, WhatIf
@@ -110,6 +110,7 @@ def _draw_step(step: StepWhatIf, terminal: Terminal) -> list[str]:
     lines = [f"{name} {kind}"]
     lines += _draw_flips("kept besides", "green", step.newly_kept, terminal)
     lines += _draw_flips("dropped besides", "red", step.newly_dropped, terminal)
+    lines += draw_quality(step.quality, terminal)
     check = step.changes[0]
     return lines + draw_curve(f"{check.field} {check.op}", step.curve, terminal)
 

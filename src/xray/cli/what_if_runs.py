@@ -10,6 +10,7 @@ from xray.cli.console import Console
 from xray.cli.show import draw_headline
 from xray.cli.terminal import Cell, Column, Terminal, draw_table, printable, wrap
 from xray.cli.wording import say_number, say_when, shorten_ids
+from xray.model.quality import LimitQuality
 from xray.model.what_if import CurvePoint
 from xray.model.what_if_runs import RunChange, StepOfRuns, WhatIfOfRuns
 
@@ -48,8 +49,27 @@ def _draw_step(step: StepOfRuns, terminal: Terminal) -> list[str]:
     name, kind = terminal.paint(printable(step.name), "bold"), terminal.paint(step.step_type, "dim")
     said = f"{name} {kind} {terminal.paint(f'of {printable(step.pipeline)}', 'dim')}"
     lines = [said, *wrap(f"  {printable(step.text)}", terminal.width, indent="  ")]
+    lines += draw_quality(step.quality, terminal)
     check = step.changes[0]
     return lines + draw_curve(f"{check.field} {check.op}", step.curve, terminal)
+
+
+def draw_quality(sides: Sequence[LimitQuality], terminal: Terminal) -> list[str]:
+    """Precision and recall over labelled candidates, before and after."""
+    lines: list[str] = []
+    for one in sides:
+        when = "as it was" if one.side == "was" else "would be"
+        precision, recall = (
+            "-" if share is None else f"{share:.2f}" for share in (one.precision, one.recall)
+        )
+        unknown = f", {one.unknown:,} unknown" if one.unknown else ""
+        said = (
+            f"labelled, {when}: precision {precision}, recall {recall} (kept {one.good_kept:,} "
+            f"good and {one.bad_kept:,} bad, dropped {one.good_dropped:,} good and "
+            f"{one.bad_dropped:,} bad{unknown})"
+        )
+        lines += wrap(said, terminal.width, indent="    ", first="  ")
+    return lines
 
 
 def draw_curve(check: str, curve: Sequence[CurvePoint], terminal: Terminal) -> list[str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 from typing import Any, Final
 
@@ -251,6 +251,35 @@ class StepEvidence:
             has_silent=is_silent,
             is_overruled=bench.is_overruled,
         )
+
+    def judge(self, limits: Limits, candidate_ids: Collection[str]) -> dict[str, bool | None]:
+        """Whether each of some candidates would be kept; None where that is unknown.
+
+        One that was decided for several things is kept where it is kept for one of them.
+        """
+        names, outcome = frozenset(limits), self._decide(limits)
+        groups = (
+            (outcome.kept, True),
+            (outcome.maybe_kept, None),
+            (outcome.dropped, False),
+            (outcome.maybe_dropped, None),
+        )
+        changed = {id(one.row): fate for group, fate in groups for one in group}
+        judged: dict[str, bool | None] = {}
+        for row in self.rows:
+            if row.candidate_id in candidate_ids:
+                fate = changed[id(row)] if id(row) in changed else self._stays(row, names)
+                before = judged.get(row.candidate_id, False)
+                judged[row.candidate_id] = fate or before if fate is not None else before or None
+        return judged
+
+    def _stays(self, row: Outline, names: frozenset[str]) -> bool | None:
+        """Whether a candidate that no new limit turned is kept as before; None where it may be."""
+        failed = {check.name for check in row.checks if not check.passed}
+        if row.verdict == "rejected":
+            return None if row.reason in names and row.reason not in failed else False
+        untold = names - self._told_when_met - {check.name for check in row.checks}
+        return None if untold or not names.isdisjoint(failed) else True
 
     def _find_gone(self, outcome: _Outcome) -> frozenset[str]:
         """The candidates that are kept no more, for whatever they were decided by."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from xray.errors import InvalidQueryError
 from xray.forensics.case import Case
 from xray.forensics.evidence import Ledger, RunEvidence
 from xray.forensics.gaps import explain_blindness
+from xray.forensics.labelled_limits import weigh_labels
 from xray.forensics.limits import Evidence, Limits, is_number, operator_of, read_limit
 from xray.forensics.redeciding import Redecided, StepEvidence
 from xray.forensics.wording import (
@@ -20,8 +22,10 @@ from xray.forensics.wording import (
     show_value,
 )
 from xray.model.checked import count_step
+from xray.model.label_totals import LabelTotals
 from xray.model.operators import ORDERINGS
 from xray.model.records import Step
+from xray.model.vocabulary import LabelWord
 from xray.model.what_if import CurvePoint, LimitChange, StepWhatIf, WhatIf
 from xray.query.spelling import find_nearest
 
@@ -29,12 +33,17 @@ _MAX_POINTS: Final = 11
 _MAX_LISTED_CHECKS: Final = 20
 
 
-def try_limits(evidence: RunEvidence, limits: Mapping[str, Any]) -> WhatIf:
+def try_limits(
+    evidence: RunEvidence,
+    limits: Mapping[str, Any],
+    labels: Mapping[str, LabelWord] = MappingProxyType({}),
+) -> WhatIf:
     """Say what a run would have decided with other limits.
 
     Args:
         evidence: the run.
         limits: other limits by the name of a check, or by its field where only one check reads it.
+        labels: those of the run's candidates, for what the limits do to them.
 
     Raises:
         InvalidQueryError: no step of the run recorded such a check, or several read that field.
@@ -60,7 +69,8 @@ def try_limits(evidence: RunEvidence, limits: Mapping[str, Any]) -> WhatIf:
         if own:
             redecided = there.redecide(own)
             dropped[step.step_id] = redecided.dropped_ids
-            steps.append(_describe(case, step, there, own, redecided))
+            totals = _weigh(case, step, there, own, labels)
+            steps.append(_describe(case, step, there, own, redecided, totals))
     lost = [one for one in case.origins.answer if _is_lost(case, one, dropped)]
     rescored = _find_rescored(case, steps)
     because = "; ".join(dict.fromkeys(step.because for step in steps if step.because))
@@ -150,8 +160,25 @@ def _keeps(ledger: Ledger, candidate_id: str) -> bool:
     return any(ledger.keys_about(candidate_id, verdict) for verdict in ("accepted", "selected"))
 
 
+def _weigh(
+    case: Case, step: Step, known: StepEvidence, limits: Limits, labels: Mapping[str, LabelWord]
+) -> LabelTotals:
+    """What the limits do to labelled candidates."""
+    if not labels:
+        return LabelTotals()
+    rows = {row.candidate_id for row in known.rows}
+    ledger = case.flow.ledger(step)
+    hidden = [one for one in labels if one not in rows and ledger.has(one)]
+    return weigh_labels(known, limits, labels, hidden)
+
+
 def _describe(
-    case: Case, step: Step, known: StepEvidence, limits: Limits, redecided: Redecided
+    case: Case,
+    step: Step,
+    known: StepEvidence,
+    limits: Limits,
+    redecided: Redecided,
+    labelled: LabelTotals,
 ) -> StepWhatIf:
     kept = step.counts.accepted + step.counts.selected
     newly_kept, newly_dropped = redecided.newly_kept, redecided.newly_dropped
@@ -172,7 +199,10 @@ def _describe(
         curve=_draw_curve(known, limits),
         certainty="unknown" if because else "known",
         because=because,
-        text=_word_step(step, changes, kept, least, most),
+        text=" ".join(
+            filter(None, (_word_step(step, changes, kept, least, most), labelled.word()))
+        ),
+        quality=labelled.describe(),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 from operator import add
+from types import MappingProxyType
 from typing import Any, Final, get_args
 
 import msgspec
@@ -12,11 +13,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from xray.forensics.attempts import number_attempts
+from xray.forensics.labelled_limits import weigh_labels
 from xray.forensics.limits import Evidence, Limits, is_number, operator_of, read_limit
 from xray.forensics.redeciding import Redecided, StepEvidence
 from xray.forensics.what_if import find_readers, refuse_ambiguous
 from xray.model.checked import CheckedRun, CheckedStep
 from xray.model.clock import from_wall_us
+from xray.model.label_totals import LabelTotals
 from xray.model.limit_totals import (
     MAX_CHECKS,
     MAX_LIMITS,
@@ -32,7 +35,7 @@ from xray.model.limit_totals import (
 )
 from xray.model.operators import ORDERINGS
 from xray.model.sketch import Sketch, sketch_values
-from xray.model.vocabulary import MISSING_PREFIX
+from xray.model.vocabulary import MISSING_PREFIX, LabelWord
 from xray.model.what_if import Flip
 from xray.model.what_if_runs import Blindness, Doubt, RunChange
 from xray.query.plan import Plan
@@ -59,10 +62,16 @@ class LimitTrial:
 
     Args:
         limits: other limits by the name of a check, or by its field where only one check reads it.
+        labels: those of candidates, by run, for what the limits do to them.
     """
 
-    def __init__(self, limits: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        limits: Mapping[str, Any],
+        labels: Mapping[str, Mapping[str, LabelWord]] = MappingProxyType({}),
+    ) -> None:
         self._limits = limits
+        self._labels = labels
         self._asked = msgspec.json.encode(limits).decode()
         self._sums: dict[str, list[int]] = {}
         self._examples: list[RunChange] = []
@@ -160,6 +169,9 @@ class LimitTrial:
             if group is None:
                 group = self._groups[key] = _Group(key)
             group.add(each)
+            words = self._labels.get(run.run_id)
+            if words:
+                group.labelled += _weigh(each, words)
         kept = sum(each.evidence.counts.kept for each in tried)
         gained = [each.redecided.newly_kept for each in tried]
         lost = [each.redecided.newly_dropped for each in tried]
@@ -186,6 +198,16 @@ class LimitTrial:
             self._examples.append(_describe(run, kept, gains, losses, answers, flips))
             if len(self._examples) >= _SORTED_EXAMPLES:
                 self._examples = choose_examples(self._examples)
+
+
+def _weigh(each: _Tried, words: Mapping[str, LabelWord]) -> LabelTotals:
+    """What the limits do to labelled candidates; of those without a row nothing can be told."""
+    evidence = each.evidence
+    kept, reasons = evidence.hidden
+    hidden: set[str] = set()
+    if kept or reasons:
+        hidden = set(words) - {row.candidate_id for row in evidence.rows}
+    return weigh_labels(evidence, each.limits, words, hidden)
 
 
 class _RunSums:
@@ -333,6 +355,7 @@ class _Group:
 
     def __init__(self, key: GroupKey) -> None:
         self._counted: tuple[int, ...] = (0,) * 6
+        self.labelled = LabelTotals()
         self._was = [_Recorded() for _ in key.checks]
         self._names = [check[0] for check in key.checks]
         name, _, op, now = key.checks[0]
@@ -371,6 +394,7 @@ class _Group:
             newly_dropped=(ends[2], ends[3]),
             was=tuple(frozenset(one.limits) for one in self._was),
             has_more_limits=any(one.has_more for one in self._was),
+            labelled=self.labelled,
         )
         if self._name is None:
             return sums

@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 
 from msgspec import Struct
 
+from xray.model.label_totals import LabelTotals
 from xray.model.sketch import Sketch
 from xray.model.vocabulary import StepType
 from xray.model.what_if_runs import RunChange
@@ -137,6 +138,7 @@ class GroupTotals(Struct, array_like=True, frozen=True):
         was: recorded limits, as JSON, of each check; the first of them in order.
         has_more_limits: whether there are others.
         curve: survivors at other limits; None where several limits are changed.
+        labelled: what becomes of labelled candidates.
     """
 
     steps: int = 0
@@ -146,6 +148,7 @@ class GroupTotals(Struct, array_like=True, frozen=True):
     was: tuple[frozenset[str], ...] = ()
     has_more_limits: bool = False
     curve: Curve | None = None
+    labelled: LabelTotals = LabelTotals()
 
     def __add__(self, other: GroupTotals) -> GroupTotals:
         was, has_more = self.was or other.was, self.has_more_limits or other.has_more_limits
@@ -164,6 +167,7 @@ class GroupTotals(Struct, array_like=True, frozen=True):
             was,
             has_more,
             curve,
+            self.labelled + other.labelled,
         )
 
 

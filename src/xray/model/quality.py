@@ -9,6 +9,9 @@ from msgspec import Struct
 from xray.model.notebook import Shown
 from xray.model.vocabulary import Certainty, StepType
 
+Side = Literal["was", "would_be"]
+"""As recorded, or with other limits."""
+
 
 class Measure(Struct, frozen=True, kw_only=True):
     """A share or a mean from labelled candidates, and the bounds that hold whatever is unknown.
@@ -145,7 +148,7 @@ class LimitQuality(Struct, frozen=True, kw_only=True):
         unknown: of how many labelled that came there it cannot be told.
     """
 
-    side: Literal["was", "would_be"]
+    side: Side
     precision: float | None = None
     recall: float | None = None
     good_kept: int = 0

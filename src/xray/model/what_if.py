@@ -7,6 +7,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from xray.model.notebook import Shown
+from xray.model.quality import LimitQuality
 from xray.model.vocabulary import Certainty, StepType
 
 
@@ -88,6 +89,7 @@ class StepWhatIf(Struct, frozen=True, kw_only=True):
         certainty: `known` where the numbers are exact, else `unknown`.
         because: why they are not.
         text: the same in one plain sentence.
+        quality: what it does to labelled candidates, before and after; empty without any.
     """
 
     step_id: str
@@ -103,6 +105,7 @@ class StepWhatIf(Struct, frozen=True, kw_only=True):
     certainty: Certainty = "known"
     because: str = ""
     text: str = ""
+    quality: list[LimitQuality] = []
 
 
 class WhatIf(Shown, Struct, frozen=True, kw_only=True):

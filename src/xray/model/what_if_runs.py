@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from xray.model.quality import LimitQuality
 from xray.model.records import Scan
 from xray.model.vocabulary import Certainty, StepType
 from xray.model.what_if import CurvePoint, Flip
@@ -93,6 +94,7 @@ class StepOfRuns(Struct, frozen=True, kw_only=True):
         newly_dropped_most: at most.
         curve: how many they would keep at other limits; empty where several limits are changed.
         text: the same in one plain sentence.
+        quality: what it does to labelled candidates, before and after; empty without any.
     """
 
     pipeline: str
@@ -109,6 +111,7 @@ class StepOfRuns(Struct, frozen=True, kw_only=True):
     newly_dropped_most: int
     curve: list[CurvePoint] = []
     text: str = ""
+    quality: list[LimitQuality] = []
 
 
 class RunChange(Struct, frozen=True, kw_only=True):

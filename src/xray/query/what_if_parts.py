@@ -195,7 +195,9 @@ def _show_group(key: GroupKey, group: GroupTotals) -> StepOfRuns:
         newly_dropped_most=group.newly_dropped[1],
         curve=_draw_curve(group.curve, changes[0], (least, most)),
         text=f"With {said} {key.name} would have kept {number} {_count(group.kept, 'candidate')}"
-        + (f", in {group.steps:,} runs." if group.steps > 1 else "."),
+        + (f", in {group.steps:,} runs." if group.steps > 1 else ".")
+        + f" {group.labelled.word()}".rstrip(),
+        quality=group.labelled.describe(),
     )
 
 

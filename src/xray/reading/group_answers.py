@@ -21,6 +21,7 @@ from xray.query.cursor import encode_cursor
 from xray.query.parameters import plan_from_parameters
 from xray.query.what_if_parameters import plan_limits
 from xray.query.what_if_parts import answer_totals
+from xray.reading.labels import find_labels
 from xray.reading.lists import Parameters
 from xray.store.protocol import Store
 
@@ -58,7 +59,7 @@ def try_limits_on_runs(store: Store, parameters: Parameters, now_us: int) -> Wha
         InvalidQueryError: it is not said which limits, or several checks of a run read a field.
     """
     plan = plan_limits(parameters, now_us)
-    trial = LimitTrial(plan.limits)
+    trial = LimitTrial(plan.limits, find_labels(store))
     visited = store.check_runs(plan.runs, trial.words, trial.add)
     cursor = None
     if visited.end is not None:

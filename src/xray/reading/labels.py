@@ -46,6 +46,7 @@ _PARAMETERS: Final = (
 _PORTION: Final = 500
 _MAX_PORTIONS: Final = 20
 _MAX_NAMED: Final = 3
+_MAX_WEIGHED: Final = 20_000
 
 
 def make_labels(store: Store, asked: LabelRequest, now_us: int) -> list[Labelled]:
@@ -252,6 +253,15 @@ def _walk(
         last = _position(portion[-1])
         asked = replace(asked, after=LabelPosition(last.sort_us, last.record_id))
     return found, last
+
+
+def find_labels(store: Store) -> dict[str, dict[str, LabelWord]]:
+    """The labels of candidates by run, the newest of them where there are very many."""
+    found: dict[str, dict[str, LabelWord]] = {}
+    for label in store.labels(LabelsAsked(is_of_run=False, limit=_MAX_WEIGHED)):
+        if label.candidate_id is not None:
+            found.setdefault(label.run_id, {})[label.candidate_id] = label.label
+    return found
 
 
 def find_labelled_runs(store: Store, plan: Plan, wanted: int) -> tuple[list[str], bool]:

@@ -17,7 +17,7 @@ from xray.forensics.what_if import try_limits as redecide
 from xray.forensics.why import explain
 from xray.model.answers import FindingList, Why
 from xray.model.differences import RunDiff
-from xray.model.labels import LabelsAsked
+from xray.model.labels import LabelsAsked, words_by_candidate
 from xray.model.lineage import Lineage
 from xray.model.verification import Verification
 from xray.model.what_if import WhatIf
@@ -87,7 +87,9 @@ def try_limits(store: Store, run_id: str, parameters: Parameters) -> WhatIf:
         InvalidQueryError: it is not said which limits, or no step checked such a thing.
     """
     limits = read_limits(parameters)
-    return redecide(load_evidence(store, run_id), limits)
+    evidence = load_evidence(store, run_id)
+    labels = store.labels(LabelsAsked(run_ids=(run_id,), is_of_run=False))
+    return redecide(evidence, limits, words_by_candidate(labels))
 
 
 def verify_run(store: Store, run_id: str, parameters: Parameters, now_us: int) -> Verification:
