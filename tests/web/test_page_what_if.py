@@ -122,6 +122,15 @@ def test_from_a_run_a_limit_is_tried_over_all_runs_of_its_pipeline(
     expect(page.get_by_role("heading", level=1)).to_contain_text("With price <= 100 instead of")
 
 
+def test_a_step_leads_to_the_limit_that_rejected_most(shop: Shop, open_shop: OpenPage) -> None:
+    page = open_shop(f"/ui/steps/{shop.step(shop.after, 'filter')}")
+    page.get_by_role("link", name="What if the limit were another?").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("would have kept the same")
+    expect(page.get_by_role("textbox", name="price ≤")).to_have_value("70")
+    _, body = read(shop, f"/ui/steps/{shop.step(shop.after, 'rank')}")
+    assert "What if the limit" not in body
+
+
 def test_over_runs_that_checked_no_such_thing_the_checks_there_are_named(shop: Shop) -> None:
     _, body = read(shop, "/ui/what-if?pipeline=shoes&limit=colour%3Dred")
     assert "<code>price_too_high</code>" in body

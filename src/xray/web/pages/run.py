@@ -18,6 +18,7 @@ from xray.web.charts.funnel import FunnelBar, lay_funnel
 from xray.web.charts.waterfall import TimeBar, lay_waterfall
 from xray.web.page import Call, Link, Page
 from xray.web.pages.counterparts import Counterpart, find_counterparts
+from xray.web.pages.what_if import find_what_if
 from xray.web.site import site_of
 
 _TOP_REASONS = 3
@@ -105,7 +106,7 @@ def model_run(store: Store, run_id: str, now_us: int) -> RunModel:
         more_answers=max(0, len(selected) - _MAX_ANSWERS),
         facts=_facts(run),
         counterparts=find_counterparts(store, run, now_us),
-        has_limits=any(map(has_limits, run.steps)),
+        has_limits=any(map(find_what_if, run.steps)),
     )
 
 
@@ -116,12 +117,6 @@ def list_answers(steps: Sequence[Step]) -> list[str]:
         return []
     selected = decided[-1].selected
     return [selected] if isinstance(selected, str) else selected
-
-
-def has_limits(step: Step) -> bool:
-    """Whether *step* recorded a check with a limit, as far as its samples show."""
-    samples = (row for one in step.rejections.values() for row in one.samples)
-    return any(check.op is not None for row in samples for check in row.checks)
 
 
 def _rows(run: RunDetail) -> list[StepRow]:

@@ -19,6 +19,7 @@ from xray.web.addresses import run_page, runs_page
 from xray.web.asked import Listed, describe, read_asked
 from xray.web.charts.shares import ShareBar, lay_shares
 from xray.web.page import Call, Link, Page, spell_call
+from xray.web.pages.what_if import find_what_if
 from xray.web.site import site_of
 
 _MAX_COLUMNS: Final = 5
@@ -46,6 +47,7 @@ class StepModel:
         after: the step after it.
         find: what the ids that are shown contain.
         is_wide: there are more decisions than one part of the list shows.
+        what_if: the page that moves its limits; empty where it has none.
     """
 
     step: Step
@@ -61,6 +63,7 @@ class StepModel:
     after: Step | None
     find: str = ""
     is_wide: bool = False
+    what_if: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,7 @@ def model_step(
         after=neighbours[place + 1] if place + 1 < len(neighbours) else None,
         find=find,
         is_wide=found.next_cursor is not None or any(name == "cursor" for name, _ in asked),
+        what_if=find_what_if(step),
     )
 
 

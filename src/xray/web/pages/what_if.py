@@ -22,7 +22,7 @@ from xray.model.records import Step
 from xray.model.sayings import MIN_SHORT_ID
 from xray.model.what_if import CurvePoint, StepWhatIf, WhatIf
 from xray.query.what_if_parameters import read_limits
-from xray.questions import run_path, what_if_request
+from xray.questions import run_path, spell_limits, what_if_request
 from xray.reading import Parameters
 from xray.store.protocol import Store
 from xray.web.addresses import page_of, run_page, runs_page
@@ -139,6 +139,20 @@ async def draw_what_if(request: Request) -> Page:
             Link(model.short_id, run_page(run_id)),
         ),
     )
+
+
+def find_what_if(step: Step) -> str:
+    """The page that moves the limits of *step*; empty where its samples show none.
+
+    The limit that most were rejected by stands there as it was, so that its curve is seen first.
+    """
+    rejections = sorted(step.rejections.values(), key=lambda one: -one.count)
+    checks = [check for one in rejections for row in one.samples for check in row.checks]
+    if not any(check.op is not None for check in checks):
+        return ""
+    moved = next((one for one in checks if one.op in ORDERINGS and is_number(one.limit)), None)
+    limits = [] if moved is None else spell_limits({moved.name: moved.limit})
+    return page_of(*what_if_request(step.run_id, limits))
 
 
 def join_fields(asked: Parameters) -> Parameters:
