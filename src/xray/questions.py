@@ -86,6 +86,11 @@ def verify_request(run_id: str, expectations: Sequence[str]) -> tuple[str, Pairs
     return run_path(run_id, "verify"), [("that", text) for text in expectations]
 
 
+def audit_request(q: str, runs: int) -> tuple[str, Pairs]:
+    """Path and parameters that ask what the choices of many runs rest on."""
+    return "/v1/audit", [("q", q), ("runs", str(runs))]
+
+
 def baselines_request(pipeline: str, step: str | None, days: int) -> tuple[str, Pairs]:
     """Path and parameters that ask what is usual of the steps of a pipeline."""
     asked = [("pipeline", pipeline), *([("step", step)] if step else []), ("days", str(days))]

@@ -84,6 +84,7 @@ COMMANDS: Final = (
     Command("what-if", "what a run, or many, would have decided with other limits"),
     Command("rules", "how rules do over many runs: idle, redundant, alone, changed"),
     Command("flaky", "how far runs on the same input decide alike, and where they do not"),
+    Command("audit", "what choices rest on: places, made-up ids, reasoning, scores"),
     Command("baselines", "what is usual of a pipeline's steps, day by day, and what today is not"),
     Command("replay", "whether today's code decides as it did about what a step was given"),
     Command("expect", "whether runs decided as they were expected to, for tests and CI"),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from xray.client.asking import Asking
 from xray.errors import ServerError
+from xray.model.audit import Audit
 from xray.model.baseline import WINDOW_DAYS
 from xray.model.baseline_report import BaselineReport
 from xray.model.comparison import Comparison
@@ -15,6 +16,7 @@ from xray.model.separation import Separation
 from xray.model.what_if_runs import WhatIfOfRuns
 from xray.questions import (
     Pairs,
+    audit_request,
     baselines_request,
     compare_request,
     rules_request,
@@ -116,6 +118,21 @@ class GroupAnswers(Asking):
             report = read_record(self.get("/v1/rules", asked), RuleReport)
         return report
 
+    def flakiness(self, q: str = "", runs: int = 20) -> FlakinessReport:
+        """How far the newest *runs* that meet query *q* decide alike on the same input."""
+        pairs: Pairs = [("q", q), ("runs", str(runs))]
+        return read_record(self.get("/v1/flakiness", pairs), FlakinessReport)
+
+    def audit(self, q: str = "", runs: int = 200) -> Audit:
+        """What the choices of the newest *runs* that meet query *q* rest on."""
+        return read_record(self.get(*audit_request(q, runs)), Audit)
+
+    def baselines(
+        self, pipeline: str, step: str | None = None, days: int = WINDOW_DAYS
+    ) -> BaselineReport:
+        """What is usual of the steps of *pipeline* over some *days*, and of the latest is not."""
+        return read_record(self.get(*baselines_request(pipeline, step, days)), BaselineReport)
+
     def separate_runs(self, a: str, b: str = "", *, runs: int | None = None) -> Separation:
         """What separates the newest runs that meet query *a* from those that meet only query *b*.
 
@@ -125,14 +142,3 @@ class GroupAnswers(Asking):
             runs: how many of each are looked at; 1,000 when absent.
         """
         return read_record(self.get(*separate_runs_request(a, b, runs)), Separation)
-
-    def flakiness(self, q: str = "", runs: int = 20) -> FlakinessReport:
-        """How far the newest *runs* that meet query *q* decide alike on the same input."""
-        pairs: Pairs = [("q", q), ("runs", str(runs))]
-        return read_record(self.get("/v1/flakiness", pairs), FlakinessReport)
-
-    def baselines(
-        self, pipeline: str, step: str | None = None, days: int = WINDOW_DAYS
-    ) -> BaselineReport:
-        """What is usual of the steps of *pipeline* over some *days*, and of the latest is not."""
-        return read_record(self.get(*baselines_request(pipeline, step, days)), BaselineReport)

@@ -3,6 +3,7 @@
 Lists take the parameters of their URL; errors are those the API answers.
 """
 
+from xray.reading.audit_answers import audit_choices
 from xray.reading.group_answers import (
     compare_groups,
     measure_flakiness,
@@ -48,6 +49,7 @@ __all__ = [
     "StepList",
     "aggregate",
     "answer",
+    "audit_choices",
     "compare_groups",
     "diff_runs",
     "explain_candidate",

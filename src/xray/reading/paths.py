@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from msgspec import Struct
 
 from xray.errors import NotFoundError
+from xray.reading.audit_answers import audit_choices
 from xray.reading.group_answers import (
     compare_groups,
     measure_flakiness,
@@ -84,6 +85,7 @@ _PATHS: Final[tuple[tuple[re.Pattern[str], _Reader], ...]] = tuple(
             "/v1/baselines()",
             lambda store, _, asked, now_us: show_baselines(store, asked, now_us),
         ),
+        ("/v1/audit()", lambda store, _, asked, now_us: audit_choices(store, asked, now_us)),
         ("/v1/runs/([^/]+)/findings", lambda store, name, *_: list_findings(store, name)),
     )
 )
