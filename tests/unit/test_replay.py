@@ -7,6 +7,7 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +46,21 @@ def test_unchanged_code_decides_as_it_did(capture: CaptureLevel) -> None:
     assert replayed.times == 1
     assert replayed.code == f"{__name__}:keep_affordable"
     assert replayed.answer == "price decides as it did: none of its 20 decisions differs."
+
+
+def test_a_file_of_runs_is_replayed_from_in_a_test(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path / 'golden.db'}"
+    with XRay("shop", url=url, capture="full").run():
+        keep_affordable(ITEMS)
+    assert xray.flush(timeout_s=30).is_complete
+    assert xray.replay("last", "price", keep_affordable, client=url).is_same
+    monkeypatch.setenv("XRAY_URL", url)
+    replayed = xray.replay("last", "price", keep_cheap)
+    assert not replayed.is_same, replayed
+    assert str(replayed) == replayed.answer
+    xray.close()
 
 
 def test_changed_code_differs_in_exactly_what_it_changes() -> None:

@@ -51,5 +51,6 @@ class Replay(Shown, Struct, frozen=True, kw_only=True):
     because: str = ""
 
     def __str__(self) -> str:
-        told = [self.answer, *(one.text for one in self.steps if one.text not in self.answer)]
-        return "\n".join([*told, *self.notes])
+        texts = {one.text: one.text.removeprefix(f"{one.name}: ")[:-1] for one in self.steps}
+        more = [text for text, said in texts.items() if said and said not in self.answer]
+        return "\n".join([self.answer, *more, *self.notes])

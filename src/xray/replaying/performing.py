@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from msgspec import Struct
 
 from xray.client import Client
 from xray.forensics.replay import compare_ends, compare_replay, word_replay
+from xray.local import LocalClient
 from xray.model.differences import StepDiff
 from xray.model.facts import Fact
 from xray.model.replay import Replay
@@ -17,6 +19,7 @@ from xray.replaying.calling import Rerun, make_call
 from xray.replaying.code import find_code
 from xray.replaying.recorded import read_recorded
 from xray.replaying.requests import ReplayRequest
+from xray.wire.address import names_file
 
 
 class Performed(Struct, frozen=True):
@@ -32,7 +35,7 @@ def replay(
     function: Callable[..., Any] | str | None = None,
     /,
     *,
-    client: Client | None = None,
+    client: Client | str | None = None,
     times: int | None = None,
     timeout_s: float | None = None,
     **params: Any,
@@ -50,7 +53,8 @@ def replay(
         step: the step's name, `name#2` for the second so called, or its id; None for the run.
         function: today's function, or where it is: `module:function`, `file.py:function`; None
             looks where the recorded one was.
-        client: whom to ask for the run; a `Client()` when absent.
+        client: whom to ask for the run: a client, or the URL of a server or a database file;
+            `XRAY_URL` when absent.
         times: how often to replay; by default once, and once more where that differs, to see
             whether today's code agrees with itself.
         timeout_s: how long one call may take.
@@ -63,10 +67,14 @@ def replay(
     request = ReplayRequest(
         run=run, step=step, code=function, objects=params, times=times, timeout_s=timeout_s
     )
-    if client is not None:
+    if isinstance(client, Client):
         return perform(client, request).replay
-    with Client() as opened:
+    with _open_client(client or os.environ.get("XRAY_URL")) as opened:
         return perform(opened, request).replay
+
+
+def _open_client(url: str | None) -> Client:
+    return LocalClient(url) if url and names_file(url) else Client(url)
 
 
 def perform(client: Client, request: ReplayRequest) -> Performed:
