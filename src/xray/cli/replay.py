@@ -27,7 +27,7 @@ from xray.replaying.keeping import keep_replay
 _SAME: Final = 0
 _DIFFERENT: Final = 1
 _IMPOSSIBLE: Final = 2
-_MAX_MOVES: Final = 20
+_MAX_MOVES: Final = 10
 _WORDS: Final[dict[MoveKind, str]] = {
     "newly_rejected": "newly dropped",
     "newly_kept": "newly kept",
