@@ -14,6 +14,7 @@ from typing import Final
 from xray.delivery.backlog import Backlog, MemoryBacklog
 from xray.delivery.exchange.transport import HttpTransport, Transport
 from xray.delivery.forks import hold_forks
+from xray.delivery.hosts import may_end_unseen
 from xray.delivery.losses import DeliveryStats, FlushResult, Ledger, Volume
 from xray.delivery.notices import attempt
 from xray.delivery.patience import attempt_within
@@ -36,13 +37,6 @@ _DURABLE_EXIT_S: Final = 0.005
 _LAST_WRITE_S: Final = 0.2
 _LAST_DISK_S: Final = 1.0
 _LAST_LOOK_S: Final = 0.02
-# Where processes are frozen or killed between two pieces of work.
-_SERVERLESS: Final = (
-    "AWS_LAMBDA_FUNCTION_NAME",
-    "FUNCTIONS_WORKER_RUNTIME",
-    "FUNCTION_TARGET",
-    "K_SERVICE",
-)
 
 
 def make_backlog(settings: DeliverySettings, ledger: Ledger) -> Backlog:
@@ -267,7 +261,7 @@ class _Exit:
     def __init__(self) -> None:
         self.has_begun = False
         self.deadline_s = 0.0
-        self.may_come_unseen = any(name in os.environ for name in _SERVERLESS)
+        self.may_come_unseen = may_end_unseen()
 
     def begin(self, budget_s: float) -> None:
         self.has_begun = True

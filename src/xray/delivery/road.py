@@ -16,6 +16,7 @@ from xray.delivery.backlog import Backlog
 from xray.delivery.bells import Bell
 from xray.delivery.exchange.errand import LeftBehindError
 from xray.delivery.exchange.transport import Transport
+from xray.delivery.hosts import is_about_to_fork, warn_of_held_up_threads
 from xray.delivery.losses import DeliveryStats, Ledger, Volume
 from xray.delivery.notices import attempt, logger, of_process
 from xray.delivery.queue import FactQueue, measure_parcels
@@ -84,7 +85,7 @@ class Road:
         """Start the threads that do not run; where none can be started, waiting callers drain."""
         # Once the interpreter is being taken down, a thread that is started never begins, and who
         # started it waits for ever.
-        if self._is_stopping or sys.is_finalizing():
+        if self._is_stopping or sys.is_finalizing() or is_about_to_fork():
             return
         if not self._start_turn.acquire(blocking=False):
             return
@@ -94,6 +95,7 @@ class Road:
                 thread = self._threads.get(name)
                 if thread is None or not thread.is_alive():
                     self._threads[name] = self._launch(name, work)
+            warn_of_held_up_threads()
         except RuntimeError:
             # At the end of the interpreter nobody can, and whoever records does the work himself.
             if not is_interpreter_ending():
