@@ -26,9 +26,13 @@ from xray.forensics.separation.questions import (
 )
 from xray.forensics.separation.sentences import describe_separator
 from xray.forensics.separation.table import MISSING, Cell, Column, Table
+from xray.model.hashing import hash64
 from xray.model.separation import Condition, Example, Proxy, Separator, Split
 
+MAX_DESCRIBED: Final = 60
 _MAX_ALSO: Final = 5
+_MAX_HEADS: Final = 12
+_MAX_FOLDED_ROWS: Final = 5_000
 _MAX_EXAMPLES: Final = 3
 _MAX_DIGITS: Final = 17
 _TELLING: Final = ("share rejected for ", "error", "params.")
@@ -40,7 +44,7 @@ class Described(Struct, frozen=True):
     """A separator and the column it stands for.
 
     Args:
-        joined: what every candidate holds of the column, each once.
+        joined: what candidates hold of the column, each once, by which proxies are known.
         names: what each row of the table is the same by.
     """
 
@@ -70,6 +74,7 @@ def describe(
         by_column.setdefault((column.step, column.path), []).append(one)
     described = [_describe(table, same_column, names) for same_column in by_column.values()]
     described.sort(key=_order)
+    del described[MAX_DESCRIBED:]
     rules = [one for one in described if one.column.reads]
     others = [one for one in described if not one.column.reads]
     heads = _fold([*rules, *others], fixed=len(rules))
@@ -108,7 +113,9 @@ def _fold(ordered: Sequence[Described], fixed: int) -> list[Separator]:
         under = (
             None
             if at < fixed
-            else next((proxies for head, proxies in heads if _adds_nothing(one, head)), None)
+            else next(
+                (proxies for head, proxies in heads[:_MAX_HEADS] if _adds_nothing(one, head)), None
+            )
         )
         if under is None:
             heads.append((one, []))
@@ -146,7 +153,7 @@ def _differs(held: Iterable[Held], measure: Callable[[Cell], float], parts: int 
 def _describe(table: Table, judged: Sequence[Judged], names: tuple[str, str]) -> Described:
     column = judged[0].question.column
     held = observe(table, column)
-    joined = join_namesakes(table, held)
+    joined = _thin(table, join_namesakes(table, held))
     ranked = sorted(
         ((one, split_by(one, held)) for one in judged),
         key=lambda pair: (
@@ -180,6 +187,14 @@ def _describe(table: Table, judged: Sequence[Judged], names: tuple[str, str]) ->
     )
     text = describe_separator(separator, names)
     return Described(replace(separator, text=text), column, joined, table.names)
+
+
+def _thin(table: Table, joined: list[Held]) -> list[Held]:
+    """Some of many candidates, the same ones of every column."""
+    step = 1 + len(table) // _MAX_FOLDED_ROWS
+    return (
+        joined if step == 1 else [one for one in joined if hash64(table.names[one.row]) % step == 0]
+    )
 
 
 def _gap(split: Split) -> float:

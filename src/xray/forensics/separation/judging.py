@@ -12,11 +12,12 @@ from msgspec.structs import replace
 from xray.forensics.groups.chance import adjust, pick_answerable
 from xray.forensics.groups.effects import change_of_shares, find_dominance
 from xray.forensics.groups.paired import find_least_p, find_p
-from xray.forensics.groups.samples import Paired, effective_runs
+from xray.forensics.groups.samples import Paired, effective_runs, line_up
 from xray.forensics.separation.clustering import bound_flips, combine_runs, least_flips
 from xray.forensics.separation.questions import (
     Held,
     Question,
+    Tally,
     ask,
     explain_leaving_out,
     join_namesakes,
@@ -98,8 +99,11 @@ def judge(table: Table, names: tuple[str, str], level: float = LEVEL) -> Verdict
                 left_out.append((column.step, column.path, told))
             continue
         joined = join_namesakes(table, held)
+        tally = Tally(joined)
         for question in ask(column, joined):
-            draft = _judge_alone(question, held, joined, lots, level)
+            is_of_number = question.condition == "above"
+            paired = pair_up(joined, question.measure) if is_of_number else tally.pair_up(question)
+            draft = _judge_alone(question, held, paired, lots, level)
             if draft is not None:
                 drafts.append(draft)
     asked = [drafts[at] for at in pick_answerable([one.least_p for one in drafts], level)]
@@ -137,10 +141,9 @@ def count_mixed_runs(table: Table) -> int:
 
 
 def _judge_alone(
-    question: Question, held: list[Held], joined: list[Held], lots: _Lots, level: float
+    question: Question, held: list[Held], paired: Paired, lots: _Lots, level: float
 ) -> _Draft | None:
     """What one question says by itself; None where it could not say anything."""
-    paired = pair_up(joined, question.measure)
     least_p = _find_least(paired)
     if least_p > level:
         return None
@@ -233,7 +236,7 @@ def _judge_each(question: Question, held: list[Held], lots: _Lots) -> tuple[floa
 def _bound_effect(paired: Paired, lean: float, *, is_of_two: bool) -> float:
     """By how much the shares of both sides differ at least, at a number's best threshold."""
     if is_of_two:
-        change = change_of_shares(paired)
+        change = change_of_shares(line_up([0.0, 1.0], paired.a, paired.b))
         return max(0.0, change.least, -change.most)
     return max(0.0, *_cut_everywhere(paired, is_up=lean > 0))
 

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from xray.forensics.groups.samples import Paired, Share, line_up
-from xray.forensics.separation.table import MISSING, Cell, Column, Single, Table
+from xray.forensics.separation.table import MISSING, Cell, Column, Missing, Single, Table
 from xray.forensics.wording import show_number, show_value
 from xray.model.separation import Condition
 
@@ -167,6 +167,49 @@ def explain_leaving_out(held: list[Held], names: tuple[str, str]) -> str | None:
     if len(singles) >= _MIN_FOR_IDS and distinct > _ID_SHARE * len(singles):
         return f"{distinct:,} different texts in {len(singles):,}: ids or free text"
     return None
+
+
+_Mark = tuple[bool, Single] | None
+
+
+class Tally:
+    """Both sides of a column by value, counted once for all questions about its values.
+
+    Args:
+        held: what is known of the column.
+    """
+
+    def __init__(self, held: Iterable[Held]) -> None:
+        self._whole = (Share(), Share())
+        self._by_mark: dict[_Mark, tuple[Share, Share]] = {}
+        for one in held:
+            side = 0 if one.is_in_a else 1
+            self._whole[side].add(one.weight)
+            for mark in _list_marks(one.cell):
+                shares = self._by_mark.get(mark)
+                if shares is None:
+                    shares = self._by_mark[mark] = (Share(), Share())
+                shares[side].add(one.weight)
+
+    def pair_up(self, question: Question) -> Paired:
+        """Those without and with what a question asks for, which is no number as such."""
+        mark = None if question.condition == "missing" else _mark_single(question.value)
+        holding = self._by_mark.get(mark, (Share(), Share()))
+        of_a, of_b = (
+            [whole.less([mine]), mine] for whole, mine in zip(self._whole, holding, strict=True)
+        )
+        return line_up([0.0, 1.0], of_a, of_b)
+
+
+def _list_marks(cell: Cell) -> Iterable[_Mark]:
+    if isinstance(cell, tuple):
+        return {_mark_single(one) for one in cell}
+    return (None,) if isinstance(cell, Missing) else (_mark_single(cell),)
+
+
+def _mark_single(value: Single | None) -> _Mark:
+    assert value is not None
+    return isinstance(value, bool), value
 
 
 def pair_up(held: Iterable[Held], measure: Callable[[Cell], float | None]) -> Paired:

@@ -24,7 +24,7 @@ from xray.forensics.separation.runs import (
     list_asked,
 )
 from xray.forensics.separation.sentences import answer_separation
-from xray.forensics.separation.table import Table
+from xray.forensics.separation.table import MAX_CELLS, MAX_ROWS, Table
 from xray.forensics.wording import count_things, list_items
 from xray.model.records import Page, Step
 from xray.model.run_figures import RunFigures
@@ -35,7 +35,6 @@ from xray.query.spelling import find_nearest
 from xray.store.protocol import Store
 
 BUDGET_S: Final = 5.0
-MAX_ROWS: Final = 50_000
 _PAGE_RUNS: Final = 100
 _SIDES_OF_RUNS: Final = ("runs of A", "runs of B")
 
@@ -195,7 +194,7 @@ def separate_candidates(
         steps = [step for step in case.flow.steps if step.name == step_name]
         gathered += [gather_candidates(table, case, step, sides, runs) for step in steps]
         runs += bool(steps)
-        if len(table) >= MAX_ROWS:
+        if table.is_full:
             reading.stop()
     if not runs and known:
         near = find_nearest(step_name, list(known))
@@ -339,6 +338,8 @@ def _add_runs(
     table: Table, store: Store, reading: _Reading, *, is_in_a: bool
 ) -> list[tuple[int, str, datetime]]:
     """Add the runs that have ended, with the figures of their steps; when each began."""
+    # The first side leaves the other one half of the room.
+    most_rows, most_cells = (part // (2 if is_in_a else 1) for part in (MAX_ROWS, MAX_CELLS))
     figures: dict[str, RunFigures] = {}
     source = _Reading(reading.plan, reading.most, reading.budget)
     waiting = source.walk(store.figures)
@@ -353,6 +354,8 @@ def _add_runs(
         if mine is not None and run.status != "running":
             row = add_run(table, run, mine, is_in_a=is_in_a)
             added.append((row, run.run_id, run.started_at))
+        if len(table) >= most_rows or table.cell_count >= most_cells:
+            reading.stop()
     return added
 
 

@@ -12,6 +12,8 @@ from xray.model.separation import Example, Source
 from xray.model.values import MARK, is_mark
 
 MAX_COLUMNS: Final = 300
+MAX_ROWS: Final = 20_000
+MAX_CELLS: Final = 500_000
 _MAX_TEXT: Final = 200
 _MAX_LISTED: Final = 32
 _MAX_DEPTH: Final = 3
@@ -63,6 +65,7 @@ class Table:
         self.columns: dict[tuple[str | None, str], Column] = {}
         self.left_out: dict[str, str] = {}
         self.is_cut = False
+        self.cell_count = 0
 
     def __len__(self) -> int:
         return len(self.is_in_a)
@@ -99,6 +102,12 @@ class Table:
         column = self.column(path, source, step)
         if column is not None:
             column.cells[row] = cell
+            self.cell_count += 1
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more rows should be read, as judging them would take too long."""
+        return len(self) >= MAX_ROWS or self.cell_count >= MAX_CELLS
 
 
 def spread_map(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Cell]]:
