@@ -26,7 +26,7 @@ from xray.server.settings import ServerSettings
 DEMO = Path(__file__).parents[2] / "examples" / "scenario_bad_match_demo.py"
 READING_TOOLS = {
     "find_runs", "findings", "why", "provenance", "diff", "what_if", "show_run", "compare",
-    "aggregate",
+    "aggregate", "baselines", "audit",
 }  # fmt: skip
 LARGE = """
 for limit in (9, 19):
@@ -53,7 +53,12 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> str:
     variables = {**environment(path), "XRAY_URL": f"sqlite:///{path}"}
     command = [sys.executable, str(DEMO)]
     subprocess.run(command, env=variables, check=True, capture_output=True, timeout=60)
-    return f"sqlite:///{path}"
+    place = f"sqlite:///{path}"
+    with LocalClient(place) as client:
+        for run in client.runs(pipeline="competitor_selection").items:
+            is_bad = "laptop_stand" in run.output["selected"]
+            client.label(run.run_id, "bad" if is_bad else "good", note="looked at", by="ann")
+    return place
 
 
 class Agent:
@@ -104,10 +109,10 @@ async def agent_beside(open_client: OpenClient) -> AsyncIterator[Agent]:
 
 
 async def test_an_agent_goes_from_a_bad_run_to_the_keyword_that_caused_it(recorded: str) -> None:
-    bad = "pipeline = 'competitor_selection' and input.product_title contains 'iPhone'"
     async with agent_on("--store", recorded) as agent:
         # It knows nothing of the pipeline: whatever is proposed first, it asks.
-        text, found = await agent.ask("find_runs", q=bad)
+        text, found = await agent.ask("find_runs", q="label = 'bad'")
+        assert [run["label"] for run in found["data"]["items"]] == ["bad"]
         asked = ["find_runs"]
         while asked[-1] != "provenance" and len(asked) < 6:
             question = found["next"][0]
@@ -146,6 +151,8 @@ async def test_a_server_is_asked_as_a_file_is_and_every_tool_only_reads(recorded
                 ("why", {"run": "last", "candidate": "laptop_stand_132"}),
                 ("what_if", {"run": "last", "limits": ["price_too_high=30"]}),
                 ("what_if", {"q": "pipeline = 'p'", "limits": ["too_dear_3=30"]}),
+                ("baselines", {"pipeline": "competitor_selection"}),
+                ("audit", {"q": "label = 'good' or label = 'bad'"}),
                 ("compare", {"a": "params.limit = 9", "b": "params.limit = 19"}),
                 (
                     "aggregate",
@@ -155,6 +162,8 @@ async def test_a_server_is_asked_as_a_file_is_and_every_tool_only_reads(recorded
                 text, found = await by_http.ask(tool, **arguments)
                 assert (text, found) == await by_file.ask(tool, **arguments)
                 assert text.startswith(found["answer"])
+            text, _ = await by_http.ask("why", run="last", candidate="laptop_stand_132")
+            assert "labelled bad by ann: the run; looked at" in text
             with Client(server.url) as client:
                 a, b = (run.run_id for run in client.runs(pipeline="p").items)
             text, found = await by_http.ask("diff", a=a, b=b)

@@ -14,7 +14,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.usage = "xray mcp [options]"
     parser.epilog = (
         "A coding agent starts this command and talks to it on stdin and stdout. Its tools only\n"
-        "read: find_runs, findings, why, provenance, diff, what_if, show_run, compare, aggregate.\n"
+        "read: find_runs, findings, why, provenance, diff, what_if, show_run, compare, aggregate,\n"
+        "baselines, audit.\n"
         "It needs `pip install 'xray-forensics[mcp]'`. docs/mcp.md says how clients are set up.\n\n"
         "examples:\n"
         "  xray mcp --url http://127.0.0.1:8000\n"

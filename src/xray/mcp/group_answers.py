@@ -8,9 +8,11 @@ from typing import Final
 
 from xray.mcp.told import Question, Told, show, spell_request
 from xray.model.aggregates import Aggregate, FigureGroup, OtherGroups
+from xray.model.audit import Audit, AuditedShare
+from xray.model.baseline_report import BaselineReport, UsualFigure, say_figure
 from xray.model.comparison import Comparison, Difference, Example
 from xray.model.what_if_runs import WhatIfOfRuns
-from xray.questions import Pairs, compare_request
+from xray.questions import Pairs, audit_request, baselines_request, compare_request
 
 _MAX_EXAMPLES: Final = 3
 
@@ -127,3 +129,76 @@ def _say_figures(group: FigureGroup | OtherGroups) -> str:
         for name, value in group.figures.items()
     ]
     return ", ".join(said)
+
+
+def tell_baselines(report: BaselineReport, step: str, days: int) -> Told:
+    """What is usual of a pipeline's steps, and what of the latest day is not."""
+    lines: list[str] = []
+    for one in report.steps:
+        lines.append(f"{one.name} ({one.step_type}): {one.runs:,} runs on {one.days} days before")
+        lines += [f"- {_say_figure(figure)}" for figure in one.figures]
+        failures = [f"{kind} {100 * share:.3g} %" for kind, share in one.failures.items()]
+        lines += [f"- failures: {', '.join(failures)}"] if failures else []
+    questions = []
+    if report.deviations:
+        latest: dict[str, str | int | list[str]] = {"q": report.latest_runs}
+        questions.append(Question("find_runs", latest, f"the runs of {report.latest}"))
+    return Told(
+        answer=report.answer,
+        certainty=report.certainty,
+        because=report.because,
+        lines=lines,
+        questions=questions,
+        request=spell_request(*baselines_request(report.pipeline, step or None, days)),
+        data=report,
+    )
+
+
+def _say_figure(figure: UsualFigure) -> str:
+    name = f"rejected for {figure.reason}" if figure.kind == "reason" else figure.kind
+    usual, latest, low, high = (
+        say_figure(figure.kind, one)
+        for one in (figure.typical, figure.latest, figure.low, figure.high)
+    )
+    mark = " (unlike every day before)" if figure.deviates else ""
+    return f"{name}: usually {usual} ({low} to {high}), latest day {latest}{mark}"
+
+
+def tell_audit(audit: Audit, runs: int) -> Told:
+    """What the choices of many runs rest on."""
+    lines: list[str] = []
+    questions: list[Question] = []
+    for step in audit.steps:
+        lines.append(f"{step.step} ({step.step_type}) of {step.pipeline}, {step.runs:,} runs")
+        lines.append(f"- places: {step.position.text}")
+        for said, share in (
+            ("ids nobody had offered", step.invented),
+            ("reasonings the record contradicts", step.unsupported),
+            ("took the best scores", step.agreement),
+        ):
+            lines += [] if share is None else [f"- {said}: {_say_share(share)}"]
+        for share in (step.invented, step.unsupported):
+            for one in [] if share is None else share.examples[:1]:
+                asked: dict[str, str | int | list[str]] = {
+                    "run": one.run_id,
+                    "candidate": one.candidate_id,
+                }
+                questions.append(Question("why", asked, one.said or "an id nobody had offered"))
+    return Told(
+        answer=audit.answer,
+        certainty=audit.certainty,
+        because=audit.because,
+        lines=lines,
+        questions=questions,
+        request=spell_request(*audit_request(audit.query, runs)),
+        data=audit,
+    )
+
+
+def _say_share(share: AuditedShare) -> str:
+    examples = [f"{one.candidate_id} in run {one.run_id}" for one in share.examples[:_MAX_EXAMPLES]]
+    told = (
+        f"{share.count:,} of {share.of:,}, between {100 * share.least:.2g} % and "
+        f"{100 * share.most:.2g} %"
+    )
+    return f"{told}; {', '.join(examples)}" if examples else told

@@ -9,6 +9,7 @@ from typing import Final
 from xray.mcp.told import Question, Told, hedge, on_one_line, show, spell_request
 from xray.model.answers import Finding, FindingList, Provenance, Stop, Why
 from xray.model.differences import Change, Move, RunDiff, Standing, StepDiff
+from xray.model.labels import Label
 from xray.model.lineage import Generation, Lineage, Yield
 from xray.model.records import Check, Page, Run, RunDetail, Step
 from xray.model.what_if import Flips, StepWhatIf, WhatIf
@@ -65,6 +66,7 @@ def _say_run(run: Run) -> str:
         said.append(f"{run.duration_ms:,.0f} ms")
     if run.error is not None:
         said.append(on_one_line(f"error {run.error.type}: {run.error.message}", 200))
+    said += [f"labelled {run.label}"] if run.label else []
     said += [f"version {run.version}"] if run.version else []
     said += [f"input {show(run.input, 120)}"] if run.input is not None else []
     said += [f"output {show(run.output, 120)}"] if run.output is not None else []
@@ -82,6 +84,7 @@ def tell_run(run: RunDetail) -> Told:
     answer += f"; it selected {', '.join(chosen[:_MAX_EXAMPLES])}." if chosen else "."
     lines = [_say_run(run)]
     lines += [f"params {show(run.params)}"] if run.params else []
+    lines += [_say_label(label) for label in run.labels]
     lines += [f"{step.ordinal}. {_say_step(step)}" for step in run.steps]
     questions = [Question("findings", {"run": run.run_id}, "what deserves a look in it")]
     questions += [_ask_why(run.run_id, one) for one in chosen[:2]]
@@ -92,6 +95,12 @@ def tell_run(run: RunDetail) -> Told:
         request=spell_request(run_path(run.run_id)),
         data=run,
     )
+
+
+def _say_label(label: Label) -> str:
+    about = "the run" if label.candidate_id is None else label.candidate_id
+    by = f" by {label.labelled_by}" if label.labelled_by else ""
+    return f"labelled {label.label}{by}: {about}" + (f"; {label.note}" if label.note else "")
 
 
 def _say_step(step: Step) -> str:
@@ -166,6 +175,7 @@ def tell_why(why: Why) -> Told:
     lines = [f"{why.pipeline}, run {why.run_id}, outcome {why.outcome}"]
     lines += [f"{stop.ordinal}. {_say_stop(stop)}" for stop in why.journey]
     lines += [f"came from: {_say_link(link)}" for link in why.provenance]
+    lines += [_say_label(label) for label in why.labels]
     lines += [f"parts: {', '.join(why.parts)}"] if why.parts else []
     lines += [f"recorded ids like it: {', '.join(why.similar)}"] if why.similar else []
     lines += [f"finding: {_say_finding(one, one.text)}" for one in why.findings]

@@ -13,7 +13,13 @@ from pydantic import Field
 
 from xray.client import Client
 from xray.errors import InvalidQueryError, XRayError
-from xray.mcp.group_answers import tell_aggregate, tell_comparison, tell_what_if_of_runs
+from xray.mcp.group_answers import (
+    tell_aggregate,
+    tell_audit,
+    tell_baselines,
+    tell_comparison,
+    tell_what_if_of_runs,
+)
 from xray.mcp.run_answers import (
     find_chosen,
     tell_diff,
@@ -42,7 +48,9 @@ candidate, and answers why. All tools only read.
 From a bad result to its cause: find_runs to get a run; findings for what deserves a look in it; \
 why for what happened to one candidate at each step and what brought it; provenance for what an \
 origin (a keyword, a query, a document) brought besides; what_if for what another limit would have \
-decided; diff for two runs; compare for two groups of runs; aggregate for rates and counts.
+decided; diff for two runs; compare for two groups of runs, such as label = 'good' and \
+label = 'bad'; aggregate for rates and counts; baselines for what is usual; audit for how models \
+choose.
 
 Answers are known, inferred (from what is said) or unknown (why is said); repeat that when you \
 report them. Each ends with useful next calls, and comes in pages: page=2 for the rest. Names, \
@@ -184,6 +192,31 @@ class Tools:
             lambda one: _add_up(one, _spell_aggregate(of, q, by, figures, bucket, limit)), page
         )
 
+    def baselines(
+        self,
+        pipeline: Annotated[str, Field(description="the pipeline's name")],
+        step: Annotated[str, Field(description="only this step, by name; empty for all")] = "",
+        days: Annotated[int, Field(ge=1, le=366, description="how many days back")] = 30,
+        page: PageNumber = 1,
+    ) -> CallToolResult:
+        """What is usual of a pipeline's steps (rejection rates, reasons, counts, durations,
+        failures) and what of the latest day is unlike every day before."""
+        return self._answer(
+            lambda one: tell_baselines(one.baselines(pipeline, step or None, days), step, days),
+            page,
+        )
+
+    def audit(
+        self,
+        q: RunQuery = "",
+        runs: Annotated[int, Field(ge=1, le=1_000, description="how many, the newest")] = 200,
+        page: PageNumber = 1,
+    ) -> CallToolResult:
+        """What the choices of language models and other pickers rest on, over many runs: whether
+        the place in the list matters, ids that were never offered, reasoning the record
+        contradicts, agreement with the scores."""
+        return self._answer(lambda one: tell_audit(one.audit(q, runs), runs), page)
+
     def _answer(self, ask: Callable[[Client], Told], page: int) -> CallToolResult:
         try:
             with self._open_client() as client:
@@ -271,6 +304,8 @@ def build_server(open_client: OpenClient, version: str = "") -> MCPServer[None]:
         tools.show_run,
         tools.compare,
         tools.aggregate,
+        tools.baselines,
+        tools.audit,
     ):
         description = " ".join((tool.__doc__ or "").split())
         server.add_tool(tool, description=description, annotations=reading, structured_output=False)
