@@ -110,6 +110,43 @@ def test_a_rule_that_another_fails_only_as_it_fails_nearly_all_is_not_redundant(
     assert "bargain kills 98" in concern(report, "bargain", "kills_most").text
 
 
+def test_a_rule_that_two_others_together_leave_nothing_is_told() -> None:
+    rules = (
+        ("not_red", "colour", "not in", ["rose", "crimson"]),
+        ("no_rose", "petals", "<", 5),
+        ("no_crimson", "depth", "<", 5),
+    )
+
+    def coloured(random: Random, count: int) -> list[Item]:
+        colours = [random.choice(["rose", "crimson", "blue", "green"]) for _ in range(count)]
+        return [
+            {
+                "id": f"p{place}",
+                "colour": colour,
+                "petals": 5 if colour == "rose" else random.randrange(6),
+                "depth": 5 if colour == "crimson" else random.randrange(6),
+            }
+            for place, colour in enumerate(colours)
+        ]
+
+    report = survey(20, rules, make=coloured)
+    assert concerns_of(report) == {"not_red": ["never_alone"]}
+    said = concern(report, "not_red", "never_alone").text
+    assert "it fails also fails another rule; with 99 %, at most " in said
+
+
+def test_many_rules_that_fail_together_by_chance_are_no_concern() -> None:
+    def scored(random: Random, count: int) -> list[Item]:
+        return [
+            {"id": f"p{place}", **{f"f{number}": random.random() for number in range(40)}}
+            for place in range(count)
+        ]
+
+    rules = [(f"low_{number}", f"f{number}", ">=", 0.12) for number in range(40)]
+    report = survey(30, rules, make=scored)
+    assert concerns_of(report) == {}
+
+
 def test_what_a_rule_kills_alone_is_told_beside_what_it_kills() -> None:
     report = survey(10, (STOCK, HEAVY, PRICE))
     stock = by_name(report)["out_of_stock"]
@@ -136,6 +173,7 @@ def test_a_limit_that_changed_with_a_version_is_told_with_what_it_brought() -> N
         (100, ["1.3"], 30),
         (120, ["1.4"], 30),
     ]
+    assert len({use.newest_run for use in rule.limits}) == 2
     text = concern(report, "too_dear", "drift").text
     assert text.startswith("Since version 1.4 too_dear fails ")
     assert "; its limit went from 100 to 120 with version 1.4 at " in text
@@ -236,6 +274,8 @@ def test_candidates_without_what_a_rule_observes_are_told() -> None:
     assert concern(report, "bad_rating", "missing_operands").text == (
         "rating was missing for 30 of 400 candidates (7.5 %), so that bad_rating cannot judge them."
     )
+    (first, _) = concern(report, "bad_rating", "missing_operands").examples
+    assert first.candidate_id == "p0"
 
 
 @pytest.mark.parametrize("capture", ["full", "sample"])

@@ -86,6 +86,7 @@ class LimitUse(Struct, frozen=True, kw_only=True):
         runs: how many runs.
         first: when the first of them began.
         last: when the last of them did.
+        newest_run: the id of that one.
         versions: the versions of these runs, a few of them where there are many.
     """
 
@@ -95,6 +96,7 @@ class LimitUse(Struct, frozen=True, kw_only=True):
     runs: int
     first: datetime
     last: datetime
+    newest_run: str = ""
     versions: list[str] = []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Final, get_args
 
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 
 from xray.forensics.groups.samples import effective_runs
 from xray.forensics.rules import sentences
-from xray.forensics.rules.amounts import bound_share
+from xray.forensics.rules.amounts import LEVEL, bound_share
 from xray.forensics.rules.drift import Split, came_with
 from xray.forensics.rules.limit_history import History, trace_limits
 from xray.forensics.rules.nearness import measure_nearness
@@ -46,6 +47,8 @@ _MIN_NEAR: Final = 20
 _NEAR_OF_KILLS: Final = 0.5
 _KILLS_OF_ASKED: Final = 0.15
 _MIN_ALONE: Final = 90
+_EXPECTED_ALONE: Final = -math.log(LEVEL)
+"""Where so many are expected, chance leaves none of them once in a hundred times."""
 
 _RANKS: Final[dict[Concern, int]] = {kind: at for at, kind in enumerate(get_args(Concern))}
 
@@ -195,7 +198,7 @@ def _find_concerns(
             kind="limit_changed" if is_change else "limits_side_by_side",
             text=sentences.say_limits(history.text, title, is_change=is_change),
         )
-    yield from _find_count_concerns(health, view.fold, _list_nearest(rule), title)
+    yield from _find_count_concerns(health, view.fold, rule, title)
 
 
 def _count_runs(fold: StepFold, split: Split) -> int:
@@ -203,7 +206,7 @@ def _count_runs(fold: StepFold, split: Split) -> int:
 
 
 def _find_count_concerns(
-    health: RuleHealth, fold: StepFold, nearest: list[RuleExample], title: str
+    health: RuleHealth, fold: StepFold, rule: RuleFold, title: str
 ) -> Iterator[RuleConcern]:
     missing = health.missing
     asked = missing.least + (0 if health.evaluated is None else health.evaluated.most)
@@ -213,6 +216,7 @@ def _find_count_concerns(
             text=sentences.say_missing(health, asked, title),
             certainty=_certainty(missing),
             because=sentences.say_basis(missing),
+            examples=rule.lacking,
         )
     redundancy = next((one for one in health.redundancies if _is_lesser(health, one, fold)), None)
     if redundancy is not None:
@@ -224,11 +228,7 @@ def _find_count_concerns(
             because="" if is_whole else sentences.SAMPLED,
             examples=health.examples,
         )
-    elif (
-        not health.redundancies
-        and health.sole_kills.most == 0
-        and health.failed.least >= _MIN_ALONE
-    ):
+    elif not health.redundancies and _is_never_alone(health, fold):
         yield RuleConcern(
             kind="never_alone",
             text=sentences.say_never_alone(health, title),
@@ -252,12 +252,23 @@ def _find_count_concerns(
                 text=sentences.say_near(health, near, title),
                 certainty=_certainty(near.killed),
                 because=sentences.say_basis(near.killed),
-                examples=nearest,
+                examples=_list_nearest(rule),
             )
 
 
 def _is_telling(never: NeverFailed) -> bool:
     return never.candidates >= MIN_NEVER and never.runs_at_most <= _MAX_OF_RUNS
+
+
+def _is_never_alone(health: RuleHealth, fold: StepFold) -> bool:
+    """Whether a rule kills nobody alone, though it would if rules had nothing to do together."""
+    if health.sole_kills.most or health.failed.least < _MIN_ALONE:
+        return False
+    expected = float(health.failed.least)
+    for name, rule in fold.rules.items():
+        if name != health.rule and rule.is_told and rule.evaluated.shown:
+            expected *= 1 - min(1.0, rule.failed.shown / rule.evaluated.shown)
+    return expected >= _EXPECTED_ALONE
 
 
 def _is_lesser(health: RuleHealth, one: Redundancy, fold: StepFold) -> bool:

@@ -56,6 +56,7 @@ def _show(key: LimitKey, span: Span) -> LimitUse:
         runs=span.runs.runs,
         first=from_wall_us(span.first_us),
         last=from_wall_us(span.last_us),
+        newest_run=span.newest,
         versions=sorted(span.versions),
     )
 

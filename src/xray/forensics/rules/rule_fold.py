@@ -28,10 +28,11 @@ SINCE: Final = "since"
 class Span:
     """When something was in use, and by which runs."""
 
-    __slots__ = ("first_us", "has_more", "last_us", "runs", "versions")
+    __slots__ = ("first_us", "has_more", "last_us", "newest", "runs", "versions")
 
     def __init__(self) -> None:
         self.first_us = self.last_us = 0
+        self.newest = ""
         self.runs = Share()
         self.versions: set[str] = set()
         self.has_more = False
@@ -40,7 +41,8 @@ class Span:
         """Count *run*."""
         at_us = run.started_at_us
         self.first_us = min(self.first_us, at_us) if self.runs.runs else at_us
-        self.last_us = max(self.last_us, at_us)
+        if at_us >= self.last_us:
+            self.last_us, self.newest = at_us, run.run_id
         self.runs.add(run.weight)
         if run.version is not None and run.version not in self.versions:
             if len(self.versions) < _MAX_VERSIONS:
@@ -115,6 +117,7 @@ class RuleFold:
         self.alone: list[RuleExample] = []
         self.killed: list[RuleExample] = []
         self.overruled: list[RuleExample] = []
+        self.lacking: list[RuleExample] = []
 
     def note_limits(self, run: CheckedRun, column: CheckColumn) -> None:
         """Note which limits a step of *run* used."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from xray.forensics.rules.amounts import bound_share
 from xray.forensics.wording import count_things, list_items, show_number, show_value
 from xray.model.rules import (
     Extent,
@@ -173,7 +174,11 @@ def say_never_alone(health: RuleHealth, title: str) -> str:
     """That all a rule fails fail others as well."""
     never = "never kills alone" if health.kills else "never decides"
     failed = say_extent(health.failed)
-    return f"{title} {never}: each of the {failed} it fails also fails another rule."
+    share = say_bound(bound_share(0, health.failed.least))
+    return (
+        f"{title} {never}: each of the {failed} it fails also fails another rule; with 99 %, at "
+        f"most {share} of those it fails would fail nothing else."
+    )
 
 
 def say_never(never: NeverFailed, title: str) -> str:

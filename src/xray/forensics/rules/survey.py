@@ -139,6 +139,7 @@ class StepFold:
             named = [(pattern.reason, "alone" if is_alone else "killed")]
         else:
             named = []
+        named += [(name, "lacking") for name in pattern.missing]
         for name, kind in named:
             rule = self._find(name)
             found: list[RuleExample] = [] if rule is None else getattr(rule, kind)
