@@ -110,7 +110,7 @@ def test_what_a_check_reads_is_told_as_the_rule_it_is() -> None:
     (price,) = found.rules
     assert price.reads == ["price_too_high"]
     assert price.text.endswith("; that is what price_too_high reads.")
-    assert found.answer.startswith("Nothing but what decides by itself separates the ")
+    assert found.answer.startswith("Only what the step's own rules read separates the ")
 
 
 def test_what_no_rule_reads_comes_before_the_rules() -> None:
@@ -118,7 +118,7 @@ def test_what_no_rule_reads_comes_before_the_rules() -> None:
     found = separate(shop, shop.run(of_lamps, checks_price=True))
     assert [one.path for one in found.separators] == ["category"]
     assert [one.path for one in found.rules] == ["price"]
-    assert found.answer.endswith(" So does price, which is what decides.")
+    assert found.answer.endswith(" So does price, which the step's own rules read.")
 
 
 def test_one_reason_is_held_against_the_kept_alone() -> None:
@@ -184,7 +184,7 @@ def test_too_few_candidates_tell_nothing_and_that_is_said() -> None:
     found = separate(shop, shop.run(of_lamps, [{**row, "category": name} for row, name in drawn]))
     assert found.certainty == "unknown"
     assert found.separators == []
-    assert "too few to tell" in found.answer
+    assert found.answer == "With 2 rejected and 2 kept nothing can be told from chance."
 
 
 def test_a_step_that_only_rejects_keeps_the_rest_of_what_it_was_offered() -> None:

@@ -145,7 +145,7 @@ def draw_separation(found: Separation, terminal: Terminal) -> list[str]:
             )
     for title, separators in (
         ("What separates them", found.separators),
-        ("What decides by itself", found.rules),
+        ("What the step's own rules read", found.rules),
     ):
         if separators:
             lines += ["", terminal.paint(title, "bold")]

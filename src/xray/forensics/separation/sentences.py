@@ -56,21 +56,21 @@ def _say_side(met: int, of: int, share: float, name: str) -> str:
 def answer_separation(found: Separation) -> str:
     """The sentence that stands for the whole answer."""
     a, b = found.a, found.b
-    thing = "run" if found.of == "runs" else "candidate"
     if found.of == "runs":
         sides = f"{count_things(a.count, 'run')} of A from {count_things(b.count, 'run')} of B"
+        both = sides.replace(" from ", " and ")
     else:
         sides = f"the {a.count:,} {a.name} from the {b.count:,} {b.name}"
+        both = f"{a.count:,} {a.name} and {b.count:,} {b.name}"
     for side, name in ((a, "A" if found.of == "runs" else a.name), (b, "B")):
         if not side.count:
             return _say_empty(found, side.name, name)
     if not found.tests:
-        both = count_things(a.count + b.count, thing)
-        return f"{both} are too few to tell what separates {sides} from chance."
+        return f"With {both} nothing can be told from chance."
     if not found.separators and not found.rules:
         return f"Nothing that is recorded separates {sides} by more than chance explains."
     if not found.separators:
-        return f"Nothing but what decides by itself separates {sides}: {found.rules[0].text}"
+        return f"Only what the step's own rules read separates {sides}: {found.rules[0].text}"
     rest = len(found.separators) - 1
     more = (
         f" {rest:,} more {'thing separates' if rest == 1 else 'things separate'} them."
@@ -85,7 +85,7 @@ def _name_rules(found: Separation) -> str:
     if not found.rules:
         return ""
     named = list_items([one.path for one in found.rules], limit=_MAX_NAMED)
-    return f" So does {named}, which {'is' if len(found.rules) == 1 else 'are'} what decides."
+    return f" So does {named}, which the step's own rules read."
 
 
 def _say_empty(found: Separation, name: str, side: str) -> str:

@@ -239,7 +239,11 @@ def _judge_table(
 ) -> Separation:
     verdicts = judge(table, names)
     separators, rules = describe(table, verdicts.judged, names)
-    left_out = [LeftOut(path=path, because=why) for path, why in table.left_out.items()]
+    left_out = [
+        LeftOut(path=path, because=why)
+        for path, why in table.left_out.items()
+        if (None, path) not in table.columns
+    ]
     left_out += [
         LeftOut(path=path, step=step, because=why) for step, path, why in verdicts.left_out
     ]
