@@ -38,6 +38,7 @@ from xray.server.routes import (
     health,
     index,
     labels,
+    live,
     login,
     provenance,
     quality,
@@ -78,6 +79,7 @@ _OPERATIONS: Final = (
     *rules.OPERATIONS,
     *baselines.OPERATIONS,
     *audit.OPERATIONS,
+    *live.OPERATIONS,
     *health.OPERATIONS,
 )
 _SWITCH_INTERVAL_S: Final = 0.000_5
@@ -183,7 +185,7 @@ def _add_routes(app: FastAPI) -> None:
             app.openapi_schema = build_document(app, operations)
         return app.openapi_schema
 
-    app.router.routes.extend((*login.ROUTES, *make_routes()))
+    app.router.routes.extend((*login.ROUTES, *live.ROUTES, *make_routes()))
     app.openapi = document  # type: ignore[method-assign]
 
 

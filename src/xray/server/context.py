@@ -16,6 +16,7 @@ from xray.model.clock import Clock, SystemClock
 from xray.model.facts import Fact, Receipt
 from xray.model.ids import new_uuid7
 from xray.reading import read_id
+from xray.server.feed import Feed
 from xray.server.intake import read_body
 from xray.server.placement import StepPlacement
 from xray.server.problems import FieldProblem, InvalidBodyError
@@ -40,6 +41,7 @@ class Context:
         limits: what requests may hold.
         clock: the time.
         spaces: the memory that bodies may take.
+        feed: which runs changed.
     """
 
     settings: ServerSettings
@@ -48,6 +50,7 @@ class Context:
     limits: Limits = DEFAULT_LIMITS
     clock: Clock = field(default_factory=SystemClock)
     spaces: Spaces = field(default_factory=Spaces)
+    feed: Feed = field(default_factory=Feed)
 
     async def write(self, facts: Sequence[Fact]) -> Receipt:
         """Store *facts* together; returns when they are durable.
@@ -58,6 +61,7 @@ class Context:
         receipt = await wait_for(self.store.submit(new_uuid7(), facts))
         for refusal in receipt.rejected:
             raise InvalidBodyError([FieldProblem("$", refusal.detail)])
+        self.feed.note(facts)
         return receipt
 
     async def open(self, content: bytes, work: Callable[[], _Answer]) -> _Answer:

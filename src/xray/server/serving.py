@@ -16,6 +16,7 @@ from uvicorn.config import LOGGING_CONFIG
 from xray.errors import ConfigurationError
 from xray.server.app import announce_store, create_app, give_way_often
 from xray.server.auth import is_any_address
+from xray.server.context import Context
 from xray.server.settings import ServerSettings
 from xray.store.opening import open_store
 from xray.store.protocol import Store
@@ -52,14 +53,29 @@ def serve(
     give_way_often()
     try:
         listening = listen(settings.host, settings.port)
-        config = _configure(create_app(settings, store), log_level)
+        app = create_app(settings, store)
+        config = _configure(app, log_level)
         announce_store(settings)
         leave_out_of_collections()
         if on_ready is not None:
             on_ready(_url(listening))
-        uvicorn.Server(config).run(sockets=[listening])
+        _Server(config, app).run(sockets=[listening])
     finally:
         store.close()
+
+
+class _Server(uvicorn.Server):
+    """Lets those who listen for changes go first: it would wait for them otherwise."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        context: Context | None = getattr(self._app.state, "context", None)
+        if context is not None:
+            context.feed.end()
+        await super().shutdown(sockets)
 
 
 def leave_out_of_collections() -> None:
@@ -172,7 +188,7 @@ class BackgroundServer:
             if store is None:
                 store = self._own_store = self._open_store(settings)
             app = create_app(settings, store)
-        self._server = uvicorn.Server(_configure(app, None))
+        self._server = _Server(_configure(app, None), app)
         self._thread = threading.Thread(
             target=self._server.run, args=([self._listening],), name="xray-server", daemon=True
         )

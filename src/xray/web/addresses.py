@@ -17,6 +17,7 @@ from xray.questions import (
 ROOT: Final = "/ui"
 LOGIN: Final = "/ui/login"
 LOGOUT: Final = "/ui/logout"
+LIVE: Final = "/ui/runs/live"
 _API: Final = "/v1"
 
 

@@ -11,11 +11,11 @@ from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
-from xray.model.facts import Receipt, Refusal
+from xray.model.facts import Receipt
 from xray.server.context import Context, context_of, read_content, wait_for
 from xray.server.operations import Operation
 from xray.server.replies import reply
-from xray.wire.codec import JSON, MSGPACK, decode_batch
+from xray.wire.codec import JSON, MSGPACK, DecodedBatch, decode_batch
 
 _INLINE_BYTES: Final = 64 << 10
 """Decoding less than this holds other requests up for less than a change of thread would."""
@@ -52,25 +52,28 @@ async def take_batch(request: Request) -> Response:
     media_type = _SPELLINGS.get(declared, declared)
     async with read_content(request) as body:
         if len(body) <= _INLINE_BYTES:
-            batch_id, refused, written = _submit(context, body, media_type)
+            batch, written = _submit(context, body, media_type)
         else:
-            batch_id, refused, written = await context.spaces.open_in_turn(
+            batch, written = await context.spaces.open_in_turn(
                 partial(_submit, context, body, media_type)
             )
         if written is None:
-            return reply(Receipt(batch_id=batch_id, accepted=0, duplicate=0, rejected=refused))
+            empty = Receipt(
+                batch_id=batch.batch_id, accepted=0, duplicate=0, rejected=batch.refused
+            )
+            return reply(empty)
         receipt = await wait_for(written)
-    if refused:
-        receipt = replace(receipt, rejected=[*refused, *receipt.rejected])
+        context.feed.note(batch.facts)
+    if batch.refused:
+        receipt = replace(receipt, rejected=[*batch.refused, *receipt.rejected])
     return reply(receipt)
 
 
 def _submit(
     context: Context, body: bytes, media_type: str
-) -> tuple[str, list[Refusal], Future[Receipt] | None]:
+) -> tuple[DecodedBatch, Future[Receipt] | None]:
     batch = decode_batch(body, media_type, context.limits)
-    written = context.store.submit(batch.batch_id, batch.facts) if batch.facts else None
-    return batch.batch_id, batch.refused, written
+    return batch, context.store.submit(batch.batch_id, batch.facts) if batch.facts else None
 
 
 OPERATIONS: Final = (
