@@ -12,7 +12,7 @@ from xray.model.vocabulary import Certainty, StepType
 DifferenceKind = Literal[
     "duration", "rejection_rate", "reason", "new_reason", "vanished_reason", "input_count",
     "output_count", "empty", "score", "unscored", "stat", "failure", "error", "lost", "repeats",
-    "new_step", "vanished_step",
+    "new_step", "vanished_step", "precision", "recall",
 ]  # fmt: skip
 Measure = Literal["median", "mean", "share"]
 

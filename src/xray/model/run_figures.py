@@ -21,6 +21,8 @@ class StepFigures(Struct, frozen=True, kw_only=True, gc=False):
         decided: how many candidates it decided.
         reasons: how many of them it rejected, by reason; none that counts nothing.
         stats: the numbers the pipeline logged.
+        precision: of the labelled candidates it kept, the share that is good; None without any.
+        recall: of the labelled good that came to it, the share it kept.
     """
 
     step_id: str
@@ -39,6 +41,8 @@ class StepFigures(Struct, frozen=True, kw_only=True, gc=False):
     reasons: dict[str, int] = {}
     stats: dict[str, float] = {}
     params: Any = None
+    precision: float | None = None
+    recall: float | None = None
 
 
 class RunFigures(Struct, frozen=True, kw_only=True, gc=False):

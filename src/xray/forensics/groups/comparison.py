@@ -55,6 +55,9 @@ _SHARES: Final = frozenset(
     {"empty", "unscored", "failure", "error", "lost", "new_step", "vanished_step"}
 )
 
+_RATES: Final = frozenset(
+    {"rejection_rate", "reason", "new_reason", "vanished_reason", "precision", "recall"}
+)
 _DECISIVE: Final = frozenset({"rejection_rate", "reason", "new_reason", "vanished_reason"})
 _HANDING_ON: Final = frozenset({"output_count", "empty", "new_step", "vanished_step"})
 
@@ -202,6 +205,8 @@ def _ask_step(pipeline: str, a: StepFold, b: StepFold) -> Iterator[Question | Se
         ("input_count", a.input, a.all, b.input, b.all),
         ("output_count", a.output, a.all, b.output, b.all),
         ("score", a.score, a.all, b.score, b.all),
+        ("precision", a.precision, a.all, b.precision, b.all),
+        ("recall", a.recall, a.all, b.recall, b.all),
         ("failure", a.failed, a.all, b.failed, b.all),
         ("repeats", a.times, a.all, b.times, b.all),
     )
@@ -302,7 +307,7 @@ def _measure(kind: DifferenceKind, paired: Paired) -> tuple[Measure, float, floa
     means = [find_mean(paired.values, group) for group in (paired.a, paired.b)]
     if kind in _SHARES:
         return "share", means[0], means[1], change_of_shares(paired)
-    if kind in ("rejection_rate", "reason", "new_reason", "vanished_reason"):
+    if kind in _RATES:
         return "mean", means[0], means[1], change_of_means(paired)
     medians = [find_median(paired.values, group) for group in (paired.a, paired.b)]
     if kind == "duration" or medians[0] != medians[1]:

@@ -9,6 +9,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from xray.forensics.groups.group import Group
+from xray.forensics.groups.rating import Rating
 from xray.model.run_figures import RunFigures
 from xray.query.cursor import decode_cursor
 from xray.query.plan import Plan
@@ -29,12 +30,13 @@ class Stream:
         self._store = store
         self._plan = replace(plan, limit=PAGE_RUNS)
         self._waiting: list[RunFigures] = []
+        self._rating = Rating(store)
         self._is_read = False
 
     def load(self) -> None:
         """Read the next page; it may hold no run though more come."""
         page = self._store.figures(self._plan)
-        self._waiting = page.items[::-1]
+        self._waiting = self._rating.rate(page.items)[::-1]
         if page.next_cursor is None:
             self._is_read = True
         else:

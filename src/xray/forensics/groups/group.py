@@ -116,6 +116,8 @@ class StepFold:
         self.input = Sample()
         self.output = Sample()
         self.score = Sample()
+        self.precision = Sample()
+        self.recall = Sample()
         self.failed = Sample(0.0)
         self.times = Sample(1.0)
         self.reasons = Named(0.0)
@@ -139,6 +141,10 @@ class StepFold:
             self.score.add(step.score, weight, example)
         if step.rejection_rate is not None:
             self.rate.add(float(step.rejection_rate), weight, example)
+        if step.precision is not None:
+            self.precision.add(step.precision, weight, example)
+        if step.recall is not None:
+            self.recall.add(step.recall, weight, example)
         self._add_reasons(step, weight, example)
         if step.status == "failed":
             self.failed.add(1.0, weight, example)

@@ -43,6 +43,14 @@ def _tell_rate(one: Difference) -> str:
     return f"{one.step} rejected {_rates(one, 'of its candidates')}."
 
 
+def _tell_precision(one: Difference) -> str:
+    return f"Of the labelled that {one.step} kept, {_rates(one, 'were good')}."
+
+
+def _tell_recall(one: Difference) -> str:
+    return f"{one.step} kept {_rates(one, 'of those labelled good')}."
+
+
 def _tell_reason(one: Difference) -> str:
     return f"{one.step} rejected {_rates(one, f'of its candidates for {one.name}')}."
 
@@ -87,6 +95,8 @@ def _tell_step(one: Difference) -> str:
 _TOLD: Final[dict[str, Callable[[Difference], str]]] = {
     "duration": _tell_duration,
     "rejection_rate": _tell_rate,
+    "precision": _tell_precision,
+    "recall": _tell_recall,
     "reason": _tell_reason,
     "new_reason": _tell_new_reason,
     "vanished_reason": _tell_new_reason,
