@@ -21,6 +21,7 @@ from xray.server.settings import ServerSettings
 from xray.settings import VARIABLES
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+DOCUMENT = " ".join((EXAMPLES.parent / "docs" / "replay.md").read_text("utf-8").split())
 DEMO = "scenario_bad_match_demo.py"
 BUG = "    if is_repaired:\n        return COMPETING_CATEGORIES[suggest_keywords"
 FIX = "    if is_repaired or True:\n        return COMPETING_CATEGORIES[suggest_keywords"
@@ -66,7 +67,7 @@ def answer(limit: float) -> list[Item]:
 
 if __name__ == "__main__":
     answer(50)
-    xray.close()
+    assert xray.flush(timeout_s=30).is_complete
 """
 
 
@@ -153,10 +154,13 @@ def test_with_the_planted_bug_fixed_exactly_the_decisions_that_change_are_named(
     assert replayed["unsettled"] == []
     told = place.replay(*asked)
     assert "22 newly dropped" in told.stdout
-    assert "laptop_stand_132: accepted → rejected (category_mismatch)" in told.stdout
+    assert "laptop_stand_102: accepted → rejected (category_mismatch)" in told.stdout
+    assert "and 12 more" in told.stdout
 
     by_param = place.replay_json(*asked, "--param", "is_repaired=true")[1]
     assert moved(by_param) == moved(replayed)
+    assert " ".join(by_param["answer"].split()) in DOCUMENT
+    assert " ".join(unchanged.stdout.split()[:12]) in DOCUMENT
 
 
 def test_code_that_was_run_by_name_is_found_where_it_was(place: Place) -> None:
