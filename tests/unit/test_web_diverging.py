@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xray.web.charts.diverging import lay_funnels, lay_wings
+from xray.web.charts.diverging import lay_funnels, lay_lean, lay_wings
 
 figures = st.none() | st.floats(0, 1e12)
 counts = st.none() | st.integers(0, 10**9)
@@ -48,3 +48,17 @@ def test_a_step_that_one_run_lacks_has_no_funnel_there(
         assert (a is None, b is None) == (funnels.a is None, funnels.b is None)
         if a is not None and a == b:
             assert funnels.a == funnels.b
+
+
+@given(st.floats(-1, 1), st.floats(-1, 1))
+def test_the_sure_part_of_a_leaning_bar_begins_at_the_line(figure: float, sure: float) -> None:
+    bar = lay_lean(figure, sure, 40)
+    assert 0 <= bar.sure_length <= bar.length <= 40
+    ends = (bar.x, bar.x + bar.length, bar.sure_x, bar.sure_x + bar.sure_length)
+    assert all(abs(40 - end) < 0.11 or (end < 40) == (figure < 0) for end in ends)
+
+
+def test_a_bar_leans_to_the_side_of_its_sign() -> None:
+    left, right = lay_lean(-0.5, 0.25, 40), lay_lean(1.0, 0.5, 40)
+    assert (left.x, left.length, left.sure_x, left.sure_length) == (20, 20, 30, 10)
+    assert (right.x, right.length, right.sure_x, right.sure_length) == (40, 40, 40, 20)

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from xray.web.addresses import ROOT, runs_page
 from xray.web.assets import FOLDER, serve_asset
 from xray.web.page import Page, respond
+from xray.web.pages.compare import draw_compare
 from xray.web.pages.diff import draw_diff
 from xray.web.pages.lists import draw_decisions, draw_steps
 from xray.web.pages.provenance import draw_provenance
@@ -35,6 +36,7 @@ PAGES: Final[dict[str, Draw]] = {
     f"{ROOT}/steps/{{step_id}}/rows": draw_rows,
     f"{ROOT}/decisions": draw_decisions,
     f"{ROOT}/diff": draw_diff,
+    f"{ROOT}/compare": draw_compare,
     f"{ROOT}/what-if": draw_what_if_runs,
 }
 

@@ -75,3 +75,35 @@ def _length(figure: float | None, largest: float, width: float) -> float | None:
     if not figure or not largest:
         return 0.0
     return max(_LEAST, round(width * figure / largest, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Lean:
+    """A bar to one side of a line, the nearer part of which is sure; in units of the given width.
+
+    Args:
+        x: where all of it begins.
+        length: how long it is.
+        sure_x: where the sure part of it begins.
+        sure_length: how long that is.
+    """
+
+    x: float
+    length: float
+    sure_x: float
+    sure_length: float
+
+
+def lay_lean(figure: float, sure: float, width: float = WIDTH) -> Lean:
+    """A bar for a figure from -1 to 1, to the left of the line or to the right of it.
+
+    Args:
+        figure: the figure.
+        sure: how great it is at least, to whichever side.
+        width: how long a bar of 1 is, and where the line is.
+    """
+    length = round(width * min(1.0, abs(figure)), 1)
+    part = round(min(length, width * max(0.0, sure)), 1)
+    if figure < 0:
+        return Lean(round(width - length, 1), length, round(width - part, 1), part)
+    return Lean(width, length, width, part)
