@@ -378,7 +378,7 @@ def _list_unknown(
     for ledger in ledgers:
         spans = list_apart(spans, [(hashed, hashed) for hashed in ledger.row_hashes])
         if ledger.roster is not None:
-            spans = list_apart(spans, ledger.roster.spans())
+            spans = ledger.roster.list_apart(spans)
     return spans
 
 

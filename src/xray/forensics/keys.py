@@ -61,6 +61,11 @@ class Keys(AbstractSet[Key]):
             return Keys(self.ids - others.ids)
         return Keys.of(key for key in self if key not in others)
 
+    def __and__(self, others: AbstractSet[object]) -> Keys:
+        if self._pairs is None and isinstance(others, Keys) and not others.has_partitions:
+            return Keys(self.ids & others.ids)
+        return Keys.of(key for key in self if key in others)
+
     def has(self, candidate_id: str) -> bool:
         """Whether some key is about the candidate."""
         return candidate_id in self.ids

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from xray.model.hashing import hash64
 from xray.model.roster import Roster
-from xray.model.spans import BEYOND, Span, SpanWalk, list_apart
+from xray.model.spans import BEYOND, Span, SpanWalk
 
 _MAX_SORTED: Final = 50_000
 """More spans are merged one by one, which takes longer and no room."""
@@ -90,10 +90,11 @@ def _match(offered: Candidates, decided: Candidates) -> _Compared:
     named = set(map(offered.hash_of, offered.ids))
     known = named.union(map(decided.hash_of, decided.ids))
     looked_for = _list_beside(offered.rosters, named)
-    unknown = _list_beside(offered.rosters, known)
-    unmatched = list_apart(unknown, _put_in_order(_list_spans(decided)))
+    unknown = looked_for if known == named else _list_beside(offered.rosters, known)
+    for roster in decided.rosters:
+        unknown = roster.list_apart(unknown)
     widest = max([last - first for first, last in looked_for], default=-1) + 1
-    return _count_distinct(looked_for), _count_distinct(unmatched), widest
+    return _count_distinct(looked_for), _count_distinct(unknown), widest
 
 
 def _list_beside(rosters: Sequence[Roster], hashes: Collection[int]) -> Sequence[Span]:

@@ -7,9 +7,13 @@ candidates, but two rosters can be compared (`model.missing`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import cached_property
 from heapq import merge
+from itertools import accumulate
 from operator import itemgetter
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -20,7 +24,11 @@ from xray.model.fates import Fate
 from xray.model.holdings import Holding
 from xray.model.ranking import Placing, has_rank, unpack_place
 from xray.model.records import Decision, Origin
+from xray.model.spans import SpanLike, list_apart
 from xray.model.vocabulary import UNNAMED_REASON, LabelWord, Verdict
+
+_MAX_BOUNDED: Final = 50_000
+"""The bounds of a larger roster's entries are not kept: it is walked."""
 
 
 class Matched(Struct, frozen=True):
@@ -149,6 +157,26 @@ class Roster:
             for hashed, (first, last, code) in holding.find_spans(hashes)
             if self._keep is None or self._keep(holding.fates[code])
         ]
+
+    def list_apart(self, spans: Iterable[SpanLike]) -> list[SpanLike]:
+        """Those of *spans*, which come by ascending last hash, that none of its entries may mean.
+
+        A span is the first and the last hash of something; what stands behind does not matter.
+        """
+        if self.held > _MAX_BOUNDED:
+            return list_apart(spans, self.spans())
+        starts, reached = self._bounds
+        return [
+            span
+            for span in spans
+            if not (before := bisect_right(starts, span[1])) or reached[before - 1] < span[0]
+        ]
+
+    @cached_property
+    def _bounds(self) -> tuple[list[int], list[int]]:
+        """Where its spans begin, and how far they reach up to each of them."""
+        spans = list(self.spans())
+        return [span[0] for span in spans], list(accumulate((span[1] for span in spans), max))
 
     def find_last(self, verdict: Verdict, by: str | None) -> Placing | None:
         """The last in rank among the candidates with *verdict* that were decided for *by*.

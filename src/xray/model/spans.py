@@ -11,7 +11,7 @@ from xray.model.compact import HASH_BITS
 Span = tuple[int, int]
 """The first and the last hash that an entry can stand for; one and the same for a known id."""
 
-_Span = TypeVar("_Span", Span, tuple[int, int, int])
+SpanLike = TypeVar("SpanLike", Span, tuple[int, int, int])
 
 BEYOND: Final = 1 << HASH_BITS
 """The first number that is no hash."""
@@ -37,7 +37,7 @@ class SpanWalk:
         return self._furthest >= first
 
 
-def list_apart(spans: Iterable[_Span], others: Iterable[Span]) -> list[_Span]:
+def list_apart(spans: Iterable[SpanLike], others: Iterable[Span]) -> list[SpanLike]:
     """Those of *spans* that have no hash in common with any of *others*.
 
     Args:
@@ -47,7 +47,7 @@ def list_apart(spans: Iterable[_Span], others: Iterable[Span]) -> list[_Span]:
     walk = iter(chain(others, [(BEYOND, BEYOND)]))
     begin, end = next(walk)
     furthest = -1
-    apart: list[_Span] = []
+    apart: list[SpanLike] = []
     for span in spans:
         last = span[1]
         while begin <= last:

@@ -63,22 +63,21 @@ def _find_kept_though_failed(
     kept, and nobody is rejected for one alone, passing most of them may be all it takes.
     """
     failed = {
-        _key(one): {check.name for check in checked.get(_key(one), {}).values() if not check.passed}
-        for one in rows
+        key: missed
+        for key, checks in checked.items()
+        if (missed := {check.name for check in checks.values() if not check.passed})
     }
-    kept = [_key(one) for one in rows if one.verdict != "rejected"]
-    wrong = [key for key in kept if not failed[key].isdisjoint(step.rejections)]
+    kept = (_key(one) for one in rows if one.verdict != "rejected")
+    wrong = [key for key in kept if key in failed and not failed[key].isdisjoint(step.rejections)]
     if not wrong:
         return
     names = [name for _, name in wrong]
     failures = Counter(check for key in wrong for check in failed[key] & step.rejections.keys())
-    alone = {
-        next(iter(failed[_key(one)]))
-        for one in rows
-        if one.verdict == "rejected" and len(failed[_key(one)]) == 1
-    }
+    dropped_for = (failed.get(_key(one), set()) for one in rows if one.verdict == "rejected")
+    alone = {check for checks in dropped_for if len(checks) == 1 for check in checks}
+    known = set().union(*failed.values())
     is_hard = any(
-        one.count and reason not in failures and reason in set().union(*failed.values())
+        one.count and reason not in failures and reason in known
         for reason, one in step.rejections.items()
     )
     if alone.isdisjoint(failures) and not is_hard:

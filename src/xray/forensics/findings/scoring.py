@@ -50,20 +50,33 @@ def find_in_scores(case: Case, step: Step) -> Iterator[Finding]:
         return
     rows = [one for one in case.flow.ledger(step).outlines if one.verdict is not None]
     yield from _find_out_of_rank(step, rows)
-    names = Counter(name_of(one.score) for one in rows if one.score is not None)
+    names = _count_names([one.score for one in rows if one.score is not None])
     if not names:
         return
     what = next((name for name in OVERALL_SCORE_NAMES if name in names), names.most_common(1)[0][0])
     scored = [
         Scored(one, score)
         for one in rows
-        if name_of(one.score) == what
-        if (score := read_score(one.score)) is not None and math.isfinite(score)
+        if (score := _read_as(what, one.score)) is not None and math.isfinite(score)
     ]
     yield from _find_strange(step, what, rows, scored)
     yield from _find_unscored(step, rows)
     yield from _find_saturated(case, step, scored)
     yield from _find_disorder(case, step, scored)
+
+
+def _count_names(scores: Sequence[Score]) -> Counter[str | None]:
+    """How many of *scores* are compared by a number of which name."""
+    if dict in set(map(type, scores)):
+        return Counter(map(name_of, scores))
+    return Counter({None: len(scores)} if scores else {})
+
+
+def _read_as(what: str | None, score: Score | None) -> float | None:
+    """The number *score* is compared by, if that has the name *what*."""
+    if what is None and type(score) is float:
+        return score
+    return read_score(score) if name_of(score) == what else None
 
 
 def read_score(score: Score | None) -> float | None:
@@ -92,6 +105,7 @@ def _find_strange(
         one.candidate_id
         for one in rows
         if one.score is not None
+        and not (what is None and type(one.score) is float and math.isfinite(one.score))
         and (
             math.isnan(read_score(one.score) or 0.0)
             or (what in OVERALL_SCORE_NAMES and name_of(one.score) != what)
