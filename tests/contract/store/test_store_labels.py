@@ -282,3 +282,46 @@ def test_every_engine_ends_with_the_latest_word_whatever_came_first(
             assert run is not None
             assert run.label == expected.get((run_id, None))
         store.close()
+
+
+def fill(store: Store, runs: int) -> None:
+    facts: list[Fact] = []
+    for number in range(runs):
+        run_id, step_id = new_uuid7(NOW_US + number * 1000), new_uuid7(NOW_US + number * 1000)
+        facts += [a_run(run_id), a_step(DecisionRow(ACCEPTED, "a"), run_id=run_id, step_id=step_id)]
+        if number % 100 == 7:
+            facts += [a_label("bad", run_id=run_id), a_label("good", "a", run_id=run_id)]
+    put(store, *facts)
+
+
+@pytest.mark.parametrize(
+    ("scope", "query"),
+    [
+        ("run", "label = 'bad'"),
+        ("run", "any(decision.label = 'good')"),
+        ("step", "run.label = 'bad'"),
+        ("step", "any(decision.label = 'good')"),
+    ],
+)
+def test_in_a_database_an_index_leads_to_what_is_labelled(
+    open_empty: Callable[[str], Store], scope: Scope, query: str
+) -> None:
+    store = open_empty("sqlite")
+    fill(store, 300)
+    plan = Plan(scope=scope, where=parse_query(query, scope, NOW_US), now_us=NOW_US, limit=2)
+    page = store.runs(plan) if scope == "run" else store.steps(plan)
+    assert len(page.items) == 2
+    assert page.next_cursor is not None
+    assert page.scan is None
+
+
+def test_labelled_decisions_are_found_in_the_runs_that_have_labels_alone(
+    open_empty: Callable[[str], Store],
+) -> None:
+    store = open_empty("sqlite")
+    fill(store, 300)
+    plan = Plan(scope="decision", where=parse_query("label = 'good'", "decision", NOW_US))
+    page = store.decisions(plan)
+    assert len(page.items) == 3
+    assert page.scan is not None
+    assert page.scan.rows < 20

@@ -18,7 +18,7 @@ from xray.model.clock import Clock
 from xray.model.hashing import hash64
 from xray.model.records import Page, Run, Step
 from xray.query.cursor import encode_cursor
-from xray.query.evaluate import named_below
+from xray.query.evaluate import named_below, named_value
 from xray.query.plan import Condition, Plan, Position, Scope
 from xray.store.compile import Compiled, Dialect, JsonQuestion, StatRange, compile_plan
 from xray.store.folding import MAX_TOTAL
@@ -440,7 +440,12 @@ def _scanned(
 
 
 def _find_labelled(scope: Scope, where: Condition) -> ColumnElement[bool] | None:
-    """The records of the runs with a candidate labelled as *where* demands."""
+    """The records of the runs labelled as *where* demands, or with a candidate labelled so."""
+    below = runs.alias()
+    word = named_value(where, "run", "label") if scope == "step" else None
+    if word in LABEL_WORDS:
+        is_labelled = below.c.label == LABEL_WORDS.index(word)
+        return steps.c.run.in_(select(below.c.seq).where(is_labelled))
     word = named_below(where, "label")
     if word not in LABEL_WORDS:
         return None
@@ -449,7 +454,6 @@ def _find_labelled(scope: Scope, where: Condition) -> ColumnElement[bool] | None
     )
     if scope == "run":
         return runs.c.run_id.in_(labelled)
-    below = runs.alias()
     return steps.c.run.in_(select(below.c.seq).where(below.c.run_id.in_(labelled)))
 
 
