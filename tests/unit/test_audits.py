@@ -258,3 +258,24 @@ def test_a_terminal_shows_places_as_bars_and_says_what_is_unknown() -> None:
     assert "chosen by place, first to last: █" in text
     assert "took the best scores: " in text
     assert all(len(line) <= 90 for line in lines)
+
+
+def test_the_order_of_a_ranking_counts_and_so_does_the_word_that_it_is_chance() -> None:
+    sink, store = MemorySink(), MemoryStore()
+    x = XRay("shop", sink=sink)
+    rng = random.Random(2)
+    for number in range(30):
+        names = [f"p{number}_{at}" for at in range(6)]
+        shown = rng.sample(names, 6)
+        with x.run(input={"query": number}) as run:
+            with run.step("search", step_type="retrieve") as step:
+                for name in names:
+                    step.accept(name)
+            with run.step("shuffle", step_type="rank") as step:
+                step.ranked(shown)
+            with run.step("llm", step_type="select", params={"shuffle_seed": number}) as step:
+                step.select(shown[0])
+                step.reject_many(shown[1:], "not_selected")
+    store.submit("batch", sink.facts).result()
+    position = step_of(reading.audit_choices(store, [], NOW_US)).position
+    assert (position.bias, position.order, position.places[0]) == ("biased", "shuffled", 30)

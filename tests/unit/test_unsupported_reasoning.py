@@ -109,6 +109,26 @@ values = st.one_of(
 names = st.sampled_from(["price", "rating", "is_new", "category", "unit price", "Weight", "x"])
 
 
+@pytest.mark.parametrize(
+    "reasoning",
+    [
+        "Selected for its looks, rank 1.",
+        "It is relevant, position 2, and the total price 180 is fine.",
+        "Top rating 5 in its class; brand new.",
+        "Price 45 after coupon, rating 4.9 out of 5, price 1,5.",
+        "The 45 price and the stands category were weighed.",
+        "Pricey, waterproofing unknown.",
+    ],
+)
+def test_words_of_the_choice_itself_are_no_attributes(reasoning: str) -> None:
+    others = {"selected": [True], "relevant": [True], "rank": [1], "position": [2]}
+    profiles = {one: {name: [value] for name, value in held.items()} for one, held in SHELF.items()}
+    profiles["p1"] |= {"selected": [False], "relevant": [False], "rank": [7], "position": [9]}
+    for one in ("p2", "p3"):
+        profiles[one] |= others
+    assert Attributes(profiles).read("p1", reasoning) == []
+
+
 @given(st.dictionaries(names, values, max_size=6), st.dictionaries(names, values, max_size=6),
        st.integers(0, 4))  # fmt: skip
 def test_a_reasoning_made_of_the_record_contradicts_nothing(

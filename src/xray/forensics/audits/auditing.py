@@ -38,7 +38,7 @@ _REORDERED: Final = 0.5
 
 _GROUNDS: Final[dict[OfferedOrder, str]] = {
     "shuffled": "the order was shuffled",
-    "unrelated": "their scores are known, and the order does not follow them",
+    "unrelated": "the order does not follow the scores of the candidates, which are known",
     "by_score": "the order in which they were offered follows their scores",
     "by_rank": "the order in which they were offered is that of their ranks",
     "unknown": "no score is known, and nothing says that the order is chance",

@@ -57,6 +57,14 @@ _LEADS: Final = frozenset(
     )
 )
 """What may stand before the name of an attribute that is the candidate's own."""
+_OF_THE_CHOICE: Final = frozenset(
+    (
+        "accepted", "candidate", "chosen", "confidence", "dropped", "eligible", "failed", "index",
+        "kept", "match", "matched", "number", "passed", "picked", "place", "position", "rank",
+        "rejected", "relevant", "score", "selected", "similarity", "valid",
+    )
+)  # fmt: skip
+"""Names that a reasoning uses for the choice it explains, whatever an attribute calls so."""
 _NUMERALS: Final = re.compile(r"-?\d+(?:\.\d+)?")
 _ELSEWHERE: Final = re.compile(
     r"\b(?:not?|nor|none|never|without|cannot|lack\w*|miss\w*|absent|unknown|unavailable|"
@@ -279,8 +287,9 @@ def _bare(name: str) -> str:
 @lru_cache(maxsize=1_024)
 def _phrase_of(name: str) -> re.Pattern[str] | None:
     """The name of an attribute as a text may spell it: `is_waterproof` as `waterproof`."""
-    words = _bare(name).split()
-    if not words or sum(map(len, words)) < _MIN_NAME:
+    bare = _bare(name)
+    words = bare.split()
+    if bare in _OF_THE_CHOICE or sum(map(len, words)) < _MIN_NAME:
         return None
     spelled = r"[\s_-]*".join(map(re.escape, words))
     return re.compile(rf"(?<![\w-]){spelled}(?![\w-])", re.IGNORECASE)

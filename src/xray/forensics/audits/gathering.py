@@ -135,7 +135,9 @@ def _list_offered(case: Case, step: Step, sources: Sequence[Step]) -> tuple[str,
 def _list_by_earlier_rank(case: Case, step: Step) -> tuple[str, ...]:
     """The order that the step itself recorded, as `rank_before`."""
     ledger = case.flow.ledger(step)
-    if not 2 <= len(ledger.table) <= _MAX_OFFERED or not ledger.is_detailed():
+    if not 2 <= ledger.detailed_count <= _MAX_OFFERED or not ledger.is_detailed():
+        return ()
+    if next(ledger.rows(VERDICTS)).rank_before is None:
         return ()
     rows = list(ledger.rows(VERDICTS))
     places = {row.rank_before: row.candidate_id for row in rows if row.rank_before is not None}

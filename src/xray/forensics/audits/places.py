@@ -18,7 +18,7 @@ from typing import Final
 
 from msgspec import Struct
 
-_MAX_COUNTED: Final = 1_000_000
+_MAX_COUNTED: Final = 300_000
 _ROUNDS: Final = 80
 
 
