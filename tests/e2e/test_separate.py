@@ -86,6 +86,10 @@ def test_what_separates_candidates_and_runs_is_told_by_command_file_and_server(
         of_runs = by_http.separate_runs("metadata.verdict = 'bad'", runs=20)
         assert of_runs == by_file.separate_runs("metadata.verdict = 'bad'", runs=20)
         assert of_runs.separators[0].path == "metadata.arm"
+        for run in by_http.runs(limit=24).items:
+            by_http.label(run.run_id, run.metadata["verdict"])
+        of_labels = by_http.separate_runs("label = 'bad'", "label = 'good'")
+        assert {one.path for one in of_labels.separators} == {"metadata.arm"}
         with pytest.raises(NotFoundError, match="no step 'filtre'"):
             by_http.separate("last", "filtre")
         with pytest.raises(InvalidQueryError, match="metadta"):
