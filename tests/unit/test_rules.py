@@ -357,21 +357,31 @@ def test_candidates_kept_though_they_failed_a_check_are_told_first() -> None:
 
 def test_a_reason_that_is_another_name_of_a_check_is_that_rule() -> None:
     sink = MemorySink()
-    for number in range(20):
+    random, both = Random(3), []
+    for _ in range(20):
         x = XRay("shop", sink=sink)
         with x.run() as run, run.step("filter_products", step_type="filter") as step:
-            for place in range(40):
-                price = place + number
-                if step.check(f"p{place}", "price_check", price, "<=", 30, field="price"):
-                    step.accept(f"p{place}")
+            for item in make_items(random, 40):
+                name, price, rating = item["id"], item["price"], item["rating"]
+                is_cheap = step.check(name, "price_check", price, "<=", 100, field="price")
+                is_good = step.check(name, "bad_rating", rating, ">=", 2, field="rating")
+                both.append((is_cheap, is_good))
+                if not is_cheap:
+                    step.reject(name, "too_dear")
+                elif not is_good:
+                    step.reject(name)
                 else:
-                    step.reject(f"p{place}", "too_dear")
+                    step.accept(name)
     report = report_on(store_of(sink))
     assert concerns_of(report) == {}
-    (rule,) = report.rules
-    truth = sum(place + number > 30 for number in range(20) for place in range(40))
-    assert (rule.rule, rule.kills) == ("price_check", truth)
-    assert (rule.sole_kills.least, rule.sole_kills.most) == (truth, truth)
+    assert set(by_name(report)) == {"price_check", "bad_rating"}
+    for rule, kills, alone in (
+        ("price_check", [(False, True), (False, False)], (False, True)),
+        ("bad_rating", [(True, False)], (True, False)),
+    ):
+        found = by_name(report)[rule]
+        assert found.kills == sum(map(both.count, kills))
+        assert found.sole_kills.least == found.sole_kills.most == both.count(alone)
 
 
 def test_reasons_without_a_check_are_rules_of_which_kills_are_known() -> None:

@@ -172,9 +172,9 @@ class Together:
             amount.add_drawn(weights[1], rows[1], weights[0], rows[0], heaviest)
 
     def _is_whole(self, pattern: Pattern, names: set[str]) -> bool:
-        if pattern.is_whole is not None:
-            return pattern.is_whole or self._rules - names <= pattern.asked
-        return self._rules - names <= pattern.asked
+        # Of a reason that is another name of a check, the check tells the outcome.
+        rules = self._rules - names - self._alias.keys()
+        return pattern.is_whole is True or rules <= pattern.asked
 
     def _find_aliases(self) -> Iterator[tuple[str, str]]:
         """Reasons that no check has, each with the check that fails where they are given."""

@@ -100,7 +100,6 @@ class RuleFold:
         self.field: str | None = None
         self.op: str | None = None
         self.asking = Share()
-        self.failing = Share()
         self.present: dict[Era, Share] = {}
         self.kill_shares: dict[Era, Sample] = {}
         """Of the candidates of a run those it killed; runs without any are not in them."""

@@ -28,14 +28,11 @@ class StepFold:
         self.runs = Share()
         self.decided = 0
         self.decided_weight = 0.0
-        self.kept = 0
         self.rules: dict[str, RuleFold] = {}
         self.eras: dict[Era, Span] = {}
         self.patterns: dict[Pattern, Held] = {}
         self.pairs: dict[tuple[str, str], list[int]] = {}
         """Of two rules: runs that put some to both which the first fails; those where only it."""
-        self.sampled_runs = 0
-        self.bare_runs = 0
         self.is_cut = False
         self.lost = 0
         """Candidates whose pattern is not kept apart."""
@@ -45,10 +42,7 @@ class StepFold:
         decided = sum(step.decided for step in steps)
         self.decided += decided
         self.decided_weight += decided * run.weight
-        self.kept += sum(step.kept for step in steps)
         self.runs.add(run.weight)
-        self.sampled_runs += any(not step.is_whole and not step.is_bare for step in steps)
-        self.bare_runs += any(step.is_bare for step in steps)
         if era in self.eras or len(self.eras) < MAX_ERAS:
             self.eras.setdefault(era, Span()).add(run)
         else:
@@ -92,8 +86,6 @@ class StepFold:
             asked, failed = sum(one.asked for one in counts), sum(one.failed for one in counts)
             if asked:
                 rule.asking.add(run.weight)
-            if failed:
-                rule.failing.add(run.weight)
             rule.has_gaps |= not all(one.is_exact for one in counts)
             if asked and not rule.has_gaps and era in self.eras:
                 shares = rule.fail_shares.setdefault(era, Sample())
