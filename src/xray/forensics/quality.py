@@ -340,7 +340,7 @@ def _word(runs: int, good: int, bad: int, steps: Sequence[StepQuality]) -> str:
         came = losing.good.kept + losing.good.dropped
         told.append(
             f"Most good ones are lost at {losing.name}: it drops {losing.good.dropped:,} of the "
-            f"{came:,} that come there ({_name(losing.lost_good)})."
+            f"{came:,} that come there ({_name(losing.lost_good, losing.good.dropped)})."
         )
     elif good:
         told.append("No step drops one that is labelled good, as far as was recorded.")
@@ -349,10 +349,11 @@ def _word(runs: int, good: int, bad: int, steps: Sequence[StepQuality]) -> str:
         told.append(f"{missing.name} does not find {missing.good.absent:,} of the {good:,} good.")
     last = next((step for step in reversed(steps) if step.precision is not None), None)
     if last is not None and last.precision is not None and bad:
-        wrong = f" ({_name(last.kept_bad)})" if last.kept_bad else ""
+        wrong = f" ({_name(last.kept_bad, last.bad.kept)})" if last.kept_bad else ""
+        number = f"{last.bad.kept:,} are" if last.bad.kept > 1 else "1 is"
         told.append(
-            f"Of the {last.precision.n:,} labelled that {last.name} keeps, {last.bad.kept:,} "
-            f"{'is' if last.bad.kept == 1 else 'are'} bad{wrong}."
+            f"Of the {last.precision.n:,} labelled that {last.name} keeps, "
+            f"{number if last.bad.kept else 'none is'} bad{wrong}."
         )
     return " ".join(told)
 
@@ -365,6 +366,9 @@ def _count_missing(step: StepQuality) -> int:
     return step.good.absent
 
 
-def _name(misses: Sequence[Miss]) -> str:
-    names = list(dict.fromkeys(show_candidate(one.candidate_id) for one in misses))
-    return list_items(names, limit=_MAX_NAMED)
+def _name(misses: Sequence[Miss], count: int) -> str:
+    """Some of the *count* candidates that *misses* are the first of."""
+    ids = list(dict.fromkeys(one.candidate_id for one in misses))[:_MAX_NAMED]
+    more = count - sum(one.candidate_id in ids for one in misses)
+    names = [show_candidate(one) for one in ids]
+    return list_items([*names, f"{more:,} more"] if more > 0 else names)
