@@ -233,6 +233,31 @@ def test_of_sampled_runs_the_truth_lies_within_the_bounds() -> None:
     assert outside <= 1
 
 
+def test_of_sampled_runs_that_stop_at_the_first_failure_the_truth_lies_within_the_bounds() -> None:
+    outside = 0
+    for seed in range(2):
+        random = Random(seed)
+        batches = [
+            drop_values(random, make_items(random, size), 0.02) for size in (2_200, 50, 1_500)
+        ]
+        sink = MemorySink()
+        record_filters(sink, batches, lambda _: RULES, capture="sample", evaluate="first")
+        report, truth = report_on(store_of(sink)), Truth(batches, RULES)
+        for name, rule in by_name(report).items():
+            earlier = NAMES[: NAMES.index(name)]
+            asked = sum(
+                row[name] != "missing" and all(row[one] == "met" for one in earlier)
+                for row in truth.rows
+            )
+            assert rule.kills == truth.kills[name]
+            assert rule.evaluated is not None
+            outside += not holds(rule.evaluated, asked)
+            outside += not holds(rule.failed, truth.kills[name])
+            outside += not holds(rule.sole_kills, truth.count_sole(name))
+            assert rule.redundancies == []
+    assert outside <= 1
+
+
 @pytest.mark.parametrize("engine", ["memory", "sqlite"])
 def test_a_search_that_stops_and_goes_on_finds_the_same(engine: str, tmp_path: Path) -> None:
     random = Random(9)
