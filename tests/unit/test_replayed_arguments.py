@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
@@ -22,6 +23,8 @@ import xray
 from tests.unit.replay_desk import StoreClient, moved, record, replay
 from xray import xray_step
 from xray.errors import NotReplayableError
+from xray.replaying.code import find_code
+from xray.replaying.recorded import Recorded, read_recorded
 
 if TYPE_CHECKING:
     from nowhere import Unknown  # type: ignore[import-not-found]
@@ -267,6 +270,38 @@ def test_a_list_that_was_cut_is_made_of_the_candidates_that_were_decided() -> No
     bare = record(lambda: keep_bare(many), capture="sample")
     with pytest.raises(NotReplayableError, match=r"`items` does not fit list.*price"):
         replay(bare, "bare", keep_bare, candidates="items")
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("os:getcwd", "not decorated"),
+        ("os:system", "not decorated"),
+        ("subprocess:Popen", "not decorated"),
+        ("builtins:exec", "not decorated"),
+        ("os:path.exists", "not decorated"),
+        ("/tmp/else.py:work", "which is not in this folder"),
+        ("../else.py:work", "which is not in this folder"),
+        ("os:environ.clear()", "names no code"),
+        ("os:getcwd().upper", "names no code"),
+    ],
+)
+def test_a_record_cannot_name_a_function_that_is_no_step(code: str, said: str) -> None:
+    client = record(lambda: keep_all(["a"]))
+    [step] = client.run("last").steps
+    forged = msgspec.structs.replace(step, code=code, input={"command": "exit 3", "ids": ["a"]})
+    recorded = Recorded(client.run("last"), forged, read_recorded(client, "last", "all").evidence)
+    with pytest.raises(NotReplayableError, match=said):
+        find_code(None, recorded.code, recorded.name)
+    assert os.environ
+    with pytest.raises(NotReplayableError, match="not decorated"):
+        find_code(__name__, "elsewhere:os.getcwd", "all")
+    assert find_code(f"{__name__}:os.getcwd", None, "all").function is os.getcwd
+
+
+@xray_step("all", "filter")
+def keep_all(ids: list[str]) -> None:
+    xray.current_step().accept_many(ids)
 
 
 def test_importing_todays_code_records_nothing(

@@ -25,6 +25,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
 
+DECORATED: Final = "__xray_decorated__"
+"""Set on what a decorator returns: whoever calls it by a recorded name can tell what it is."""
+
 _RECEIVERS: Final = ("self", "cls")
 
 
@@ -127,7 +130,9 @@ def _record_calls(open_scope: Callable[[], Scope], function: F) -> F:
                 return active.note(function(*args, **kwargs))
 
         recorded = record_function
-    return cast("F", functools.wraps(function)(recorded))
+    recorded = functools.wraps(function)(recorded)
+    setattr(recorded, DECORATED, True)
+    return cast("F", recorded)
 
 
 def _find_code(function: Callable[..., Any]) -> Callable[..., Any]:

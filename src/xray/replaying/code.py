@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from xray.capture.wrapping import DECORATED
 from xray.errors import NotReplayableError
 from xray.replaying.memory import MemorySink
 from xray.session import recording_into
@@ -49,6 +50,13 @@ def find_code(given: Callable[..., Any] | str | None, recorded: str | None, step
     found = _find(place)
     if not callable(found):
         raise NotReplayableError(f"{place} is no function.", hint=_HOW)
+    is_named_here = given is not None and _read_place(given).path
+    if not is_named_here and not hasattr(found, DECORATED):
+        # A record comes from whoever may write to the server, and may name any function there is.
+        raise NotReplayableError(
+            f"{place} is not decorated, so it is not called on a record's word alone.",
+            hint=f"Decorate it, @xray_step, or say that it is meant: --code {place}.",
+        )
     if _is_unbound(place, found):
         cls, _, method = place.path.rpartition(".")
         raise NotReplayableError(
@@ -89,6 +97,9 @@ def _complete(given: str | None, recorded: str | None, step: str) -> _Place:
             hint=_HOW,
         )
     known = None if recorded is None else _read_place(recorded)
+    if known is not None and "(" in known.path:
+        # A record names what was called; that something is called to find it, only a person says.
+        raise NotReplayableError(f"{recorded!r} names no code.", hint=_HOW)
     place = known if given is None else _read_place(given)
     assert place is not None
     if not place.path:
@@ -97,10 +108,11 @@ def _complete(given: str | None, recorded: str | None, step: str) -> _Place:
         raise NotReplayableError(
             f"{place} was defined inside another function, where it cannot be found.", hint=_HOW
         )
-    if given is None and place.is_file and not Path(place.where).is_file():
+    is_here = Path(place.where).name == place.where and Path(place.where).is_file()
+    if given is None and place.is_file and not is_here:
         raise NotReplayableError(
             f"{step} was recorded in the script {place.where}, which is not in this folder.",
-            hint=f"Say where it is: --code path/to/{place.where}.",
+            hint=f"Say where it is: --code path/to/{Path(place.where).name}.",
         )
     return place
 
