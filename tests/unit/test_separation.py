@@ -11,9 +11,11 @@ from tests.unit.separated_shops import Row, Shop, draw_rows
 from xray import XRay
 from xray.errors import InvalidQueryError, NotFoundError
 from xray.forensics.evidence import load_evidence
+from xray.forensics.separation import table
 from xray.forensics.separation.candidates import Sides
-from xray.forensics.separation.separating import separate_run
+from xray.forensics.separation.separating import Budget, separate_candidates, separate_run
 from xray.model.separation import Separation, Separator
+from xray.query.parameters import plan_from_parameters
 from xray.reading import separate as read_separation
 from xray.store.memory import MemoryStore
 from xray.testing import MemorySink
@@ -345,6 +347,21 @@ def test_only_the_newest_runs_are_looked_at_and_how_many_is_said() -> None:
         shop.run(of_lamps, draw_rows(shop.dice, 10))
     found = separate_many(shop, runs="3")
     assert (found.runs, found.complete) == (3, False)
+
+
+def test_reading_stops_when_its_time_or_its_room_is_over_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shop = Shop()
+    for _ in range(4):
+        shop.run(of_lamps, draw_rows(shop.dice, 10))
+    plan = plan_from_parameters("run", [], NOW_US)
+    ways = (shop.store(), plan, "filter", Sides())
+    found = separate_candidates(*ways, max_runs=9, budget=Budget(0.0))
+    assert (found.runs, found.a.count + found.b.count, found.complete) == (1, 10, False)
+    monkeypatch.setattr(table, "MAX_ROWS", 15)
+    found = separate_candidates(*ways, max_runs=9)
+    assert (found.runs, found.a.count + found.b.count, found.complete) == (2, 20, False)
 
 
 def test_nothing_recorded_at_all_is_said() -> None:

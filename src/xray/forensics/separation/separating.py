@@ -87,7 +87,7 @@ class _Reading:
             if self.matching is None:
                 self.matching = page.total
             for record in page.items:
-                if self._is_over:
+                if self.read and self._is_over:
                     self.is_complete = False
                     return
                 self.read += 1
