@@ -33,6 +33,7 @@ def paths_of(site: Site) -> list[str]:
         f"/ui/decisions?candidate_id={site.bad_match}",
         run,
         f"{run}/why?candidate={site.bad_match}",
+        f"{run}/findings",
         f"{run}/provenance?candidate=stand",
         *(f"/ui/steps/{step['step_id']}" for step in steps),
     ]

@@ -56,6 +56,11 @@ def run_page(run_id: str) -> str:
     return page_of(run_path(run_id))
 
 
+def findings_page(run_id: str) -> str:
+    """What deserves a look in a run."""
+    return page_of(run_path(run_id, "findings"))
+
+
 def step_page(step_id: str, **parameters: str) -> str:
     """One step, with the decisions that meet *parameters*."""
     return page_of(f"/v1/steps/{quote(step_id, safe='')}", list(parameters.items()))

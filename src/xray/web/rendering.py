@@ -14,6 +14,7 @@ from xray.model import sayings
 from xray.model.hidden import spell_hidden
 from xray.model.values import MARK, is_mark
 from xray.web import addresses, assets
+from xray.web.charts.graph import shorten
 
 _MAX_INLINE: Final = 90
 _MAX_TEXT: Final = 400
@@ -38,6 +39,7 @@ def _environment() -> Environment:
     environment.globals.update(
         asset=assets.address_of,
         to_run=addresses.run_page,
+        to_findings=addresses.findings_page,
         to_runs=addresses.runs_page,
         to_step=addresses.step_page,
         to_steps=addresses.steps_page,
@@ -56,6 +58,7 @@ def _environment() -> Environment:
         share=say_share,
         number=sayings.say_number,
         between=say_range,
+        boxed=shorten,
         shown=show_value,
     )
     return environment

@@ -14,6 +14,7 @@ from xray.web.assets import FOLDER, serve_asset
 from xray.web.page import Page, respond
 from xray.web.pages.compare import draw_compare
 from xray.web.pages.diff import draw_diff
+from xray.web.pages.findings import draw_findings
 from xray.web.pages.lists import draw_decisions, draw_steps
 from xray.web.pages.provenance import draw_provenance
 from xray.web.pages.run import draw_run
@@ -28,6 +29,7 @@ Draw = Callable[[Request], Awaitable[Page]]
 PAGES: Final[dict[str, Draw]] = {
     f"{ROOT}/runs": draw_runs,
     f"{ROOT}/runs/{{run_id}}": draw_run,
+    f"{ROOT}/runs/{{run_id}}/findings": draw_findings,
     f"{ROOT}/runs/{{run_id}}/why": draw_why,
     f"{ROOT}/runs/{{run_id}}/provenance": draw_provenance,
     f"{ROOT}/runs/{{run_id}}/what-if": draw_what_if,

@@ -23,6 +23,7 @@ from xray.web.site import site_of
 
 _TOP_REASONS = 3
 _MAX_ANSWERS = 12
+_MOST_DECIDED = 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,9 @@ class RunModel:
         run: the run.
         short_id: the beginning of its id.
         rows: its steps in order.
-        findings: what deserves a look in it.
+        findings: what deserves a look in it; None where so much was decided that it is looked
+            for when the rest of the page stands.
+        decided: how many decisions its steps made.
         answers: the candidates its last deciding step selected, up to twelve.
         more_answers: how many more there are.
         facts: what else was told of it, by name.
@@ -65,7 +68,8 @@ class RunModel:
     run: RunDetail
     short_id: str
     rows: Sequence[StepRow]
-    findings: FindingList
+    findings: FindingList | None
+    decided: int
     answers: Sequence[str]
     more_answers: int
     facts: Mapping[str, object]
@@ -97,17 +101,24 @@ def model_run(store: Store, run_id: str, now_us: int) -> RunModel:
     """What the page of a run shows."""
     run = reading.show_run(store, run_id)
     selected = list_answers(run.steps)
+    decided = sum(count_decided(step) for step in run.steps)
     return RunModel(
         run=run,
         short_id=run_id[:MIN_SHORT_ID],
         rows=_rows(run),
-        findings=reading.list_findings(store, run_id),
+        findings=reading.list_findings(store, run_id) if decided <= _MOST_DECIDED else None,
+        decided=decided,
         answers=selected[:_MAX_ANSWERS],
         more_answers=max(0, len(selected) - _MAX_ANSWERS),
         facts=_facts(run),
         counterparts=find_counterparts(store, run, now_us),
         has_limits=any(map(find_what_if, run.steps)),
     )
+
+
+def count_decided(step: Step) -> int:
+    """How many candidates a step decided."""
+    return step.counts.rejected + step.counts.accepted + step.counts.selected
 
 
 def list_answers(steps: Sequence[Step]) -> list[str]:
