@@ -83,6 +83,8 @@ def test_the_command_labels_lists_finds_and_forgets(
         assert main(["runs", "any(decision.label = 'good' and decision.reason = 'not_selected')",
                      "--json", *place]) == 0  # fmt: skip
         assert json.loads(capsys.readouterr().out)["runs"] == [found]
+        assert main(["runs", *place]) == 0
+        assert "STATUS LABEL WHEN" in said(capsys)
         assert main(["show", "last", *place]) == 0
         shown = said(capsys)
         assert "label bad, by ana: a stand" in shown

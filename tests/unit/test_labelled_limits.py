@@ -9,8 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xray import XRay
+from xray.cli.terminal import Terminal
+from xray.cli.what_if import draw_what_if
+from xray.cli.what_if_runs import draw_runs
 from xray.forensics.evidence import load_evidence
 from xray.forensics.what_if import try_limits
+from xray.model.clock import from_wall_us
 from xray.model.ids import new_uuid7
 from xray.model.labels import Labelled
 from xray.model.quality import LimitQuality
@@ -87,6 +91,25 @@ def test_precision_and_recall_are_told_before_and_after(xray_sink: MemorySink) -
     assert "precision 0.75, recall 1.00 instead of precision 0.50, recall 0.33" in answer.answer
     same = ask_run(store, run_id, [("limit", "too_dear=55")])
     assert "Nothing would change for the labelled candidates." in same.answer
+
+
+def test_the_command_tells_both_sides(xray_sink: MemorySink) -> None:
+    run_id = record(xray_sink, PRICES)
+    store = store_of(xray_sink)
+    label(store, run_id, {"p1": "good", "p2": "bad", "p6": "good"})
+    plain = Terminal(width=120)
+    lines = draw_what_if(ask_run(store, run_id, [("limit", "too_dear=70")]), plain)
+    told = [
+        f"  labelled, {said} good and 0 bad)"
+        for said in (
+            "as it was: precision 0.50, recall 0.50 (kept 1 good and 1 bad, dropped 1",
+            "would be: precision 0.67, recall 1.00 (kept 2 good and 1 bad, dropped 0",
+        )
+    ]
+    assert [line for line in lines if line.startswith("  labelled")] == told
+    answer = ask_runs(store, [("limit", "too_dear=70")], NOW_US)
+    drawn = draw_runs(answer, plain, from_wall_us(NOW_US))
+    assert [line for line in drawn if line.startswith("  labelled")] == told
 
 
 def test_without_labels_nothing_is_said_of_them(xray_sink: MemorySink) -> None:

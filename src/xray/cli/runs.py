@@ -7,6 +7,7 @@ from typing import Final
 
 from xray.cli.connection import add_names
 from xray.cli.console import Console
+from xray.cli.labels import LABEL_STYLES
 from xray.cli.listing import Listing, add_listing
 from xray.cli.terminal import Cell, Column, Style, Terminal, draw_table, printable
 from xray.cli.wording import say_duration, say_value, say_when, shorten_ids
@@ -22,6 +23,7 @@ _COLUMNS: Final = (
     Column("TOOK", is_right=True, drop_order=3),
     Column("OUTPUT", min_width=12, max_width=60, drop_order=4),
 )
+_LABEL: Final = Column("LABEL")
 STATUS_STYLES: Final[dict[RunStatus, Style]] = {
     "completed": "green",
     "failed": "red",
@@ -54,7 +56,14 @@ def draw_runs(runs: list[Run], console: Console) -> list[str]:
         return []
     ids = shorten_ids([run.run_id for run in runs])
     rows = [_row(run, ids[run.run_id], console, console.terminal) for run in runs]
-    return draw_table(_COLUMNS, rows, console.terminal)
+    if all(run.label is None for run in runs):
+        return draw_table(_COLUMNS, rows, console.terminal)
+    labelled = [[*row[:3], _label_cell(run), *row[3:]] for run, row in zip(runs, rows, strict=True)]
+    return draw_table((*_COLUMNS[:3], _LABEL, *_COLUMNS[3:]), labelled, console.terminal)
+
+
+def _label_cell(run: Run) -> Cell:
+    return Cell("") if run.label is None else Cell(run.label, LABEL_STYLES[run.label])
 
 
 def _row(run: Run, short_id: str, console: Console, terminal: Terminal) -> list[Cell]:
