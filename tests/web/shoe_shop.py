@@ -25,6 +25,7 @@ class Shop:
         after: a run of version 1.5 on the same input.
         unnamed: a run that kept counts only.
         large: a run of 3,000 shoes of which a sample was kept.
+        chained: a run in which words brought questions, and these brought passages.
     """
 
     url: str
@@ -33,6 +34,7 @@ class Shop:
     after: str
     unnamed: str
     large: str
+    chained: str
 
     def step(self, run_id: str, name: str) -> str:
         """The id of a run's step."""
@@ -48,8 +50,34 @@ def record_shop(url: str, api: Api) -> Shop:
         runs[version] = [search(pipeline, number, limit) for number in range(RUNS)]
     unnamed = search(XRay("quiet_shoes", url=url, capture="minimal"), 0, 90)
     large = search(XRay("many_shoes", url=url), 0, 90, shoes=3_000)
+    chained = look_up(XRay("handbook", url=url))
     assert xray.flush(timeout_s=30)
-    return Shop(url, api, runs["1.4"][0], runs["1.5"][0], unnamed, large)
+    return Shop(url, api, runs["1.4"][0], runs["1.5"][0], unnamed, large, chained)
+
+
+def look_up(pipeline: XRay) -> str:
+    """Make two questions of each word, find ten passages for each question, and choose one."""
+    with pipeline.run(input={"words": ["boot", "sole"]}) as run:
+        with run.step("words", step_type="generate") as step:
+            for word in ("boot", "sole"):
+                step.accept(word)
+        with run.step("ask", step_type="generate") as step:
+            questions = {f"{word}?{place}": word for word in ("boot", "sole") for place in range(2)}
+            for question, word in questions.items():
+                step.accept(question, origin=word)
+        with run.step("find", step_type="retrieve") as step:
+            for question in questions:
+                for place in range(10):
+                    step.accept(f"{question}/{place}", origin=question)
+        with run.step("choose", step_type="select") as step:
+            for question in questions:
+                for place in range(10):
+                    passage = f"{question}/{place}"
+                    if passage == "boot?1/7":
+                        step.select(passage)
+                    else:
+                        step.reject(passage, "not_selected")
+    return str(run.run_id)
 
 
 def search(pipeline: XRay, number: int, limit: int, shoes: int = SHOES) -> str:

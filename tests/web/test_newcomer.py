@@ -20,7 +20,7 @@ def test_three_clicks_lead_from_the_runs_to_the_keyword_that_brought_the_bad_mat
     page.get_by_role("link", name="Why this one?").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text('keyword "stand"')
     page.get_by_role("link", name="Origin and yield").click()
-    page.get_by_role("link", name="stand", exact=True).click()
+    page.get_by_role("link", name="stand", exact=True).first.click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("stand")
     expect(page).to_have_url(f"{site.url}/ui/runs/{site.bad_run}/provenance?candidate=stand")
 

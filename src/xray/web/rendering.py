@@ -58,7 +58,7 @@ def _environment() -> Environment:
         share=say_share,
         number=sayings.say_number,
         between=say_range,
-        boxed=shorten,
+        boxed=fit_box,
         shown=show_value,
     )
     return environment
@@ -84,6 +84,11 @@ def say_count(count: int | None) -> str:
 def say_range(least: int, most: int) -> str:
     """Two bounds as they stand in a sentence."""
     return f"{least:,}" if least == most else f"{least:,} to {most:,}"
+
+
+def fit_box(text: str, width: int = 22) -> str:
+    """As much of *text* as there is room for in a chart, hidden characters spelled."""
+    return shorten(spell_hidden(text), width)
 
 
 def say_share(share: float | None) -> str:
