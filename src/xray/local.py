@@ -156,10 +156,11 @@ class LocalClient(Client):
         try:
             receipt = files.find(self.url).record(batch, time.monotonic() + _WRITE_S)
         except TransportError as error:
+            in_use = "Where a server has it, label through the server: --url instead of --store."
             raise StoreError(
                 f"{self._place} cannot be written: {error.problem}.",
-                hint="Where a server has it, label through the server: --url instead of --store.",
-                code="store_in_use",
+                hint="" if error.is_lasting else in_use,
+                code="read_only" if error.is_lasting else "store_in_use",
             ) from error
         for refusal in receipt.rejected:
             raise InvalidRecordError(refusal.detail, code=refusal.code)
