@@ -171,6 +171,29 @@ async def test_a_server_is_asked_as_a_file_is_and_every_tool_only_reads(recorded
             assert found["next"][0]["tool"] == "why"
 
 
+async def test_whatever_an_answer_proposes_can_be_asked(recorded: str) -> None:
+    with LocalClient(recorded) as client:
+        large = client.runs(pipeline="p", limit=1).items[0].run_id
+    async with agent_beside(lambda: LocalClient(recorded)) as agent:
+        waiting: list[dict[str, Any]] = [
+            {"tool": "find_runs", "arguments": {"limit": 1}},
+            {"tool": "find_runs", "arguments": {"q": "pipeline = 'nobody'"}},
+            {"tool": "why", "arguments": {"run": large, "candidate": "p50"}},
+            {"tool": "why", "arguments": {"run": "last", "candidate": "LAPTOP-STAND-132"}},
+            {"tool": "provenance", "arguments": {"run": "last", "item": "stnad"}},
+            {"tool": "compare", "arguments": {"a": "params.limit = 9", "b": "params.limit = 19"}},
+        ]
+        asked: dict[str, str] = {}
+        for question in waiting:
+            key = json.dumps(question["arguments"], sort_keys=True) + question["tool"]
+            if key in asked or len(asked) >= 40:
+                continue
+            _, found = await agent.ask(question["tool"], **question["arguments"])
+            asked[key] = question["tool"]
+            waiting += found["next"]
+    assert {"find_runs", "findings", "why", "provenance", "what_if"} <= set(asked.values())
+
+
 async def test_a_long_answer_comes_in_pages_and_says_what_it_leaves_out(recorded: str) -> None:
     async with agent_beside(lambda: LocalClient(recorded)) as agent:
         _, found = await agent.ask("find_runs", q="pipeline = 'p'", limit=1)

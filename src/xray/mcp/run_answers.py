@@ -221,9 +221,16 @@ def _ask_on(why: Why) -> Iterator[Question]:
             {"run": why.run_id, "item": root},
             f"what else {root} brought into the run",
         )
-    failed = [check for stop in why.journey for check in stop.checks if not check.passed]
-    if failed and failed[0].observed is not None:
-        limit = f"{failed[0].name}={show(failed[0].observed, 60)}"
+    failed = [
+        check
+        for stop in why.journey
+        for check in stop.checks
+        if not check.passed
+        and check.op in ("<=", ">=")
+        and isinstance(check.observed, (int, float))
+    ]
+    if failed:
+        limit = f"{failed[0].name}={show(failed[0].observed)}"
         yield Question(
             "what_if", {"run": why.run_id, "limits": [limit]}, "what else such a limit would let in"
         )
