@@ -56,6 +56,11 @@ def run_page(run_id: str) -> str:
     return page_of(run_path(run_id))
 
 
+def search_page(**parameters: str) -> str:
+    """What a text finds among runs, candidates and steps."""
+    return join_query(f"{ROOT}/search", list(parameters.items()))
+
+
 def findings_page(run_id: str) -> str:
     """What deserves a look in a run."""
     return page_of(run_path(run_id, "findings"))

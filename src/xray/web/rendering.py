@@ -42,6 +42,7 @@ def _environment() -> Environment:
         to_findings=addresses.findings_page,
         to_runs=addresses.runs_page,
         to_step=addresses.step_page,
+        to_search=addresses.search_page,
         to_steps=addresses.steps_page,
         to_decisions=addresses.decisions_page,
         to_why=addresses.why_page,

@@ -17,14 +17,16 @@ from xray.web.pages.diff import draw_diff
 from xray.web.pages.findings import draw_findings
 from xray.web.pages.lists import draw_decisions, draw_steps
 from xray.web.pages.provenance import draw_provenance
+from xray.web.pages.rules import draw_rules
 from xray.web.pages.run import draw_run
 from xray.web.pages.runs import draw_runs
+from xray.web.pages.search import draw_search
 from xray.web.pages.step import draw_rows, draw_step
 from xray.web.pages.what_if import draw_what_if
 from xray.web.pages.what_if_runs import draw_what_if_runs
 from xray.web.pages.why import draw_why
 
-Draw = Callable[[Request], Awaitable[Page]]
+Draw = Callable[[Request], Awaitable[Page | Response]]
 
 PAGES: Final[dict[str, Draw]] = {
     f"{ROOT}/runs": draw_runs,
@@ -37,8 +39,10 @@ PAGES: Final[dict[str, Draw]] = {
     f"{ROOT}/steps/{{step_id}}": draw_step,
     f"{ROOT}/steps/{{step_id}}/rows": draw_rows,
     f"{ROOT}/decisions": draw_decisions,
+    f"{ROOT}/search": draw_search,
     f"{ROOT}/diff": draw_diff,
     f"{ROOT}/compare": draw_compare,
+    f"{ROOT}/rules": draw_rules,
     f"{ROOT}/what-if": draw_what_if_runs,
 }
 
@@ -59,7 +63,8 @@ def has_page(path: str) -> bool:
 
 def _answer(draw: Draw) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
-        return respond(request, await draw(request))
+        drawn = await draw(request)
+        return respond(request, drawn) if isinstance(drawn, Page) else drawn
 
     return answer
 
