@@ -35,6 +35,7 @@ from xray.cli.wording import (
 )
 from xray.model.answers import Finding, FindingList
 from xray.model.labels import label_of_run, words_by_candidate
+from xray.model.nesting import measure_depths
 from xray.model.records import RunDetail, Step, StepDecision
 from xray.model.vocabulary import LABELS, Certainty
 from xray.questions import run_path
@@ -156,7 +157,7 @@ def draw_funnel(steps: list[Step], terminal: Terminal) -> list[str]:
     """One line a step: what came in, what went on, and what it decided."""
     if not steps:
         return ["No steps were recorded."]
-    depths = _depths(steps)
+    depths = measure_depths(steps)
     largest = max(max(step.input_count or 0, step.output_count or 0) for step in steps)
     is_one_line = terminal.width is None or terminal.width >= _WIDE
     columns = (*_COLUMNS, _DETAILS) if is_one_line else _COLUMNS
@@ -204,17 +205,6 @@ def _say_rate_with_basis(step: Step) -> str:
     if step.rate_basis in (None, "counted"):
         return say_rate(step)
     return f"{say_rate(step)} {step.rate_basis}"
-
-
-def _depths(steps: list[Step]) -> dict[str, int]:
-    parents = {step.step_id: step.parent_step_id for step in steps}
-    depths: dict[str, int] = {}
-    for step_id in parents:
-        depth, above = 0, parents[step_id]
-        while above in parents and depth < len(parents):
-            depth, above = depth + 1, parents[above]
-        depths[step_id] = depth
-    return depths
 
 
 def _say_details(step: Step) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
+import msgspec
 from starlette.requests import Request
 
 from xray.model.records import Scan
@@ -94,27 +95,53 @@ def read_asked(request: Request) -> Parameters:
     return [(name, value.strip()) for name, value in pairs if value.strip()]
 
 
-def describe(
-    path: str,
-    asked: Parameters,
-    records: Sequence[object],
-    *,
-    total: int | None,
-    total_is_exact: bool,
-    next_cursor: str | None,
-    complete: bool,
-    scan: Scan | object = None,
-) -> Listed:
-    """What a page says of the part of a list it shows."""
-    looked = scan if isinstance(scan, Scan) else None
+class Part(Protocol):
+    """Part of a list, as the read API answers it."""
+
+    @property
+    def next_cursor(self) -> str | None:
+        """Where the next part begins."""
+        ...
+
+    @property
+    def total(self) -> int | None:
+        """How many match, as far as counted."""
+        ...
+
+    @property
+    def total_is_exact(self) -> bool:
+        """Whether that is all."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """False where the search stopped at its budget."""
+        ...
+
+    @property
+    def scan(self) -> Scan | msgspec.UnsetType:
+        """How far a search came that no index could answer."""
+        ...
+
+
+def describe(path: str, asked: Parameters, part: Part, shown: int) -> Listed:
+    """What a page says of the part of a list it shows.
+
+    Args:
+        path: the list's path in the read API.
+        asked: its parameters.
+        part: the answer.
+        shown: how many records it holds.
+    """
+    scan = part.scan if isinstance(part.scan, Scan) else None
     return Listed(
         path=path,
         asked=asked,
-        shown=len(records),
-        total=total,
-        total_is_exact=total_is_exact,
-        next_cursor=next_cursor,
-        complete=complete,
-        rows=None if looked is None else looked.rows,
-        back_to=None if looked is None else looked.back_to,
+        shown=shown,
+        total=part.total,
+        total_is_exact=part.total_is_exact,
+        next_cursor=part.next_cursor,
+        complete=part.complete,
+        rows=None if scan is None else scan.rows,
+        back_to=None if scan is None else scan.back_to,
     )

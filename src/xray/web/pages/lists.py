@@ -59,16 +59,7 @@ async def draw_steps(request: Request) -> Page:
 def model_steps(store: Store, asked: Parameters, now_us: int) -> StepsModel:
     """What the page of steps shows."""
     found = reading.list_steps(store, asked, now_us)
-    listed = describe(
-        "/v1/steps",
-        asked,
-        found.steps,
-        total=found.total,
-        total_is_exact=found.total_is_exact,
-        next_cursor=found.next_cursor,
-        complete=found.complete,
-        scan=found.scan,
-    )
+    listed = describe("/v1/steps", asked, found, len(found.steps))
     return StepsModel(found.steps, listed)
 
 
@@ -92,15 +83,6 @@ def model_decisions(store: Store, asked: Parameters, now_us: int) -> DecisionsMo
     found = reading.list_decisions(store, asked, now_us)
     steps = {step_id: store.step(step_id) for step_id in {row.step_id for row in found.decisions}}
     runs = {run_id: store.run(run_id) for run_id in {row.run_id for row in found.decisions}}
-    listed = describe(
-        "/v1/decisions",
-        asked,
-        found.decisions,
-        total=found.total,
-        total_is_exact=found.total_is_exact,
-        next_cursor=found.next_cursor,
-        complete=found.complete,
-        scan=found.scan,
-    )
+    listed = describe("/v1/decisions", asked, found, len(found.decisions))
     rows = [DecisionRow(one, steps[one.step_id], runs[one.run_id]) for one in found.decisions]
     return DecisionsModel(rows, listed)

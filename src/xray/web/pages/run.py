@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from xray import reading
 from xray.model.answers import FindingList
+from xray.model.nesting import measure_depths
 from xray.model.records import RunDetail, Step
 from xray.model.sayings import MIN_SHORT_ID
 from xray.questions import run_path
@@ -153,18 +154,6 @@ def _row(step: Step, depth: int, bar: FunnelBar, time: TimeBar) -> StepRow:
         reasons=counts[:_TOP_REASONS],
         more_reasons=max(0, len(counts) - _TOP_REASONS),
     )
-
-
-def measure_depths(steps: Sequence[Step]) -> dict[str, int]:
-    """In how many other steps each of *steps* stands, by its id."""
-    parents = {step.step_id: step.parent_step_id for step in steps}
-    depths: dict[str, int] = {}
-    for step_id in parents:
-        depth, above = 0, parents[step_id]
-        while above in parents and depth < len(parents):
-            depth, above = depth + 1, parents[above]
-        depths[step_id] = depth
-    return depths
 
 
 def _facts(run: RunDetail) -> dict[str, object]:

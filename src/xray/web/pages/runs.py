@@ -96,7 +96,7 @@ def model_runs(store: Store, asked: Parameters, now_us: int, *, is_live: bool = 
     pipelines = reading.aggregate(store, [("of", "runs"), ("by", "pipeline")], now_us)
     return RunsModel(
         rows=_rows(store, listed, now_us),
-        listed=_describe(asked, listed),
+        listed=describe("/v1/runs", asked, listed, len(listed.runs)),
         pipelines=pipelines,
         is_empty=not listed.runs and not pipelines.groups,
         live_address=join_query(LIVE, _conditions(asked)),
@@ -108,22 +108,9 @@ def _conditions(asked: Parameters) -> Parameters:
     return [pair for pair in asked if pair[0] not in ("cursor", "limit")]
 
 
-def _describe(asked: Parameters, listed: RunList) -> Listed:
-    return describe(
-        "/v1/runs",
-        asked,
-        listed.runs,
-        total=listed.total,
-        total_is_exact=listed.total_is_exact,
-        next_cursor=listed.next_cursor,
-        complete=listed.complete,
-        scan=listed.scan,
-    )
-
-
 def draw_live_rows(store: Store, asked: Parameters, runs: RunList, now_us: int) -> str:
     """Rows of the page of runs that meet *asked*, for a page that follows them."""
-    listed = _describe(asked, runs)
+    listed = describe("/v1/runs", asked, runs, len(runs.runs))
     now = from_wall_us(now_us)
     return render("run_rows.html", rows=_rows(store, runs, now_us), listed=listed, now=now)
 

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from xray import reading
 from xray.model.records import Decision, Step
 from xray.model.sayings import MIN_SHORT_ID
-from xray.reading import DecisionList, Parameters
+from xray.reading import Parameters
 from xray.store.protocol import Store
 from xray.web.addresses import run_page, runs_page
 from xray.web.asked import Listed, describe, read_asked
@@ -123,7 +123,7 @@ def model_step(
         detailed=decided - step.omissions.get("sampled_out", 0),
         reasons=lay_shares(reasons, decided),
         decisions=found.decisions,
-        listed=_listed(step_id, asked, found),
+        listed=describe(f"/v1/steps/{step_id}", asked, found, len(found.decisions)),
         columns=choose_columns(found.decisions),
         has_scores=any(row.score is not None for row in found.decisions),
         has_ranks=any(row.rank is not None for row in found.decisions),
@@ -132,19 +132,6 @@ def model_step(
         find=find,
         is_wide=found.next_cursor is not None or any(name == "cursor" for name, _ in asked),
         what_if=find_what_if(step),
-    )
-
-
-def _listed(step_id: str, asked: Parameters, found: DecisionList) -> Listed:
-    return describe(
-        f"/v1/steps/{step_id}",
-        asked,
-        found.decisions,
-        total=found.total,
-        total_is_exact=found.total_is_exact,
-        next_cursor=found.next_cursor,
-        complete=found.complete,
-        scan=found.scan,
     )
 
 
