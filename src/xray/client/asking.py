@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from urllib.parse import urlencode
 
-from xray.errors import InvalidQueryError
+from xray.errors import InvalidQueryError, ServerError
 from xray.questions import Pairs
-from xray.replies import Reply, explain_no_reply, problem_of
+from xray.replies import Reply, explain_no_reply, problem_of, read_record
 from xray.wire.address import DEFAULT_URL, check_key, check_url
 
 if TYPE_CHECKING:
@@ -17,6 +18,18 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 DEFAULT_TIMEOUT_S: Final = 30.0
+
+
+class Partial(Protocol):
+    """An answer that may be a part of the whole one."""
+
+    @property
+    def next_cursor(self) -> str | None:
+        """Where the next part begins."""
+        ...
+
+
+_Part = TypeVar("_Part", bound=Partial)
 
 
 class Asking:
@@ -100,6 +113,28 @@ class Asking:
         if isinstance(error, InvalidQueryError) and error.at is not None:
             error.query = dict(parameters).get(error.parameter)
         raise error
+
+    def _ask_whole(
+        self,
+        path: str,
+        pairs: Pairs,
+        kind: type[_Part],
+        add: Callable[[list[_Part]], _Part],
+        note_part: Callable[[_Part], object],
+    ) -> _Part:
+        """An answer of parts that stopped at a budget each, added up as they come."""
+        whole = read_record(self.get(path, pairs), kind)
+        while whole.next_cursor is not None:
+            note_part(whole)
+            asked = [pair for pair in pairs if pair[0] != "cursor"]
+            asked.append(("cursor", whole.next_cursor))
+            part = read_record(self.get(path, asked), kind)
+            if part.next_cursor == whole.next_cursor:
+                raise ServerError(
+                    f"{self._place} gave the same part twice.", hint="Ask without `cursor`."
+                )
+            whole = add([whole, part])
+        return whole
 
     def ask(self, path: str, parameters: Pairs = ()) -> Reply:
         """Whatever the server answers, a refusal included.

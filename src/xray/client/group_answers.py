@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from xray.client.asking import Asking
-from xray.errors import ServerError
 from xray.model.audit import Audit
 from xray.model.baseline import WINDOW_DAYS
 from xray.model.baseline_report import BaselineReport
@@ -79,18 +78,9 @@ class GroupAnswers(Asking):
         """What `what_if_of_runs` answers to parameters as the query of a URL has them."""
         from xray.query.what_if_parts import add_parts
 
-        whole = read_record(self.get("/v1/what-if", pairs), WhatIfOfRuns)
-        while is_whole and whole.next_cursor is not None:
-            note_part(whole)
-            asked = [pair for pair in pairs if pair[0] != "cursor"]
-            asked.append(("cursor", whole.next_cursor))
-            part = read_record(self.get("/v1/what-if", asked), WhatIfOfRuns)
-            if part.next_cursor == whole.next_cursor:
-                raise ServerError(
-                    f"{self._place} gave the same part twice.", hint="Ask without `cursor`."
-                )
-            whole = add_parts([whole, part])
-        return whole
+        if not is_whole:
+            return read_record(self.get("/v1/what-if", pairs), WhatIfOfRuns)
+        return self._ask_whole("/v1/what-if", pairs, WhatIfOfRuns, add_parts, note_part)
 
     def rules(
         self,

@@ -78,18 +78,9 @@ class Lists(Asking):
         """What `aggregate` answers to parameters as the query of a URL has them."""
         from xray.query.figures import add_parts
 
-        whole = read_record(self.get("/v1/aggregate", pairs), Aggregate)
-        while is_whole and whole.next_cursor is not None:
-            note_part(whole)
-            asked = [pair for pair in pairs if pair[0] != "cursor"]
-            asked.append(("cursor", whole.next_cursor))
-            part = read_record(self.get("/v1/aggregate", asked), Aggregate)
-            if part.next_cursor == whole.next_cursor:
-                raise ServerError(
-                    f"{self._place} gave the same part twice.", hint="Ask without `cursor`."
-                )
-            whole = add_parts([whole, part])
-        return whole
+        if not is_whole:
+            return read_record(self.get("/v1/aggregate", pairs), Aggregate)
+        return self._ask_whole("/v1/aggregate", pairs, Aggregate, add_parts, note_part)
 
     def run(self, run: str) -> RunDetail:
         """One run with its steps.
