@@ -259,7 +259,7 @@ class Ledger:
 
     def find_rows(self, candidate_id: str) -> list[Decision]:
         """The rows about *candidate_id*, in recorded order."""
-        return [self._row(index) for index in self.positions(candidate_id)]
+        return [self.row(index) for index in self.positions(candidate_id)]
 
     def _ask_roster(self, candidate_id: str) -> list[Decision]:
         roster = self.roster
@@ -269,7 +269,7 @@ class Ledger:
         """The rows whose verdict is among *verdicts*, opened as they are asked for."""
         for index, verdict in enumerate(self.table.verdicts):
             if verdict in verdicts:
-                yield self._row(index)
+                yield self.row(index)
 
     @cached_property
     def outlines(self) -> list[Outline]:
@@ -277,7 +277,8 @@ class Ledger:
         found = outline_decisions(self.table)
         return [one for one in found if not one.is_logged] or found
 
-    def _row(self, index: int) -> Decision:
+    def row(self, index: int) -> Decision:
+        """The whole decision at *index* of the table; opened once."""
         row = self._opened.get(index)
         if row is None:
             row = self._opened[index] = self.table.row(index)

@@ -16,7 +16,7 @@ from xray.model.values import is_mark
 from xray.model.vocabulary import VERDICTS
 
 _MAX_READ: Final = 100
-_MAX_ROWS: Final = 120
+_MAX_ROWS: Final = 50
 """How many rows of a step are opened for what others have."""
 _TRIED: Final = 3
 _MAX_VALUES: Final = 500
@@ -70,9 +70,9 @@ def _list_reasoned(case: Case, step: Step) -> list[Decision]:
     wanted: list[int] = []
     for verdict in reversed(VERDICTS):
         places = ledger.counting_positions(verdict)
-        if any(ledger.table.row(at).reasoning for at in places[:_TRIED]):
+        if any(ledger.row(at).reasoning for at in places[:_TRIED]):
             wanted += places[: _MAX_READ - len(wanted)]
-    rows = (ledger.table.row(at) for at in wanted)
+    rows = (ledger.row(at) for at in wanted)
     return [row for row in rows if row.reasoning]
 
 
@@ -89,7 +89,7 @@ def _gather_profiles(
         places = dict.fromkeys(at for one in spoken for at in ledger.positions(one))
         places.update(dict.fromkeys(range(min(_MAX_ROWS, len(ledger.table)))))
         for at in places:
-            row = ledger.table.row(at)
+            row = ledger.row(at)
             for name, value in _list_facts(row):
                 held = profiles.setdefault(row.candidate_id, {}).setdefault(name, [])
                 if value not in held:
