@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from xray import XRay
@@ -131,6 +131,7 @@ def test_words_of_the_choice_itself_are_no_attributes(reasoning: str) -> None:
 
 @given(st.dictionaries(names, values, max_size=6), st.dictionaries(names, values, max_size=6),
        st.integers(0, 4))  # fmt: skip
+@example({"unit price": 0}, {"price": True}, 0)
 def test_a_reasoning_made_of_the_record_contradicts_nothing(
     own: dict[str, Any], other: dict[str, Any], decimals: int
 ) -> None:

@@ -176,12 +176,22 @@ class Attributes:
             if _ELSEWHERE.search(sentence) or self._names_another(sentence, candidate_id):
                 continue
             for name, (phrase, column) in self._columns.items():
-                if name not in found and phrase.search(sentence):
+                if name in found or self._is_within(name, own, sentence):
+                    continue
+                if phrase.search(sentence):
                     said = _Said(sentence, name, own, column)
                     claim = said.number(spared) or said.word() or said.property(phrase)
                     if claim is not None:
                         found[name] = claim
         return list(found.values())
+
+    def _is_within(self, name: str, own: Profile, sentence: str) -> bool:
+        """Whether *sentence* names a longer attribute of its own: a `unit price` is no `price`."""
+        bare = _bare(name)
+        longer = (other for other in own if other != name and bare in _bare(other))
+        return any(
+            other in self._columns and self._columns[other][0].search(sentence) for other in longer
+        )
 
     def _names_another(self, sentence: str, candidate_id: str) -> bool:
         words = _WORD.findall(sentence)
