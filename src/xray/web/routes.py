@@ -15,6 +15,7 @@ from xray.web.page import Page, respond
 from xray.web.pages.compare import draw_compare
 from xray.web.pages.diff import draw_diff
 from xray.web.pages.findings import draw_findings
+from xray.web.pages.flakiness import draw_flakiness
 from xray.web.pages.lists import draw_decisions, draw_steps
 from xray.web.pages.provenance import draw_provenance
 from xray.web.pages.rules import draw_rules
@@ -43,6 +44,7 @@ PAGES: Final[dict[str, Draw]] = {
     f"{ROOT}/diff": draw_diff,
     f"{ROOT}/compare": draw_compare,
     f"{ROOT}/rules": draw_rules,
+    f"{ROOT}/flakiness": draw_flakiness,
     f"{ROOT}/what-if": draw_what_if_runs,
 }
 
