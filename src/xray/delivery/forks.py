@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from xray.model.forking import call_at_fork
@@ -38,12 +38,25 @@ class _ForkGate:
 
     def before_fork(self) -> None:
         if self.lock.acquire(timeout=_MAX_FORK_DELAY_S):
-            self._forking_thread = threading.get_ident()
+            try:
+                self._forking_thread = threading.get_ident()
+            except BaseException:
+                self.lock.release()
+                raise
 
     def after_fork_in_parent(self) -> None:
+        try:
+            self._open()
+        except BaseException:
+            # What interrupts comes once; a gate that stays shut would hold up delivery for ever.
+            self._open()
+            raise
+
+    def _open(self) -> None:
         if self._forking_thread == threading.get_ident():
+            with suppress(RuntimeError):  # open already
+                self.lock.release()
             self._forking_thread = 0
-            self.lock.release()
 
     def after_fork_in_child(self) -> None:
         self._renew()
