@@ -22,6 +22,7 @@ from xray.web.pages.rules import draw_rules
 from xray.web.pages.run import draw_run
 from xray.web.pages.runs import draw_runs
 from xray.web.pages.search import draw_search
+from xray.web.pages.separate import draw_separate
 from xray.web.pages.step import draw_rows, draw_step
 from xray.web.pages.what_if import draw_what_if
 from xray.web.pages.what_if_runs import draw_what_if_runs
@@ -44,6 +45,7 @@ PAGES: Final[dict[str, Draw]] = {
     f"{ROOT}/diff": draw_diff,
     f"{ROOT}/compare": draw_compare,
     f"{ROOT}/rules": draw_rules,
+    f"{ROOT}/separate": draw_separate,
     f"{ROOT}/flakiness": draw_flakiness,
     f"{ROOT}/what-if": draw_what_if_runs,
 }
