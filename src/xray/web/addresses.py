@@ -61,6 +61,11 @@ def search_page(**parameters: str) -> str:
     return join_query(f"{ROOT}/search", list(parameters.items()))
 
 
+def trends_page(**parameters: str) -> str:
+    """How the steps of a pipeline do over time."""
+    return join_query(f"{ROOT}/trends", list(parameters.items()))
+
+
 def findings_page(run_id: str) -> str:
     """What deserves a look in a run."""
     return page_of(run_path(run_id, "findings"))

@@ -44,6 +44,7 @@ def _environment() -> Environment:
         to_step=addresses.step_page,
         to_search=addresses.search_page,
         to_steps=addresses.steps_page,
+        to_trends=addresses.trends_page,
         to_decisions=addresses.decisions_page,
         to_why=addresses.why_page,
         to_provenance=addresses.provenance_page,

@@ -18,12 +18,14 @@ from xray.web.pages.findings import draw_findings
 from xray.web.pages.flakiness import draw_flakiness
 from xray.web.pages.lists import draw_decisions, draw_steps
 from xray.web.pages.provenance import draw_provenance
+from xray.web.pages.quality import draw_quality
 from xray.web.pages.rules import draw_rules
 from xray.web.pages.run import draw_run
 from xray.web.pages.runs import draw_runs
 from xray.web.pages.search import draw_search
 from xray.web.pages.separate import draw_separate
 from xray.web.pages.step import draw_rows, draw_step
+from xray.web.pages.trends import draw_trends
 from xray.web.pages.what_if import draw_what_if
 from xray.web.pages.what_if_runs import draw_what_if_runs
 from xray.web.pages.why import draw_why
@@ -42,10 +44,12 @@ PAGES: Final[dict[str, Draw]] = {
     f"{ROOT}/steps/{{step_id}}/rows": draw_rows,
     f"{ROOT}/decisions": draw_decisions,
     f"{ROOT}/search": draw_search,
+    f"{ROOT}/trends": draw_trends,
     f"{ROOT}/diff": draw_diff,
     f"{ROOT}/compare": draw_compare,
     f"{ROOT}/rules": draw_rules,
     f"{ROOT}/separate": draw_separate,
+    f"{ROOT}/quality": draw_quality,
     f"{ROOT}/flakiness": draw_flakiness,
     f"{ROOT}/what-if": draw_what_if_runs,
 }
