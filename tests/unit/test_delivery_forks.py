@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 from types import FrameType
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from xray.delivery.forks import _ForkGate
+from xray.model.forking import _mute
 
 
 def fork_and_be_interrupted(gate: _ForkGate, line: int) -> bool:
@@ -63,3 +65,16 @@ def test_a_fork_that_is_interrupted_leaves_the_gate_open(line: int) -> None:
     assert not is_open(gate)
     gate.after_fork_in_parent()
     assert is_open(gate)
+
+
+def test_what_a_signal_handler_raises_in_a_hook_of_a_fork_is_said_by_the_interpreter() -> None:
+    def limit(*_: object) -> None:
+        raise TimeoutError
+
+    previous = signal.signal(signal.SIGUSR2, limit)
+    hook = _mute(lambda: signal.raise_signal(signal.SIGUSR2))
+    try:
+        with pytest.raises(TimeoutError):
+            hook()
+    finally:
+        signal.signal(signal.SIGUSR2, previous)

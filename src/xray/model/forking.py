@@ -6,6 +6,8 @@ import os
 import threading
 from collections.abc import Callable
 
+from xray.model.interruptions import is_interruption
+
 Hook = Callable[[], None]
 
 
@@ -48,7 +50,9 @@ def _mute(hook: Hook) -> Hook:
     def call() -> None:
         try:
             hook()
-        except Exception:  # noqa: BLE001, S110
-            pass
+        except Exception as error:
+            # The interpreter says what it ignores here, as it would without X-Ray.
+            if is_interruption(error):
+                raise
 
     return call
