@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import xray
 from tests.contract.http.api import Api
 from xray import XRay
+from xray.client import Client
 
 RUNS = 30
 SHOES = 20
 INPUTS = 15
+LABELS = {1: "good", 3: "bad", 9: "good", 10: "bad", 11: "good"}
 LIMITS = {"1.4": 120, "1.5": 70}
 
 
@@ -26,6 +28,7 @@ class Shop:
         unnamed: a run that kept counts only.
         large: a run of 3,000 shoes of which a sample was kept.
         chained: a run in which words brought questions, and these brought passages.
+        labelled: a run of version 1.5 of whose shoes some are labelled.
     """
 
     url: str
@@ -35,6 +38,7 @@ class Shop:
     unnamed: str
     large: str
     chained: str
+    labelled: str
 
     def step(self, run_id: str, name: str) -> str:
         """The id of a run's step."""
@@ -52,7 +56,11 @@ def record_shop(url: str, api: Api) -> Shop:
     large = search(XRay("many_shoes", url=url), 0, 90, shoes=3_000)
     chained = look_up(XRay("handbook", url=url))
     assert xray.flush(timeout_s=30)
-    return Shop(url, api, runs["1.4"][0], runs["1.5"][0], unnamed, large, chained)
+    labelled = runs["1.5"][7]
+    with Client(url) as client:
+        for place, label in LABELS.items():
+            client.label(labelled, label, candidate=f"shoe_7_{place}", note="by eye")
+    return Shop(url, api, runs["1.4"][0], runs["1.5"][0], unnamed, large, chained, labelled)
 
 
 def look_up(pipeline: XRay) -> str:

@@ -17,6 +17,7 @@ from xray.forensics.limits import is_number, operator_of
 from xray.forensics.redeciding import StepEvidence
 from xray.forensics.what_if import try_limits
 from xray.model.checked import count_step
+from xray.model.labels import LabelsAsked, words_by_candidate
 from xray.model.operators import ORDERINGS
 from xray.model.records import Step
 from xray.model.sayings import MIN_SHORT_ID
@@ -180,7 +181,8 @@ def model_what_if(store: Store, run_id: str, asked: Parameters) -> WhatIfModel:
         for step in case.flow.deciding_steps
     ]
     fields, fixed = list_fields(case.flow.deciding_steps, known, limits)
-    answer = try_limits(evidence, limits) if limits else None
+    labels = store.labels(LabelsAsked(run_ids=(run_id,), is_of_run=False)) if limits else []
+    answer = try_limits(evidence, limits, words_by_candidate(labels)) if limits else None
     shown = answer or _propose(evidence, fields)
     names = {} if answer is None else {step.name: step.step_id for step in evidence.steps}
     return WhatIfModel(
