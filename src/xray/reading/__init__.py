@@ -40,12 +40,14 @@ from xray.reading.run_answers import (
     verify_run,
 )
 from xray.reading.separation_answers import separate
+from xray.reading.shelf import Shelf, open_run, put_up_shelf
 
 __all__ = [
     "PREFIX",
     "DecisionList",
     "Parameters",
     "RunList",
+    "Shelf",
     "StepList",
     "aggregate",
     "answer",
@@ -61,8 +63,10 @@ __all__ = [
     "list_steps",
     "make_labels",
     "measure_flakiness",
+    "open_run",
     "outline_step",
     "pick_decisions",
+    "put_up_shelf",
     "rate_quality",
     "read_id",
     "report_labels",

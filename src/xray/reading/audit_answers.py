@@ -8,10 +8,10 @@ from typing import Final
 from xray.errors import InvalidQueryError
 from xray.forensics.audits.auditing import audit_choices as audit_gathered
 from xray.forensics.audits.gathering import gather_choices
-from xray.forensics.evidence import load_evidence
 from xray.model.audit import Audit
 from xray.query.parameters import plan_from_parameters
 from xray.reading.lists import Parameters
+from xray.reading.shelf import open_run
 from xray.store.protocol import Store
 
 _RUNS: Final = 200
@@ -38,8 +38,6 @@ def audit_choices(store: Store, parameters: Parameters, now_us: int) -> Audit:
     query = named.get("q", "")
     listed = store.runs(plan_from_parameters("run", [("q", query), ("limit", wanted)], now_us))
     choices = [
-        choice
-        for run in listed.items
-        for choice in gather_choices(load_evidence(store, run.run_id))
+        choice for run in listed.items for choice in gather_choices(open_run(store, run.run_id))
     ]
     return audit_gathered(choices, query, len(listed.items))

@@ -6,7 +6,6 @@ import re
 from typing import Final
 
 from xray.errors import InvalidQueryError, NotFoundError
-from xray.forensics.evidence import load_evidence
 from xray.forensics.flakiness import group_by_input, report_flakiness
 from xray.forensics.flakiness import measure_flakiness as find_flakiness
 from xray.forensics.groups.comparing import compare_groups as compare_queries
@@ -23,6 +22,7 @@ from xray.query.what_if_parameters import plan_limits
 from xray.query.what_if_parts import answer_totals
 from xray.reading.labels import find_labels
 from xray.reading.lists import Parameters
+from xray.reading.shelf import open_run
 from xray.store.protocol import Store
 
 _FLAKINESS_RUNS: Final = 20
@@ -93,7 +93,7 @@ def measure_flakiness(store: Store, parameters: Parameters, now_us: int) -> Flak
     groups = group_by_input(listed)
     repeated = [group for group in groups if len(group) > 1]
     measured = [
-        find_flakiness([load_evidence(store, run.run_id) for run in group]) for group in repeated
+        find_flakiness([open_run(store, run.run_id) for run in group]) for group in repeated
     ]
     return report_flakiness(measured, len(listed), len(groups) - len(repeated))
 

@@ -6,7 +6,6 @@ from msgspec.structs import replace
 
 from xray.errors import InvalidQueryError
 from xray.forensics.diff import compare_runs
-from xray.forensics.evidence import load_evidence
 from xray.forensics.findings.attention import count_first, order_findings
 from xray.forensics.findings.finders import find
 from xray.forensics.lineage import trace_lineage
@@ -23,13 +22,14 @@ from xray.model.verification import Verification
 from xray.model.what_if import WhatIf
 from xray.query.what_if_parameters import read_limits
 from xray.reading.lists import Parameters, read_id
+from xray.reading.shelf import open_run
 from xray.store.protocol import Store
 
 
 def explain_candidate(store: Store, run_id: str, parameters: Parameters) -> Why:
     """Why the candidate that *parameters* name ended as it did in a run."""
     candidate_id = _read_candidate(parameters)
-    why = explain(load_evidence(store, run_id), candidate_id)
+    why = explain(open_run(store, run_id), candidate_id)
     about_run = store.labels(LabelsAsked(run_ids=(run_id,), is_of_run=True))
     about_it = store.labels(LabelsAsked(run_ids=(run_id,), candidate_id=candidate_id))
     return replace(why, labels=[*about_it, *about_run])
@@ -38,7 +38,7 @@ def explain_candidate(store: Store, run_id: str, parameters: Parameters) -> Why:
 def trace_candidate(store: Store, run_id: str, parameters: Parameters) -> Lineage:
     """What the item that *parameters* name came from and what it brought in a run."""
     item = _read_candidate(parameters)
-    return trace_lineage(load_evidence(store, run_id), item)
+    return trace_lineage(open_run(store, run_id), item)
 
 
 def _read_candidate(parameters: Parameters) -> str:
@@ -76,7 +76,7 @@ def diff_runs(store: Store, parameters: Parameters) -> RunDiff:
             hint="Give their ids: ?a=…&b=….",
             code="missing_parameter",
         )
-    a, b = (load_evidence(store, read_id(named[name])) for name in ("a", "b"))
+    a, b = (open_run(store, read_id(named[name])) for name in ("a", "b"))
     return compare_runs(a, b)
 
 
@@ -87,7 +87,7 @@ def try_limits(store: Store, run_id: str, parameters: Parameters) -> WhatIf:
         InvalidQueryError: it is not said which limits, or no step checked such a thing.
     """
     limits = read_limits(parameters)
-    evidence = load_evidence(store, run_id)
+    evidence = open_run(store, run_id)
     labels = store.labels(LabelsAsked(run_ids=(run_id,), is_of_run=False))
     return redecide(evidence, limits, words_by_candidate(labels))
 
@@ -107,12 +107,12 @@ def verify_run(store: Store, run_id: str, parameters: Parameters, now_us: int) -
             hint="Give expectations: that=laptop_stand_42 is not selected.",
             code="invalid_parameter" if unknown else "missing_parameter",
         )
-    return verify(load_evidence(store, run_id), [text for _, text in parameters], now_us)
+    return verify(open_run(store, run_id), [text for _, text in parameters], now_us)
 
 
 def list_findings(store: Store, run_id: str) -> FindingList:
     """What deserves a look in a run, what deserves it most first."""
-    evidence = load_evidence(store, run_id)
+    evidence = open_run(store, run_id)
     run, steps = evidence.run, evidence.steps
     unusual = find_deviations(run, steps, load_baselines(store, run, steps))
     findings = order_findings(evidence, [*find(evidence), *unusual])

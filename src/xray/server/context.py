@@ -15,14 +15,16 @@ from starlette.requests import Request
 from xray.model.clock import Clock, SystemClock
 from xray.model.facts import Fact, Receipt
 from xray.model.ids import new_uuid7
-from xray.reading import read_id
+from xray.model.tallies import Tallied
+from xray.reading import Shelf, put_up_shelf, read_id
 from xray.server.feed import Feed
 from xray.server.intake import read_body
 from xray.server.placement import StepPlacement
 from xray.server.problems import FieldProblem, InvalidBodyError
-from xray.server.settings import ServerSettings
+from xray.server.settings import ServerSettings, describe_settings
 from xray.server.space import Spaces
 from xray.store.protocol import Store
+from xray.web.site import ToldSetting
 from xray.wire.limits import DEFAULT_LIMITS, Limits
 
 _Answer = TypeVar("_Answer")
@@ -42,6 +44,7 @@ class Context:
         clock: the time.
         spaces: the memory that bodies may take.
         feed: which runs changed.
+        shelf: runs that were asked about last, kept open.
     """
 
     settings: ServerSettings
@@ -51,6 +54,27 @@ class Context:
     clock: Clock = field(default_factory=SystemClock)
     spaces: Spaces = field(default_factory=Spaces)
     feed: Feed = field(default_factory=Feed)
+    shelf: Shelf = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shelf", put_up_shelf(self.store, self.clock))
+
+    @property
+    def has_key(self) -> bool:
+        """Whether requests have to bring a key."""
+        return self.settings.api_key is not None
+
+    def tell_settings(self) -> list[ToldSetting]:
+        """What the server was told, without the key."""
+        told = []
+        for one in describe_settings():
+            value = getattr(self.settings, one.name)
+            if one.name == "api_key":
+                value = "set" if value else None
+            elif isinstance(value, tuple):
+                value = ", ".join(value)
+            told.append(ToldSetting(one.env, str(value or "not set"), one.help))
+        return told
 
     async def write(self, facts: Sequence[Fact]) -> Receipt:
         """Store *facts* together; returns when they are durable.
@@ -61,8 +85,16 @@ class Context:
         receipt = await wait_for(self.store.submit(new_uuid7(), facts))
         for refusal in receipt.rejected:
             raise InvalidBodyError([FieldProblem("$", refusal.detail)])
-        self.feed.note(facts)
+        self.note_changes(facts)
         return receipt
+
+    def note_changes(self, facts: Sequence[Fact]) -> None:
+        """Some facts became durable: what was read of their runs is old."""
+        run_ids = list(
+            dict.fromkeys(fact.run_id for fact in facts if not isinstance(fact, Tallied))
+        )
+        self.shelf.forget(run_ids)
+        self.feed.note(run_ids)
 
     async def open(self, content: bytes, work: Callable[[], _Answer]) -> _Answer:
         """What *work* makes of the body *content*, on a thread; large ones wait for their turn."""

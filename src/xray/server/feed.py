@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
-
-from xray.model.facts import Fact
-from xray.model.tallies import Tallied
 
 _KEPT_CHANGES: Final = 5_000
 _GATHERED_S: Final = 0.25
@@ -50,9 +47,8 @@ class Feed:
         """Now, as a word for `wait`."""
         return f"{self._name}-{self._count}"
 
-    def note(self, facts: Iterable[Fact]) -> None:
-        """Some facts became durable."""
-        run_ids = dict.fromkeys(fact.run_id for fact in facts if not isinstance(fact, Tallied))
+    def note(self, run_ids: Sequence[str]) -> None:
+        """These runs changed, each once."""
         self._changes.extend(run_ids)
         self._count += len(run_ids)
         self._news.set()

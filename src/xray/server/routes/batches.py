@@ -63,7 +63,7 @@ async def take_batch(request: Request) -> Response:
             )
             return reply(empty)
         receipt = await wait_for(written)
-        context.feed.note(batch.facts)
+        context.note_changes(batch.facts)
     if batch.refused:
         receipt = replace(receipt, rejected=[*batch.refused, *receipt.rejected])
     return reply(receipt)

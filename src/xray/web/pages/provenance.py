@@ -8,7 +8,6 @@ from starlette.requests import Request
 
 from xray import reading
 from xray.forensics.case import Case
-from xray.forensics.evidence import load_evidence
 from xray.model.lineage import Lineage
 from xray.model.sayings import MIN_SHORT_ID
 from xray.questions import provenance_request
@@ -62,6 +61,6 @@ async def draw_provenance(request: Request) -> Page:
 def model_provenance(store: Store, run_id: str, asked: Parameters) -> ProvenanceModel:
     """What the page of an item's origin and yield shows."""
     lineage = reading.trace_candidate(store, run_id, asked)
-    evidence = load_evidence(store, run_id)
+    evidence = reading.open_run(store, run_id)
     drawn = draw_lineage(Case.of(evidence), lineage) if lineage.is_recorded else None
     return ProvenanceModel(lineage, run_id[:MIN_SHORT_ID], drawn)

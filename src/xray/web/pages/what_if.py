@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from xray import reading
 from xray.forensics.case import Case
-from xray.forensics.evidence import RunEvidence, load_evidence
+from xray.forensics.evidence import RunEvidence
 from xray.forensics.limits import is_number, operator_of
 from xray.forensics.redeciding import StepEvidence
 from xray.forensics.what_if import try_limits
@@ -174,7 +174,7 @@ def spell_what_if(run_id: str, asked: Parameters) -> str:
 def model_what_if(store: Store, run_id: str, asked: Parameters) -> WhatIfModel:
     """What the page of other limits shows."""
     limits = read_limits(asked) if asked else {}
-    evidence = load_evidence(store, run_id)
+    evidence = reading.open_run(store, run_id)
     case = Case.of(evidence)
     known = [
         StepEvidence(count_step(step), case.flow.ledger(step).outlines, evidence.sketches(step))
