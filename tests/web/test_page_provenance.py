@@ -59,6 +59,17 @@ def test_thousands_fold_into_some_dozens_of_boxes(shop: Shop) -> None:
     assert graph.count("<path") < 80
 
 
+def test_nobody_is_drawn_where_a_step_dropped_it(shop: Shop) -> None:
+    boxes, way, _ = read_graph(shop, shop.large, "shoe")
+    chosen = shop.api.get(f"/v1/runs/{shop.large}").json["output"]["chosen"]
+    rows = shop.api.get(f"/v1/decisions?run_id={shop.large}&candidate_id={chosen}").json
+    verdicts = {row["step_id"]: row["decision"] for row in rows["decisions"]}
+    assert verdicts[shop.step(shop.large, "rank")] == "rejected"
+    kept = [verdict for verdict in verdicts.values() if verdict != "rejected"]
+    assert boxes.count(chosen) == len(kept) == 3
+    assert "745 rejected" in way
+
+
 def test_a_box_leads_to_its_candidate(shop: Shop, open_shop: OpenPage) -> None:
     page = open_shop(f"/ui/runs/{shop.chained}/provenance?candidate=boot")
     page.locator(".graph .node.way").last.click()

@@ -8,6 +8,7 @@ from typing import Final
 
 from xray.forensics.case import Case
 from xray.model.lineage import Generation, Lineage, Yield
+from xray.model.vocabulary import Verdict
 from xray.web.addresses import provenance_page, step_page, why_page
 from xray.web.charts.graph import Graph, Node, NodeKind, find_way, lay_graph
 
@@ -15,6 +16,7 @@ _MAX_NAMED: Final = 6
 _MAX_ORIGINS: Final = 6
 _MAX_BACK: Final = 4
 _MAX_STEPS: Final = 9
+_KEPT: Final[tuple[Verdict, ...]] = ("accepted", "selected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +112,10 @@ class _Drawing:
 
     def _draw_generation(self, generation: Generation, columns: dict[str, int]) -> None:
         stages = [one for one in generation.fared if one.step_id in columns]
-        named = _choose_names(stages, generation.answers)
+        named = self._choose_names(stages, generation.answers)
         before: dict[str, str] = {}
-        folded = ""
+        folded = gone = ""
+        last = None
         for stage, names in zip(stages, named, strict=True):
             column = columns[stage.step_id]
             own = f"{generation.depth}-{stage.step_id}"
@@ -124,8 +127,27 @@ class _Drawing:
                 self._link_sources(generation, here, rest, dropped)
             else:
                 self._link_stages(stage, before, folded, here, rest, dropped)
-            before, folded = here, rest
+                for name, key in here.items():
+                    if last is not None and name not in before:
+                        self._link(gone if self._has(last, name, "rejected") else folded, key)
+            before, folded, gone, last = here, rest, dropped, stage
         self.ends += [key for name, key in before.items() if name in generation.answers]
+
+    def _choose_names(self, stages: Sequence[Yield], answers: Sequence[str]) -> list[list[str]]:
+        """Who is named at each stage: those who get furthest, and others while there is room."""
+        chosen: list[list[str]] = []
+        later: list[str] = []
+        for stage in reversed(stages):
+            own = [name for name in (*answers, *later) if self._has(stage, name, *_KEPT)]
+            names = list(dict.fromkeys([*own, *stage.examples]))
+            chosen.append(names[: min(_MAX_NAMED, stage.kept)])
+            later = list(dict.fromkeys([*later, *chosen[-1]]))[:_MAX_NAMED]
+        return chosen[::-1]
+
+    def _has(self, stage: Yield, name: str, *verdicts: Verdict) -> bool:
+        """Whether the step decided so about *name*, as far as that is known."""
+        ledger = self.case.flow.ledger(self.case.evidence.steps_by_id[stage.step_id])
+        return any(row.decision in verdicts for row in ledger.find(name) if not row.is_logged)
 
     def _link_sources(
         self, generation: Generation, here: dict[str, str], rest: str, dropped: str
@@ -150,15 +172,13 @@ class _Drawing:
         rest: str,
         dropped: str,
     ) -> None:
-        ledger = self.case.flow.ledger(self.case.evidence.steps_by_id[stage.step_id])
         for name, key in before.items():
             if name in here:
                 self._link(key, here[name])
-            elif decisions := ledger.find(name):
-                self._link(key, dropped if decisions[-1].decision == "rejected" else rest)
-        for name, key in here.items():
-            if name not in before:
-                self._link(folded, key)
+            elif self._has(stage, name, "rejected"):
+                self._link(key, dropped)
+            elif self._has(stage, name, *_KEPT):
+                self._link(key, rest)
         self._link(folded, rest)
         self._link(folded, dropped)
 
@@ -215,15 +235,3 @@ class _Drawing:
             return ""
         href = step_page(stage.step_id, decision="rejected")
         return self._add("dropped", f"{least}{count:,} rejected", column, own=own, href=href)
-
-
-def _choose_names(stages: Sequence[Yield], answers: Sequence[str]) -> list[list[str]]:
-    """Who is named at each of *stages*: those who get furthest, and others while there is room."""
-    chosen: list[list[str]] = []
-    later: list[str] = []
-    for stage in reversed(stages):
-        own = [name for name in answers if name in stage.examples]
-        names = list(dict.fromkeys([*later, *own, *stage.examples]))[:_MAX_NAMED]
-        later = names[: min(len(names), stage.kept)]
-        chosen.append(later)
-    return chosen[::-1]
