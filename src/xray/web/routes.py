@@ -12,6 +12,7 @@ from starlette.routing import Route
 from xray.web.addresses import ROOT, runs_page
 from xray.web.assets import FOLDER, serve_asset
 from xray.web.page import Page, respond
+from xray.web.pages.audit import draw_audit
 from xray.web.pages.compare import draw_compare
 from xray.web.pages.diff import draw_diff
 from xray.web.pages.findings import draw_findings
@@ -55,6 +56,7 @@ PAGES: Final[dict[str, Draw]] = {
 }
 
 
+    f"{ROOT}/audit": draw_audit,
 def make_routes() -> list[Route]:
     """The routes of all pages, and of the files they load."""
     return [
