@@ -66,6 +66,17 @@ def trends_page(**parameters: str) -> str:
     return join_query(f"{ROOT}/trends", list(parameters.items()))
 
 
+def help_page(part: str = "", **parameters: str) -> str:
+    """How things are done here; `api` for the routes of the API."""
+    path = f"{ROOT}/help/{part}" if part else f"{ROOT}/help"
+    return join_query(path, list(parameters.items()))
+
+
+def settings_page() -> str:
+    """What the server runs with."""
+    return f"{ROOT}/settings"
+
+
 def findings_page(run_id: str) -> str:
     """What deserves a look in a run."""
     return page_of(run_path(run_id, "findings"))

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from xray.model import sayings
 from xray.model.hidden import spell_hidden
@@ -44,6 +44,9 @@ def _environment() -> Environment:
         to_step=addresses.step_page,
         to_search=addresses.search_page,
         to_steps=addresses.steps_page,
+        to_help=addresses.help_page,
+        to_settings=addresses.settings_page,
+        logout=addresses.LOGOUT,
         to_trends=addresses.trends_page,
         to_decisions=addresses.decisions_page,
         to_why=addresses.why_page,
@@ -62,6 +65,7 @@ def _environment() -> Environment:
         between=say_range,
         boxed=fit_box,
         shown=show_value,
+        coded=mark_code,
     )
     return environment
 
@@ -91,6 +95,14 @@ def say_range(least: int, most: int) -> str:
 def fit_box(text: str, width: int = 22) -> str:
     """As much of *text* as there is room for in a chart, hidden characters spelled."""
     return shorten(spell_hidden(text), width)
+
+
+def mark_code(text: str) -> Markup:
+    """*text* with what stands between backticks as code."""
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
+        for place, part in enumerate(spell_hidden(text).split("`"))
+    )
 
 
 def say_share(share: float | None) -> str:

@@ -17,6 +17,7 @@ from xray.web.pages.compare import draw_compare
 from xray.web.pages.diff import draw_diff
 from xray.web.pages.findings import draw_findings
 from xray.web.pages.flakiness import draw_flakiness
+from xray.web.pages.help import draw_api, draw_help
 from xray.web.pages.lists import draw_decisions, draw_steps
 from xray.web.pages.provenance import draw_provenance
 from xray.web.pages.quality import draw_quality
@@ -25,6 +26,7 @@ from xray.web.pages.run import draw_run
 from xray.web.pages.runs import draw_runs
 from xray.web.pages.search import draw_search
 from xray.web.pages.separate import draw_separate
+from xray.web.pages.settings import draw_settings
 from xray.web.pages.step import draw_rows, draw_step
 from xray.web.pages.trends import draw_trends
 from xray.web.pages.what_if import draw_what_if
@@ -46,17 +48,20 @@ PAGES: Final[dict[str, Draw]] = {
     f"{ROOT}/decisions": draw_decisions,
     f"{ROOT}/search": draw_search,
     f"{ROOT}/trends": draw_trends,
+    f"{ROOT}/help": draw_help,
+    f"{ROOT}/help/api": draw_api,
+    f"{ROOT}/settings": draw_settings,
     f"{ROOT}/diff": draw_diff,
     f"{ROOT}/compare": draw_compare,
     f"{ROOT}/rules": draw_rules,
     f"{ROOT}/separate": draw_separate,
     f"{ROOT}/quality": draw_quality,
+    f"{ROOT}/audit": draw_audit,
     f"{ROOT}/flakiness": draw_flakiness,
     f"{ROOT}/what-if": draw_what_if_runs,
 }
 
 
-    f"{ROOT}/audit": draw_audit,
 def make_routes() -> list[Route]:
     """The routes of all pages, and of the files they load."""
     return [

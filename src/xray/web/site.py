@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from starlette.requests import Request
 
 from xray.model.clock import Clock
 from xray.store.protocol import Store
+from xray.wire.limits import Limits
 
 _Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class ToldSetting:
+    """One setting of the server.
+
+    Args:
+        variable: the environment variable that sets it.
+        value: what it is, in words; of a secret only whether there is one.
+        about: what it means.
+    """
+
+    variable: str
+    value: str
+    about: str
 
 
 class Site(Protocol):
@@ -19,6 +36,20 @@ class Site(Protocol):
     @property
     def clock(self) -> Clock:
         """The time."""
+        ...
+
+    @property
+    def limits(self) -> Limits:
+        """What requests may hold."""
+        ...
+
+    @property
+    def has_key(self) -> bool:
+        """Whether readers have to bring a key, or to log in with it."""
+        ...
+
+    def tell_settings(self) -> Sequence[ToldSetting]:
+        """What the server was told, without secrets."""
         ...
 
     async def read(self, ask: Callable[[Store], _Answer]) -> _Answer:

@@ -187,6 +187,7 @@ function listKeys() {
 function fillSettings() {
   document.querySelector("[data-keys-list]")?.replaceChildren(listKeys());
   document.querySelector("[data-keys-switch]")?.replaceChildren(keySwitch());
+  for (const part of document.querySelectorAll("[data-switches]")) part.hidden = false;
   for (const opener of document.querySelectorAll("[data-keys-open]")) {
     opener.hidden = false;
     opener.addEventListener("click", showKeys);
