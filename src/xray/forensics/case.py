@@ -10,6 +10,7 @@ from xray.forensics.flow import Flow
 from xray.forensics.generations import Generations
 from xray.forensics.journey import Journey
 from xray.forensics.origins import Origins
+from xray.model.answers import Finding
 from xray.model.records import Run
 
 
@@ -18,6 +19,9 @@ class Case:
 
     Args:
         evidence: the run.
+
+    Attributes:
+        found: what deserves a look in the run, once somebody looked.
     """
 
     def __init__(self, evidence: RunEvidence) -> None:
@@ -26,6 +30,7 @@ class Case:
         self.conservation = Conservation(self.flow)
         self.origins = Origins(self.flow)
         self.generations = Generations(self.flow, self.origins)
+        self.found: tuple[Finding, ...] | None = None
 
     @property
     def run(self) -> Run:

@@ -101,6 +101,18 @@ class Standings(Mapping[Name, Standing]):
         self.scores += [one.score for one in added]
         self.score_errors += [one.score_error for one in added]
 
+    def add_alike(self, codes: Mapping[str, int], standings: Sequence[Standing]) -> None:
+        """Take in more candidates, each with the place in *standings* of how it stood."""
+        self.places.update(zip(codes, count(len(self.places))))
+        decisions = [one.decision for one in standings]
+        reasons = [one.reason for one in standings]
+        self.decisions += [decisions[code] for code in codes.values()]
+        self.reasons += [reasons[code] for code in codes.values()]
+        unknown = [None] * len(codes)
+        self.ranks += unknown
+        self.scores += unknown
+        self.score_errors += unknown
+
 
 class Outcomes(Struct, frozen=True):
     """What a step decided.
@@ -142,16 +154,25 @@ def _add_named(known: Standings, matched: Matched, names: Names, *, is_ranked: b
     """Take in the candidates of a roster that are known by id, and have no row."""
     standings = list(map(stand_as, matched.fates))
     by = [fate.by for fate in matched.fates]
+    if not is_ranked and names.are_apart and _NO_COLUMN.issuperset(by):
+        places, by_hash = known.places, names.by_hash
+        fresh = {
+            name: code
+            for hashed, code, _ in matched.found
+            if (name := by_hash[hashed][0]) not in places
+        }
+        known.add_alike(fresh, standings)
+        return
     named = (
         (name_of(by[code], candidate_id), code, place)
         for hashed, code, place in matched.found
         for candidate_id in names.by_hash[hashed]
     )
     added: dict[Name, Standing] = {}
-    for name, code, place in named:
-        if name not in known.places and name not in added:
+    for named_as, code, place in named:
+        if named_as not in known.places and named_as not in added:
             standing = standings[code]
-            added[name] = _place(standing, place) if is_ranked and place else standing
+            added[named_as] = _place(standing, place) if is_ranked and place else standing
     known.add_all(added)
 
 
@@ -237,6 +258,11 @@ class Names:
 
     def __init__(self, *runs: RunEvidence) -> None:
         self._runs = runs
+
+    @cached_property
+    def are_apart(self) -> bool:
+        """Whether no two ids share a hash."""
+        return all(len(names) == 1 for names in self.by_hash.values())
 
     @cached_property
     def by_hash(self) -> dict[int, list[str]]:

@@ -40,7 +40,7 @@ from xray.reading.run_answers import (
     verify_run,
 )
 from xray.reading.separation_answers import separate
-from xray.reading.shelf import Shelf, open_run, put_up_shelf
+from xray.reading.shelf import Shelf, open_run, put_up_shelf, take_down_shelf
 
 __all__ = [
     "PREFIX",
@@ -75,6 +75,7 @@ __all__ = [
     "show_run",
     "show_step",
     "survey_rules",
+    "take_down_shelf",
     "trace_candidate",
     "try_limits",
     "try_limits_on_runs",

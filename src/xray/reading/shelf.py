@@ -110,6 +110,11 @@ def put_up_shelf(store: Store, clock: Clock) -> Shelf:
     return shelf
 
 
+def take_down_shelf(store: Store) -> None:
+    """Read the runs of *store* anew for each question from here on."""
+    _shelves.pop(store, None)
+
+
 def open_run(store: Store, run_id: str) -> RunEvidence:
     """What *store* knows about a run, from its shelf where it has one.
 

@@ -41,6 +41,12 @@ def find(evidence: RunEvidence) -> list[Finding]:
         evidence: the run.
     """
     case = Case.of(evidence)
+    if case.found is None:
+        case.found = tuple(_find_all(case))
+    return list(case.found)
+
+
+def _find_all(case: Case) -> Iterator[Finding]:
     balances = case.conservation.balances()
     found: list[Finding] = []
     for balance in balances:
@@ -55,7 +61,7 @@ def find(evidence: RunEvidence) -> list[Finding]:
     settled = {finding.step_id for finding in invented}
     unsure = [balance for balance in balances if balance.step.step_id not in settled]
     found.extend(find_unknown_flow(case, unsure))
-    return list(_drop_echoes(case, found))
+    return _drop_echoes(case, found)
 
 
 def _drop_echoes(case: Case, found: Sequence[Finding]) -> Iterator[Finding]:
