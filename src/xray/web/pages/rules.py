@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +13,7 @@ from xray.forensics.limits import is_number
 from xray.model.operators import ORDERINGS
 from xray.model.rules import RuleHealth, RuleReport
 from xray.model.sayings import say_number
+from xray.query.tokens import say_text
 from xray.questions import spell_limits
 from xray.reading import Parameters
 from xray.store.protocol import Store
@@ -110,7 +110,7 @@ def spell_rules(asked: Parameters) -> str:
     """The question as an expression of `client`, which knows queries alone."""
     named = dict(asked)
     parts = [
-        value if name == "q" else f"{name} = {json.dumps(value, ensure_ascii=False)}"
+        value if name == "q" else f"{name} = {say_text(value)}"
         for name, value in asked
         if name not in _OWN
     ]
