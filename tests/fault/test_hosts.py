@@ -49,13 +49,13 @@ def server() -> Iterator[FaultServer]:
 
 @contextmanager
 def host(
-    server: FaultServer, folder: Path, module: str, *args: str, **environ: str
+    server: FaultServer, folder: Path, *args: str, **environ: str
 ) -> Iterator[subprocess.Popen[str]]:
     """A host in a process of its own, ended in order at the end of the block."""
     inherited = {name: text for name, text in os.environ.items() if "XRAY_" not in name}
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", module, *args],
+            [sys.executable, *args],
             cwd=ROOT,
             env={
                 **inherited,
@@ -141,7 +141,7 @@ def test_gunicorn_that_preloads_its_app_stores_everything(
     port = free_port()
     args = ("--preload", "--bind", f"127.0.0.1:{port}", "--workers", "2")
     program = f"{PROGRAMS}:wsgi_app"
-    with host(server, tmp_path, "gunicorn", *args, program, HOST_BEGINS="1"):
+    with host(server, tmp_path, "-m", "gunicorn", *args, program, HOST_BEGINS="1"):
         pids = request_runs(port, runs)
     assert pids
     check_all_arrived(server, tmp_path, runs + 1)
@@ -154,9 +154,25 @@ def test_gunicorn_with_gevent_stores_everything(
 ) -> None:
     port = free_port()
     args = ("--worker-class", "gevent", "--bind", f"127.0.0.1:{port}", "--workers", "2")
-    with host(server, tmp_path, "gunicorn", *args, f"{PROGRAMS}:wsgi_app"):
+    with host(server, tmp_path, "-m", "gunicorn", *args, f"{PROGRAMS}:wsgi_app"):
         request_runs(port, runs)
     check_all_arrived(server, tmp_path, runs)
+
+
+@needs("pyuwsgi")
+@sizes
+@pytest.mark.parametrize("way", ["preloaded", "lazy"])
+def test_uwsgi_stores_everything(server: FaultServer, tmp_path: Path, runs: int, way: str) -> None:
+    port = free_port()
+    start = "import sys, pyuwsgi; pyuwsgi.run(sys.argv[1:])"
+    args = ("--http-socket", f"127.0.0.1:{port}", "--module", f"{PROGRAMS}:wsgi_app")
+    processes = ("--master", "--die-on-term", "--processes", "2", "--enable-threads")
+    is_preloaded = way == "preloaded"
+    environ = {"HOST_BEGINS": "1"} if is_preloaded else {}
+    lazily = () if is_preloaded else ("--lazy-apps",)
+    with host(server, tmp_path, "-c", start, *args, *processes, *lazily, **environ):
+        request_runs(port, runs)
+    check_all_arrived(server, tmp_path, runs + is_preloaded)
 
 
 @sizes
@@ -165,7 +181,7 @@ def test_uvicorn_with_workers_stores_everything(
 ) -> None:
     port = free_port()
     args = (f"{PROGRAMS}:asgi_app", "--port", str(port), "--workers", "2")
-    with host(server, tmp_path, "uvicorn", *args):
+    with host(server, tmp_path, "-m", "uvicorn", *args):
         request_runs(port, runs)
     check_all_arrived(server, tmp_path, runs)
 
@@ -188,7 +204,7 @@ def test_celery_with_processes_that_come_and_go_stores_everything(
         cwd=ROOT, env={**os.environ, "HOST_BROKER": str(tmp_path)}, check=True,
     )  # fmt: skip
     wanted = (runs + 1) * RECORDS_OF_A_RUN
-    with host(server, tmp_path, "celery", *args, *few, **broker):
+    with host(server, tmp_path, "-m", "celery", *args, *few, **broker):
         poll(lambda: len(server.facts) >= wanted)
     check_all_arrived(server, tmp_path, runs + 1)
 
