@@ -37,6 +37,7 @@ from xray.server.routes import (
     flakiness,
     health,
     index,
+    label_forms,
     labels,
     live,
     login,
@@ -185,7 +186,7 @@ def _add_routes(app: FastAPI) -> None:
             app.openapi_schema = build_document(app, operations)
         return app.openapi_schema
 
-    app.router.routes.extend((*login.ROUTES, *live.ROUTES, *make_routes()))
+    app.router.routes.extend((*login.ROUTES, *label_forms.ROUTES, *live.ROUTES, *make_routes()))
     app.openapi = document  # type: ignore[method-assign]
 
 

@@ -20,6 +20,7 @@ from xray.web.pages.findings import draw_findings
 from xray.web.pages.flakiness import draw_flakiness
 from xray.web.pages.help import draw_api, draw_help
 from xray.web.pages.lists import draw_decisions, draw_steps
+from xray.web.pages.labels import draw_labels
 from xray.web.pages.provenance import draw_provenance
 from xray.web.pages.quality import draw_quality
 from xray.web.pages.rules import draw_rules
@@ -60,6 +61,7 @@ PAGES: Final[dict[str, Draw]] = {
     f"{ROOT}/audit": draw_audit,
     f"{ROOT}/baselines": draw_baselines,
     f"{ROOT}/flakiness": draw_flakiness,
+    f"{ROOT}/labels": draw_labels,
     f"{ROOT}/what-if": draw_what_if_runs,
 }
 
