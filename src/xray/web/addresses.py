@@ -72,6 +72,11 @@ def help_page(part: str = "", **parameters: str) -> str:
     return join_query(path, list(parameters.items()))
 
 
+def export_page(run_id: str) -> str:
+    """A run as one file that needs no server."""
+    return f"{run_page(run_id)}/export"
+
+
 def settings_page() -> str:
     """What the server runs with."""
     return f"{ROOT}/settings"

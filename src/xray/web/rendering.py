@@ -44,6 +44,7 @@ def _environment() -> Environment:
         to_step=addresses.step_page,
         to_search=addresses.search_page,
         to_steps=addresses.steps_page,
+        to_export=addresses.export_page,
         to_help=addresses.help_page,
         to_settings=addresses.settings_page,
         logout=addresses.LOGOUT,

@@ -16,11 +16,12 @@ from xray.web.pages.audit import draw_audit
 from xray.web.pages.baselines import draw_baselines
 from xray.web.pages.compare import draw_compare
 from xray.web.pages.diff import draw_diff
+from xray.web.pages.export import draw_export
 from xray.web.pages.findings import draw_findings
 from xray.web.pages.flakiness import draw_flakiness
 from xray.web.pages.help import draw_api, draw_help
-from xray.web.pages.lists import draw_decisions, draw_steps
 from xray.web.pages.labels import draw_labels
+from xray.web.pages.lists import draw_decisions, draw_steps
 from xray.web.pages.provenance import draw_provenance
 from xray.web.pages.quality import draw_quality
 from xray.web.pages.rules import draw_rules
@@ -41,6 +42,7 @@ PAGES: Final[dict[str, Draw]] = {
     f"{ROOT}/runs": draw_runs,
     f"{ROOT}/runs/{{run_id}}": draw_run,
     f"{ROOT}/runs/{{run_id}}/findings": draw_findings,
+    f"{ROOT}/runs/{{run_id}}/export": draw_export,
     f"{ROOT}/runs/{{run_id}}/why": draw_why,
     f"{ROOT}/runs/{{run_id}}/provenance": draw_provenance,
     f"{ROOT}/runs/{{run_id}}/what-if": draw_what_if,
@@ -59,9 +61,9 @@ PAGES: Final[dict[str, Draw]] = {
     f"{ROOT}/separate": draw_separate,
     f"{ROOT}/quality": draw_quality,
     f"{ROOT}/audit": draw_audit,
+    f"{ROOT}/labels": draw_labels,
     f"{ROOT}/baselines": draw_baselines,
     f"{ROOT}/flakiness": draw_flakiness,
-    f"{ROOT}/labels": draw_labels,
     f"{ROOT}/what-if": draw_what_if_runs,
 }
 
