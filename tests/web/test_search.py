@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -51,6 +52,16 @@ def test_text_of_an_output_finds_the_run_and_says_how_far_it_looked(site: Site) 
     assert "in its input" in body
     assert "Not searched" in body
     assert "first 2 KB" in body
+
+
+def test_the_beginning_of_several_ids_lists_their_runs_and_the_call_that_yields_them(
+    site: Site,
+) -> None:
+    _, body, _ = find(site, site.bad_run[:6])
+    hits = body.count("its id begins so")
+    assert hits > 1
+    (call,) = re.findall(r"http://[^<]+?/v1/runs\?q=run_id[^<]+?(?=&#39;)", body)
+    assert site.api.get(call.removeprefix(site.url)).json["total"] == hits
 
 
 def test_each_call_of_a_search_is_answered(site: Site) -> None:

@@ -182,7 +182,7 @@ def model_search(store: Store, asked: str, now_us: int, cursor: str = "") -> Sea
     if read.next_cursor is not None:
         further = search_page(q=asked, cursor=read.next_cursor)
     calls = [
-        *([] if not named else [_call("runs", [("run_id", run.run_id) for run, _ in named])]),
+        *([_call("runs", _ask_ids([run.run_id for run, _ in named]))] if named else []),
         _call("decisions", candidate),
         Call("/v1/aggregate", by_pipeline, spell_call("aggregate", by_pipeline)),
         Call("/v1/aggregate", by_name, spell_call("aggregate", by_name)),
@@ -326,6 +326,10 @@ def _say_missed(
 
 def _say_moment(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _ask_ids(run_ids: Sequence[str]) -> list[tuple[str, str]]:
+    return [("q", f"run_id in ({', '.join(map(say_text, run_ids))})")]
 
 
 def _call(verb: str, pairs: Sequence[tuple[str, str]]) -> Call:
