@@ -35,7 +35,7 @@ def test_no_value_brings_a_tag_or_an_attribute_of_its_own(value: object) -> None
     tags = Tags()
     tags.feed(str(show_value(value)))
     assert {tag for tag, _ in tags.seen} <= ALLOWED
-    assert {name for _, names in tags.seen for name in names} <= {"class", "title"}
+    assert {name for _, names in tags.seen for name in names} <= {"class", "title", "tabindex"}
 
 
 def test_direction_marks_and_control_characters_are_spelled() -> None:

@@ -114,7 +114,7 @@ def test_colours_and_keys_are_switched_on_the_settings_page(open_page: Callable[
     page.goto("/ui/help")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     expect(page.get_by_label("Single keys do something")).not_to_be_checked()
-    expect(page.locator("[data-keys-list] dt")).to_have_count(15)
+    expect(page.locator("[data-keys-list] dt")).to_have_count(16)
 
 
 def test_help_works_without_scripts(open_page: Callable[..., Page]) -> None:

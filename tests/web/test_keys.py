@@ -118,7 +118,7 @@ def test_a_question_mark_lists_the_keys_and_they_can_be_switched_off(
     page.keyboard.press("?")
     dialog = page.get_by_role("dialog", name="Keys")
     expect(dialog).to_be_visible()
-    expect(dialog.locator("dt")).to_have_count(15)
+    expect(dialog.locator("dt")).to_have_count(16)
     dialog.get_by_label("Single keys do something").uncheck()
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()

@@ -127,7 +127,8 @@ def _show_text(text: str) -> Markup:
     if len(visible) <= _MAX_TEXT:
         return Markup('<span class="text">{}</span>').format(visible)
     return Markup(
-        '<details class="long"><summary>{}… <i>{:,} characters</i></summary><pre>{}</pre></details>'
+        '<details class="long"><summary>{}… <i>{:,} characters</i></summary>'
+        '<pre tabindex="0">{}</pre></details>'
     ).format(visible[:_MAX_INLINE], len(text), visible)
 
 
@@ -147,7 +148,7 @@ def _show_container(value: dict[str, Any] | list[Any]) -> Markup:
     noun = "entries" if isinstance(value, dict) else "items"
     return Markup(
         '<details class="long"><summary><code>{}…</code> <i>{:,} {}</i></summary>'
-        "<pre>{}</pre></details>"
+        '<pre tabindex="0">{}</pre></details>'
     ).format(line[:_MAX_INLINE], len(value), noun, whole)
 
 

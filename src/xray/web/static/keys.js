@@ -13,6 +13,7 @@ const KEYS = [
   ["g s", "steps"],
   ["g t", "trends"],
   ["g h", "help"],
+  [".", "hold the live list of runs, and let it go on"],
   ["c", "copy the API call as curl"],
   ["y", "copy the address of this page"],
   ["d", "light, dark, or as the system has it"],
