@@ -24,9 +24,12 @@ from xray.model.facts import (
     StepFinished,
 )
 from xray.model.ids import new_uuid7
+from xray.query.values import read_span_us
 from xray.server.serving import BackgroundServer
 from xray.server.settings import ServerSettings
 from xray.store.opening import open_store
+from xray.web.pages.trend_figures import METRICS, choose_window
+from xray.web.pages.trends import say_figure
 
 DAYS = 12
 RUNS = 6
@@ -172,6 +175,25 @@ def test_versions_have_lines_of_their_own(server: Api) -> None:
     assert rows[-1][3] == "80.0 %"
     assert rows[-1 - DAYS][1] == "57.0 %"
     assert rows[-1 - DAYS][3] == ""
+
+
+def test_figures_are_said_in_full_and_nothing_known_is_no_figure() -> None:
+    said = {metric.name: metric for metric in METRICS}
+    assert say_figure(said["in"], 1_234_567.0) == "1,234,567"
+    assert say_figure(said["out"], 12.5) == "12.5"
+    assert say_figure(said["duration"], 0.0) == "0"
+    assert say_figure(said["rejection_rate"], 0.0) == "0.0 %"
+    assert say_figure(said["failures"], None) == ""
+
+
+@pytest.mark.parametrize("span", ["1m", "59m", "7d", "44d", "366d"])
+def test_buckets_reach_as_far_as_asked_and_to_the_moment(span: str) -> None:
+    now_us = time.time_ns() // 1000
+    span_us = read_span_us(span) or 0
+    window = choose_window(span_us, now_us)
+    assert window.starts_us[0] <= now_us - span_us
+    assert window.starts_us[-1] <= now_us < window.starts_us[-1] + window.width_us
+    assert 2 <= len(window.starts_us) <= 54
 
 
 @pytest.mark.parametrize("wrong", ["metric=x", "since=soon", "since=999w", "by=x", "colour=red"])

@@ -120,8 +120,7 @@ def choose_window(span_us: int, now_us: int) -> Window:
     fitting = [one for one in _WIDTHS if span_us <= one[1] * _MAX_BUCKETS]
     width, width_us = fitting[0] if fitting else _WIDTHS[-1]
     first_us = max(0, find_bucket_us(now_us - span_us, width_us))
-    starts = range(first_us, now_us + 1, width_us)
-    return Window(starts[-10 * _MAX_BUCKETS :], width_us, width)
+    return Window(range(first_us, now_us + 1, width_us), width_us, width)
 
 
 def day_window(days: int, now_us: int) -> Window:

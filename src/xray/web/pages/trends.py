@@ -295,7 +295,7 @@ def _list_buckets(
         start, end = from_wall_us(start_us), from_wall_us(start_us + window.width_us)
         figures = [(one.name, one.values[place], one.counts[place]) for one in series]
         said = [
-            f"{name} {model.say(value)}" + ("" if count is None else f" of {count:,g} steps")
+            f"{name} {model.say(value)}" + ("" if count is None else f" of {round(count):,} steps")
             for name, value, count in figures
             if value is not None
         ]
@@ -329,4 +329,4 @@ def say_figure(metric: Metric, value: float | None) -> str:
         return say_share(value)
     if metric.unit == "time" and value:
         return say_duration(value)
-    return f"{value:,.4g}"
+    return f"{value:,.0f}" if value >= 1_000 else f"{value:.4g}"
