@@ -24,7 +24,7 @@ from xray.web.site import site_of
 
 _TOP_REASONS = 3
 _MAX_ANSWERS = 12
-_MOST_DECIDED = 30_000
+_MOST_DECIDED = 5_000
 
 
 @dataclass(frozen=True, slots=True)
