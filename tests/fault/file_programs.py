@@ -37,9 +37,15 @@ def start_program(path: Path, program: str, *args: str) -> subprocess.Popen[str]
     )  # fmt: skip
 
 
-def run_program(path: Path, program: str, *args: str) -> tuple[str, str, int]:
-    """What *program* printed and complained of, and its exit code."""
-    process = start_program(path, program, *args)
+def run_program(
+    path: Path, program: str, *args: str, is_flushed: bool = True
+) -> tuple[str, str, int]:
+    """What *program* printed and complained of, and its exit code.
+
+    A slow machine may need longer than a process waits at its end; what is *flushed* is there.
+    """
+    ending = "\nif __name__ == '__main__': xray.flush(60)\n" if is_flushed else ""
+    process = start_program(path, program + ending, *args)
     out, err = process.communicate(timeout=60)
     return out, err, process.returncode
 

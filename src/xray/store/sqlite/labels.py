@@ -12,8 +12,7 @@ from xray.model.clock import from_wall_us
 from xray.model.labels import MAX_LABELS_OF_RUN, Label, Labelled, LabelsAsked
 from xray.model.vocabulary import LabelWord
 from xray.store.labels import refuse_another_label
-from xray.store.sqlite.order import raw_id
-from xray.store.sqlite.rows import id_bytes, id_text
+from xray.store.sqlite.rows import id_bytes, id_text, raw_id
 from xray.store.words import LABEL_WORDS, number_words
 
 _WORDS: Final[tuple[LabelWord, ...]] = LABEL_WORDS

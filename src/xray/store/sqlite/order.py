@@ -10,7 +10,7 @@ from sqlalchemy.sql.expression import Select
 
 from xray.query.plan import Plan, Position, Scope
 from xray.store.compile import Compiled
-from xray.store.sqlite.rows import id_text
+from xray.store.sqlite.rows import raw_id
 from xray.store.tables import runs, steps
 
 
@@ -60,12 +60,3 @@ def just_before(position: Position) -> Position:
     """The place in the order of a list right before the record at *position*."""
     number = min(UUID(position.record_id).int + 1, (1 << 128) - 1)
     return Position(position.sort_us, str(UUID(int=number)))
-
-
-def raw_id(text: str) -> bytes:
-    """The bytes of a canonical id; of any other text, bytes that no record has."""
-    try:
-        raw = bytes.fromhex(text.replace("-", ""))
-    except ValueError:
-        return b""
-    return raw if len(raw) == 16 and id_text(raw) == text else b""

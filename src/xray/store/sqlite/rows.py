@@ -148,3 +148,12 @@ def _error_text(error: ErrorInfo | None) -> str | None:
     if error is None:
         return None
     return msgspec.json.encode(error).decode()
+
+
+def raw_id(text: str) -> bytes:
+    """The bytes of a canonical id; of any other text, bytes that no record has."""
+    try:
+        raw = bytes.fromhex(text.replace("-", ""))
+    except ValueError:
+        return b""
+    return raw if len(raw) == 16 and id_text(raw) == text else b""

@@ -58,10 +58,9 @@ from xray.store.sqlite.labels import (
     load_words,
 )
 from xray.store.sqlite.listing import Listing
-from xray.store.sqlite.order import raw_id
 from xray.store.sqlite.postings import find_steps
 from xray.store.sqlite.rosters import are_few, count_named, is_named, load_roster
-from xray.store.sqlite.rows import id_text
+from xray.store.sqlite.rows import id_text, raw_id
 from xray.store.sqlite.run_figures import load_figures
 from xray.store.sqlite.tallies import are_at_most, load_tallies, number_tallied
 from xray.store.words import LABEL_WORDS
