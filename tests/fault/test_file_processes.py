@@ -440,6 +440,7 @@ assert books.offered == books.acknowledged + books.pending + books.total_lost
 assert books.acknowledged.records >= 6
 print("ended")
 """,
+        is_flushed=False,
     )
     assert (out, code) == ("ended\n", 0)
     assert "X-Ray:" in err
