@@ -1,4 +1,4 @@
-"""Where to look first in a run, at once or, of very large runs, when the rest of the page stands."""
+"""Where to look first in a run; of very large runs, when the rest of the page stands."""
 
 from __future__ import annotations
 
