@@ -69,7 +69,8 @@ def record(scenario: str, url: str, folder: Path) -> None:
     )
 
 
-@pytest.fixture(scope="session")
+# While it is open an event loop runs on this thread, and the tests of other files start their own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with launch() as browser:
         yield browser
