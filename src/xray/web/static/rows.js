@@ -234,6 +234,13 @@ class Rows {
     if (this.drawn.size > KEPT_ROWS) this.drawn.clear();
     const rows = [...holder.content.querySelectorAll("tr")];
     rows.forEach((row, at) => this.drawn.set(places[at], row));
-    this.fill(this.first, this.order.slice(this.first, this.first + this.inSight()));
+    // Only what was on its way is exchanged: a row that somebody clicks on must stay where it is.
+    for (const coming of this.table.querySelectorAll("tr.coming")) {
+      const index = coming.getAttribute("aria-rowindex");
+      const row = this.drawn.get(this.order[Number(index) - 2]);
+      if (!row) continue;
+      row.setAttribute("aria-rowindex", index);
+      coming.replaceWith(row);
+    }
   }
 }
