@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from xray.model.clock import to_wall_us
 from xray.model.records import Run, Step
+from xray.model.values import is_mark
 from xray.model.vocabulary import RunStatus, StepStatus, StepType
 
 
@@ -108,7 +109,9 @@ def _step_figures(step: Step) -> StepFigures:
 
 
 def pick_numbers(stats: dict[str, Any]) -> dict[str, float]:
-    """The entries of *stats* that are finite numbers."""
+    """The entries of *stats* that are finite numbers; none of a map that was not kept."""
+    if is_mark(stats):
+        return {}
     return {
         name: value
         for name, value in stats.items()
