@@ -432,27 +432,37 @@ def open_step(
 def sample_rejections(
     step: Step, decisions: Iterable[Decision], *, has_logged: bool = True
 ) -> Step:
-    """*step* with the first rejected of *decisions* by reason, at most `MAX_SAMPLES` each.
+    """*step* with the first rejected of *decisions* by reason, as many as it counts for each.
+
+    At most `MAX_SAMPLES` each; rows that only illustrate come besides what is counted.
 
     Args:
         step: the step.
         decisions: what it decided; as few are opened as will do.
         has_logged: whether some of them only illustrate, which the counts by reason leave out.
     """
-    samples: dict[str, list[Decision]] = {}
-    missing = sum(min(rejection.count, MAX_SAMPLES) for rejection in step.rejections.values())
+    samples: dict[str, list[Decision]] = {reason: [] for reason in step.rejections}
+    room = {
+        reason: min(rejection.count, MAX_SAMPLES) for reason, rejection in step.rejections.items()
+    }
+    missing = sum(room.values())
     for decision in decisions:
         if not missing and not has_logged:
             break
         if decision.decision != "rejected" or decision.reason is None:
             continue
-        is_told_apart = decision.reason in step.rejections
-        kept = samples.setdefault(decision.reason if is_told_apart else OTHER_REASON, [])
-        if len(kept) < MAX_SAMPLES:
-            kept.append(decision)
+        reason = decision.reason if decision.reason in samples else OTHER_REASON
+        kept = samples.get(reason)
+        if kept is None or len(kept) == MAX_SAMPLES:
+            continue
+        if not decision.is_logged:
+            if not room[reason]:
+                continue
+            room[reason] -= 1
             missing -= 1
+        kept.append(decision)
     rejections = {
-        reason: Rejection(count=rejection.count, samples=samples.get(reason, []))
+        reason: Rejection(count=rejection.count, samples=samples[reason])
         for reason, rejection in step.rejections.items()
     }
     return replace(step, rejections=rejections)

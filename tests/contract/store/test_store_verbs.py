@@ -206,6 +206,18 @@ def test_rejection_samples_stop_at_fifty_a_reason(store: Store) -> None:
     assert store.steps_of_run(RUN) == [step]
 
 
+def test_a_reason_has_no_more_samples_than_it_counts(store: Store) -> None:
+    rows = [rejected("a"), rejected("b"), rejected("c", "late"), rejected("d", "unheard of")]
+    put(store, finished_step(*rows, tally=Tally(rejected=2, reasons={"price": 1, "late": 1})))
+    step = store.step(STEP)
+    assert step is not None
+    assert {
+        reason: [row.candidate_id for row in one.samples]
+        for reason, one in step.rejections.items()
+        if one.count
+    } == {"price": ["a"], "late": ["c"]}
+
+
 def test_steps_of_a_run_come_by_ordinal(store: Store) -> None:
     put(
         store,
