@@ -94,3 +94,29 @@ def test_a_query_of_the_language_stays_the_servers(wide_step: str, open_page: Op
     page = open_page(f"/ui/steps/{wide_step}?q=attributes.price+%3D+990")
     expect(page.get_by_role("status")).to_contain_text("3 of 3 decisions")
     assert first_rows(page, 9) == [f"p{n:04}" for n in range(COUNT) if (n * 7919) % 997 == 990]
+
+
+def test_a_row_is_followed_by_a_click_during_which_the_table_is_drawn_again(
+    wide_step: str, open_page: OpenPage
+) -> None:
+    page = open_page(f"/ui/steps/{wide_step}?sort=candidate&row=1000")
+    link = page.locator('[aria-rowindex="1010"] th a')
+    expect(link).to_have_text("p1008")
+    link.hover()
+    page.mouse.down()
+    page.evaluate("dispatchEvent(new PopStateEvent('popstate'))")
+    page.mouse.up()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("p1008")
+
+
+def test_the_focus_stays_in_its_row_when_the_table_is_sorted(
+    wide_step: str, open_page: OpenPage
+) -> None:
+    page = open_page(f"/ui/steps/{wide_step}?find=p1")
+    page.get_by_role("button", name="Candidate").click()
+    page.get_by_role("textbox", name="Id contains").fill("p100")
+    link = page.get_by_role("link", name="p1004")
+    link.focus()
+    page.evaluate("document.querySelector('th[data-sort=candidate] button').click()")
+    expect(page.locator('[aria-rowindex="2"] th a')).to_have_text("p1009")
+    expect(link).to_be_focused()

@@ -27,7 +27,11 @@ class Rows {
     this.form = document.querySelector("form.ask");
     this.summary = document.querySelector(".summary");
     this.columns = JSON.parse(table.dataset.columns);
+    // Rows by their place in the step: those the server drew, and those in the page until it has.
     this.drawn = new Map();
+    this.coming = new Map();
+    this.above = this.spacer();
+    this.below = this.spacer();
     this.width = table.tHead.rows[0].cells.length;
     this.order = [];
     this.first = -1;
@@ -59,6 +63,8 @@ class Rows {
     this.box.addEventListener("scrollend", () => this.remember());
     addEventListener("popstate", () => this.restore());
     addEventListener("resize", () => this.draw());
+    this.fillForm();
+    this.adopt();
     this.restore();
   }
 
@@ -67,8 +73,24 @@ class Rows {
     const asked = new URL(location.href).searchParams;
     // The query language is the server's: a list made by it stays as it was sent.
     if (asked.get("q")) return;
-    for (const name of ["decision", "reason", "find"]) this.form.elements[name].value = asked.get(name) ?? "";
+    this.fillForm();
     this.show(Number(asked.get("row") ?? 0));
+  }
+
+  fillForm() {
+    const asked = new URL(location.href).searchParams;
+    for (const name of ["decision", "reason", "find"]) this.form.elements[name].value = asked.get(name) ?? "";
+  }
+
+  // The rows that came with the page are as good as those asked for later.
+  adopt() {
+    const asked = new URL(location.href).searchParams;
+    if (asked.get("q") || asked.get("cursor")) return;
+    const places = this.arrange("");
+    [...this.table.tBodies[0].rows].forEach((row, at) => {
+      const isOf = row.querySelector("a")?.textContent === this.outline.candidate_ids[places[at]];
+      if (isOf) this.drawn.set(places[at], row);
+    });
   }
 
   keep(how, changes = {}) {
@@ -171,30 +193,38 @@ class Rows {
   }
 
   fill(first, places) {
-    const body = document.createElement("tbody");
-    body.append(this.spacer(first));
-    places.forEach((place, at) => {
-      const row = this.drawn.get(place) ?? this.outlineRow(place);
+    const rows = places.map((place, at) => {
+      const row = this.drawn.get(place) ?? this.coming.get(place) ?? this.outlineRow(place);
       row.setAttribute("aria-rowindex", String(first + at + 2));
-      body.append(row);
+      return row;
     });
-    body.append(this.spacer(this.order.length - first - places.length));
-    if (!this.order.length) body.append(this.sayNone());
-    const old = this.table.tBodies[0];
-    const focused = old.contains(document.activeElement) ? document.activeElement.textContent : null;
-    old.replaceWith(body);
-    if (focused !== null) {
-      [...body.querySelectorAll("a")].find((link) => link.textContent === focused)?.focus({ preventScroll: true });
-    }
+    this.coming = new Map(
+      places.map((place, at) => [place, rows[at]]).filter(([place]) => !this.drawn.has(place)),
+    );
+    this.above.firstChild.style.height = `${first * ROW_PX}px`;
+    this.below.firstChild.style.height = `${Math.max(0, this.order.length - first - rows.length) * ROW_PX}px`;
+    this.place([this.above, ...(this.order.length ? rows : [this.sayNone()]), this.below]);
   }
 
-  spacer(rows) {
+  // A row that stays in sight stays in the page: somebody may be clicking on it, or have the focus in it.
+  place(rows) {
+    const body = this.table.tBodies[0];
+    const focused = body.contains(document.activeElement) ? document.activeElement : null;
+    const staying = new Set(rows);
+    for (const row of [...body.rows]) if (!staying.has(row)) row.remove();
+    let next = body.firstElementChild;
+    for (const row of rows) {
+      if (row === next) next = next.nextElementSibling;
+      else body.insertBefore(row, next);
+    }
+    if (focused?.isConnected && focused !== document.activeElement) focused.focus({ preventScroll: true });
+  }
+
+  spacer() {
     const row = document.createElement("tr");
     row.className = "spacer";
     row.setAttribute("aria-hidden", "true");
-    const cell = row.insertCell();
-    cell.colSpan = this.width;
-    cell.style.height = `${Math.max(0, rows) * ROW_PX}px`;
+    row.insertCell().colSpan = this.table.tHead.rows[0].cells.length;
     return row;
   }
 
@@ -234,13 +264,12 @@ class Rows {
     if (this.drawn.size > KEPT_ROWS) this.drawn.clear();
     const rows = [...holder.content.querySelectorAll("tr")];
     rows.forEach((row, at) => this.drawn.set(places[at], row));
-    // Only what was on its way is exchanged: a row that somebody clicks on must stay where it is.
-    for (const coming of this.table.querySelectorAll("tr.coming")) {
-      const index = coming.getAttribute("aria-rowindex");
-      const row = this.drawn.get(this.order[Number(index) - 2]);
+    for (const [place, coming] of this.coming) {
+      const row = this.drawn.get(place);
       if (!row) continue;
-      row.setAttribute("aria-rowindex", index);
+      row.setAttribute("aria-rowindex", coming.getAttribute("aria-rowindex"));
       coming.replaceWith(row);
+      this.coming.delete(place);
     }
   }
 }
