@@ -22,6 +22,7 @@ from msgspec.structs import replace
 from bench.report import Figure, run_benchmark
 from xray import XRay
 from xray.model.compact import Universe
+from xray.model.compact_entries import CompactEntries, compact_entries
 from xray.model.facts import (
     MAX_ROSTER_CHUNK_IDS,
     REJECTED,
@@ -33,7 +34,7 @@ from xray.model.facts import (
     Tally,
 )
 from xray.model.fates import encode_fates
-from xray.model.holdings import CompactEntries, compact_entries, hash_entries
+from xray.model.holdings import hash_entries
 from xray.model.ids import new_uuid7
 from xray.model.ranking import make_ranking
 from xray.model.roster import Roster

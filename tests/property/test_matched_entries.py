@@ -11,16 +11,11 @@ from hypothesis import strategies as st
 
 from xray.model import missing
 from xray.model.compact import Universe
+from xray.model.compact_entries import CompactEntries, compact_entries
 from xray.model.facts import ACCEPTED, REJECTED
 from xray.model.fates import Fate
 from xray.model.hashing import hash64
-from xray.model.holdings import (
-    CompactEntries,
-    HashedEntries,
-    Holding,
-    NamedEntries,
-    compact_entries,
-)
+from xray.model.holdings import HashedEntries, Holding, NamedEntries
 from xray.model.missing import Candidates, find_missing
 from xray.model.ranking import SCORE_BITS
 from xray.model.roster import Roster

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xray.errors import InvalidRecordError
+from xray.model.compact_entries import compact_entries
 from xray.model.facts import RosterGroup, StepRoster
-from xray.model.holdings import compact_entries, hash_entries
+from xray.model.holdings import hash_entries
 from xray.model.ids import new_uuid7
 from xray.model.ranking import (
     NO_RANK,

@@ -12,16 +12,15 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from xray.model.compact import CODE_BITS, Part, Universe, encode_part, encode_parts
+from xray.model.compact_entries import CompactEntries, compact_entries
 from xray.model.facts import OriginRef, RosterGroup, StepRoster
 from xray.model.fates import Fate, FateTable, decode_fates, encode_fates
 from xray.model.hashing import hash64
 from xray.model.holdings import (
-    CompactEntries,
     Entries,
     HashedEntries,
     Holding,
     NamedEntries,
-    compact_entries,
     hash_entries,
     name_entries,
 )

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Final
 
 import msgspec
-from msgspec.structs import replace
 from sqlalchemy import (
     Connection,
 )
@@ -24,13 +23,12 @@ from xray.model.roster import Roster, decisions_about
 from xray.model.run_figures import RunFigures
 from xray.model.sketch import CheckSketch
 from xray.model.tallies import MinuteTally, merge_minutes
-from xray.model.vocabulary import LabelWord
 from xray.query.aggregate import AggregatePlan
 from xray.query.evaluate import Record, meets, scopes_named
 from xray.query.plan import Condition, Plan, Position, Scope
 from xray.query.tallied import count_tallies, find_range, is_covered
 from xray.store.aggregating import MAX_TALLIES, Counted, count_decisions, find_span_us
-from xray.store.folding import RunFold, sample_rejections, shorten_output
+from xray.store.folding import sample_rejections, shorten_output
 from xray.store.paging import (
     BEHIND_ALL,
     Anchor,
@@ -46,7 +44,7 @@ from xray.store.paging import (
 from xray.store.scanning import ROWS_A_RECORD, Meter, ScanBudget, Visited
 from xray.store.sqlite.baselines import load_baselines
 from xray.store.sqlite.blocks import load_blocks
-from xray.store.sqlite.bodies import decode_run, decode_step, open_body, unpack
+from xray.store.sqlite.bodies import decode_step, unpack
 from xray.store.sqlite.checked import CheckReader
 from xray.store.sqlite.decision_table import NO_LABELS, Labels, open_rows_about, open_table
 from xray.store.sqlite.frames import Decompressor
@@ -59,13 +57,12 @@ from xray.store.sqlite.labels import (
 )
 from xray.store.sqlite.listing import Listing
 from xray.store.sqlite.postings import find_steps
-from xray.store.sqlite.rosters import are_few, count_named, is_named, load_roster
+from xray.store.sqlite.records import Records, portion
+from xray.store.sqlite.rosters import are_few, is_named, load_roster
 from xray.store.sqlite.rows import id_text, raw_id
 from xray.store.sqlite.run_figures import load_figures
 from xray.store.sqlite.tallies import are_at_most, load_tallies, number_tallied
-from xray.store.words import LABEL_WORDS
 
-_IDS_PER_LOOKUP: Final = 500
 _MAX_KEPT_RUNS: Final = 1_000
 _MAX_COUNTED_STEPS: Final = 100
 _HISTORY_PORTION: Final = 100
@@ -99,13 +96,14 @@ class Snapshot:
         self._runs: dict[str, Run | None] = {}
         self._deciding: dict[str, frozenset[int]] = {}
         self._words: dict[str, Labels] = {}
+        self._records = Records(driver, decompressor)
         self._listing = Listing(connection, budget, clock, self._meets)
 
     def run(self, run_id: str) -> Run | None:
         """One run, or None."""
         raw = raw_id(run_id)
         found = self._driver.execute("select seq from runs where run_id = ?", (raw,)).fetchone()
-        return None if found is None else self._open_runs([found[0]], self._now_us())[0]
+        return None if found is None else self._records.runs([found[0]], self._now_us())[0]
 
     def step(self, step_id: str) -> Step | None:
         """One step with samples of its rejections, or None."""
@@ -120,14 +118,14 @@ class Snapshot:
             (raw_id(run_id),),
         )
         seqs = [seq for (seq,) in found]
-        return list(map(self._sampled, seqs)) if is_sampled else self._open_steps(seqs)
+        return list(map(self._sampled, seqs)) if is_sampled else self._records.steps(seqs)
 
     def decisions_of_step(self, step_id: str) -> DecisionTable:
         """Every stored decision of a step; empty for an unknown one."""
         seq = self._step_seq(step_id)
         if seq is None:
             return ListedDecisions(step_id, [])
-        return self._table(seq, step_id, self._open_steps([seq])[0].run_id)
+        return self._table(seq, step_id, self._records.steps([seq])[0].run_id)
 
     def roster_of_step(self, step_id: str) -> Roster | None:
         """The candidates a step decided after its census; None without any."""
@@ -149,7 +147,7 @@ class Snapshot:
         now_us = plan.now_us or self._now_us()
 
         def open_runs(seqs: Sequence[int]) -> list[Run]:
-            return self._open_runs(seqs, now_us)
+            return self._records.runs(seqs, now_us)
 
         page = self._listing.page(plan, now_us, open_runs)
         shown = [shorten_output(run) for run in page.items]
@@ -164,7 +162,7 @@ class Snapshot:
 
     def steps(self, plan: Plan) -> Page[Step]:
         """Steps that meet *plan*, newest first, without samples."""
-        return self._listing.page(plan, plan.now_us or self._now_us(), self._open_steps)
+        return self._listing.page(plan, plan.now_us or self._now_us(), self._records.steps)
 
     def decisions(self, plan: Plan) -> Page[Decision]:
         """Decisions that meet *plan*."""
@@ -192,7 +190,7 @@ class Snapshot:
         found: dict[str, int] = {}
 
         def open_runs(seqs: Sequence[int]) -> list[Run]:
-            runs = self._open_runs(seqs, now_us) if is_opened else self._name_runs(seqs)
+            runs = self._records.runs(seqs, now_us) if is_opened else self._name_runs(seqs)
             found.update((run.run_id, seq) for run, seq in zip(runs, seqs, strict=True))
             return runs
 
@@ -210,7 +208,7 @@ class Snapshot:
     def _name_runs(self, seqs: Sequence[int]) -> list[Run]:
         """Runs of which no more than their ids will be asked."""
         ids: dict[int, str] = {}
-        for some in _portions(seqs):
+        for some in portion(seqs):
             marks = ", ".join("?" * len(some))
             query = f"select seq, xray_uuid(run_id) from runs where seq in ({marks})"  # noqa: S608
             ids.update(self._driver.execute(query, some).fetchall())
@@ -226,11 +224,11 @@ class Snapshot:
         now_us = plan.now_us or self._now_us()
         meter = Meter(self._budget.opened_rows, self._budget.duration_s, self._clock)
         reader = CheckReader(
-            self._driver, self._decompressor, lambda seq: self._open_steps([seq])[0], words
+            self._driver, self._decompressor, lambda seq: self._records.steps([seq])[0], words
         )
 
         def open_runs(seqs: Sequence[int]) -> list[Run]:
-            return self._open_runs(seqs, now_us)
+            return self._records.runs(seqs, now_us)
 
         end = plan.after
         for rows, end in self._listing.walk_runs(plan, now_us, open_runs):
@@ -258,7 +256,7 @@ class Snapshot:
     ) -> list[tuple[Run | Step, Run | None]]:
         """The records that meet *rest*, each with its run."""
         records: Sequence[Run | Step]
-        records = self._open_runs(seqs, now_us) if scope == "run" else self._open_steps(seqs)
+        records = self._records.runs(seqs, now_us) if scope == "run" else self._records.steps(seqs)
         return [
             (record, record if isinstance(record, Run) else self._run_of(record))
             for record in records
@@ -301,7 +299,7 @@ class Snapshot:
 
         source = DecisionSource(
             table=open_table,
-            step=lambda step_id: self._open_steps([seqs[step_id]])[0],
+            step=lambda step_id: self._records.steps([seqs[step_id]])[0],
             run=self.run,
         )
         return Search(portions, source, meter, is_counted)
@@ -368,7 +366,7 @@ class Snapshot:
         now_us = plan.now_us or self._now_us()
         for seqs, end in self._listing.walk(about_steps(plan.where), plan.after, now_us, meter):
             keys: dict[int, StepKey] = {}
-            for some in _portions(seqs):
+            for some in portion(seqs):
                 marks = ", ".join("?" * len(some))
                 found = self._step_keys(f"steps.seq in ({marks})", some)
                 keys.update((seq, found[seq]) for seq in some)
@@ -460,42 +458,11 @@ class Snapshot:
         )
 
     def _sampled(self, seq: int) -> Step:
-        step = self._open_steps([seq])[0]
+        step = self._records.steps([seq])[0]
         if not step.rejections:
             return step
         table = self._table(seq, step.step_id, step.run_id)
         return sample_rejections(step, table, has_logged=any(table.logged))
-
-    def _open_runs(self, seqs: Sequence[int], now_us: int) -> list[Run]:
-        ids: dict[int, str] = {}
-        labels: dict[int, LabelWord] = {}
-        parts: dict[int, dict[int, bytes]] = {seq: {} for seq in seqs}
-        for some in _portions(seqs):
-            marks = ", ".join("?" * len(some))
-            query = f"select seq, xray_uuid(run_id), label from runs where seq in ({marks})"  # noqa: S608
-            for seq, run_id, label in self._driver.execute(query, some):
-                ids[seq] = run_id
-                if label is not None:
-                    labels[seq] = LABEL_WORDS[label]
-            wanted = [seq << 2 | kind for seq in some for kind in range(4)]
-            marks = ", ".join("?" * len(wanted))
-            query = f"select id, data from run_facts where id in ({marks})"  # noqa: S608
-            for part, data in self._driver.execute(query, wanted):
-                parts[part >> 2][part & 3] = unpack(data, self._decompressor)
-        folds: list[tuple[int, RunFold]] = [(seq, decode_run(parts[seq])) for seq in seqs]
-        opened = [(seq, fold.open(ids[seq], now_us)) for seq, fold in folds]
-        return [replace(run, label=labels[seq]) if seq in labels else run for seq, run in opened]
-
-    def _open_steps(self, seqs: Sequence[int]) -> list[Step]:
-        found: dict[int, bytes] = {}
-        named: dict[int, int] = {}
-        for some in _portions(seqs):
-            marks = ", ".join("?" * len(some))
-            query = f"select seq, data from step_bodies where seq in ({marks})"  # noqa: S608
-            found.update(self._driver.execute(query, some).fetchall())
-            named.update(count_named(self._driver, some))
-        bodies = (decode_step(unpack(found[seq], self._decompressor)) for seq in seqs)
-        return [open_body(body, named.get(seq)) for seq, body in zip(seqs, bodies, strict=True)]
 
     def _meets(self, rest: Condition, record: Run | Step, now_us: int) -> bool:
         run: Run | None = None
@@ -516,7 +483,7 @@ class Snapshot:
 
     def _rows_below(self, scope: Scope, above: Record) -> Iterable[Record]:
         if isinstance(above, Run) and scope == "step":
-            return self._open_steps(
+            return self._records.steps(
                 list(self._step_keys("runs.run_id = ?", [raw_id(above.run_id)]))
             )
         if not isinstance(above, Step) or scope != "decision":
@@ -529,8 +496,3 @@ class Snapshot:
         if seq is None or seq not in self._deciding_steps(candidate_id):
             return ()
         return self._table_about(candidate_id, seq, step.step_id, step.run_id)
-
-
-def _portions(seqs: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(seqs), _IDS_PER_LOOKUP):
-        yield seqs[start : start + _IDS_PER_LOOKUP]
