@@ -41,7 +41,7 @@ browser:
 
 .PHONY: test
 test: .venv/.ready browser  ## Run every test.
-	$(RUN)python -m pytest -n 2 --dist loadfile $(TEST_ARGS)
+	$(RUN)python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TEST_ARGS)
 
 .PHONY: check
 check: format lint types layers test  ## All that must pass before a commit lands.

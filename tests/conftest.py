@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -18,6 +19,20 @@ settings.register_profile("xray", deadline=None)
 settings.load_profile("xray")
 
 _states = count()
+
+_LONG_FIRST = ("web", "fault", "oracle", "e2e", "contract", "property")
+"""Folders whose files take long, the longest first; the others come after them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """No worker is left alone with a long file at the end while the others have none."""
+    folders = {name: place for place, name in enumerate(_LONG_FIRST)}
+    tests = Path(__file__).parent
+
+    def place_of(item: pytest.Item) -> int:
+        return folders.get(item.path.relative_to(tests).parts[0], len(folders))
+
+    items.sort(key=place_of)
 
 
 @pytest.fixture
