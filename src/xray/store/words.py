@@ -11,12 +11,15 @@ from typing import Final, Literal
 
 from xray.model.vocabulary import LabelWord
 
-DimKind = Literal[1, 2, 3, 4, 5]
+DimKind = Literal[1, 2, 3, 4, 5, 6, 7, 8]
 PIPELINE: Final = 1
 STEP_NAME: Final = 2
 VERSION: Final = 3
 ENVIRONMENT: Final = 4
 REPOSITORY: Final = 5
+REASON: Final = 6
+DECLARED_TYPE: Final = 7
+PARAMS: Final = 8
 
 RUN_STATUS_WORDS: Final = ("running", "completed", "failed", "cancelled", "abandoned")
 STEP_STATUS_WORDS: Final = ("running", "completed", "failed", "cancelled")

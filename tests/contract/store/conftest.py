@@ -17,6 +17,7 @@ ENGINES = ("memory", "sqlite")
 FORGET_LABELS = (
     "drop table labels; drop table waiting_labels; drop table correlated;"
     " drop index run_by_label; alter table runs drop column label;"
+    " alter table runs drop column params; alter table steps drop column brief;"
 )
 """Leaves a SQLite database as a version without labels had it."""
 

@@ -1,4 +1,4 @@
-"""Repeated text as small numbers: pipelines, step names, versions, environments, repositories."""
+"""Repeated text as small numbers: pipelines, step names, versions, reasons and the like."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ class Dims:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._numbers: dict[tuple[int, str], int] = {}
+        self._few: dict[DimKind, dict[str | bytes, int]] = {}
 
     def forget(self) -> None:
         """Drop what is remembered; for when a transaction was taken back."""
         self._numbers.clear()
+        self._few.clear()
 
     def number(self, kind: DimKind, text: str) -> int:
         """The number of *text*, which is given one when it has none."""
@@ -33,9 +35,7 @@ class Dims:
         find = "select id from dim where kind = ? and text = ?"
         row = self._connection.execute(find, (kind, text)).fetchone()
         if row is None:
-            add = "insert into dim (kind, text) values (?, ?)"
-            number = self._connection.execute(add, (kind, text)).lastrowid
-            assert number is not None
+            number = self._add(kind, text)
         else:
             number = row[0]
         if len(self._numbers) >= _MAX_CACHED:
@@ -46,3 +46,20 @@ class Dims:
     def optional(self, kind: DimKind, text: str | None) -> int | None:
         """The number of *text*; None for None."""
         return None if text is None else self.number(kind, text)
+
+    def number_few(self, kind: DimKind, text: str | bytes, most: int) -> int | None:
+        """The number of *text*; None once *most* of its kind have one, and it has none."""
+        known = self._few.get(kind)
+        if known is None:
+            find = "select text, id from dim where kind = ?"
+            known = self._few[kind] = dict(self._connection.execute(find, (kind,)).fetchall())
+        number = known.get(text)
+        if number is None and len(known) < most:
+            number = known[text] = self._add(kind, text)
+        return number
+
+    def _add(self, kind: DimKind, text: str | bytes) -> int:
+        add = "insert into dim (kind, text) values (?, ?)"
+        number = self._connection.execute(add, (kind, text)).lastrowid
+        assert number is not None
+        return number

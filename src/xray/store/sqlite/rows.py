@@ -9,6 +9,7 @@ import msgspec
 from xray.model.counts import StepSummary
 from xray.model.facts import ErrorInfo, RunStarted, StepFinished
 from xray.store.folding import RunFold
+from xray.store.sqlite.briefs import encode_brief, number_params
 from xray.store.sqlite.dims import Dims
 from xray.store.words import (
     CAPTURE_WORDS,
@@ -33,13 +34,13 @@ _RATE_BASIS: Final = number_words(RATE_BASIS_WORDS)
 _RUN_COLUMNS: Final = (
     "seq", "run_id", "known", "pipeline", "status", "started_at", "duration_ms", "repository",
     "version", "environment", "key", "attempt", "weight", "tags", "metadata", "correlation",
-    "error",
+    "error", "params",
 )  # fmt: skip
 _STEP_COLUMNS: Final = (
     "seq", "step_id", "run", "ordinal", "pipeline", "name", "step_type", "status", "started_at",
     "duration_ms", "attempt", "parent_step_id", "input_count", "output_count", "rejected_count",
     "accepted_count", "selected_count", "rejection_rate", "rate_basis", "score", "capture",
-    "stats", "error",
+    "stats", "error", "brief",
 )  # fmt: skip
 
 
@@ -85,6 +86,7 @@ def run_row(seq: int, run_id: str, known: int, fold: RunFold, dims: Dims) -> tup
         _json_text(fold.metadata),
         _json_text(fold.correlation),
         _error_text(fold.error),
+        number_params(started.params, dims),
     )
 
 
@@ -126,6 +128,7 @@ def step_row(
         _CAPTURE[fact.capture],
         _json_text(summary.stats),
         _error_text(fact.error),
+        encode_brief(fact.declared_type, fact.params, summary.reasons, dims),
     )
 
 

@@ -3,80 +3,64 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
 from msgspec import Raw, Struct
 
 from xray.model.facts import NIL, ErrorInfo
-from xray.model.records import Counts, displayed_status
+from xray.model.records import displayed_status
 from xray.model.run_figures import RunFigures, StepFigures, pick_numbers
-from xray.model.values import is_mark, open_value
-from xray.model.vocabulary import StepStatus, StepType
+from xray.model.values import is_mark
 from xray.store.sqlite.bodies import STARTED, unpack
+from xray.store.sqlite.briefs import Brief, Briefs, Texts
 from xray.store.sqlite.frames import Decompressor
+from xray.store.sqlite.records import portion
 from xray.store.sqlite.rows import id_text
-from xray.store.words import RUN_STATUS_WORDS
+from xray.store.words import RUN_STATUS_WORDS, STEP_STATUS_WORDS, STEP_TYPE_WORDS
 
 _RUNS_A_LOOKUP: Final = 500
-_MAX_KEPT_VALUES: Final = 1_000
 
 _SELECT_RUNS: Final = """
-    select seq, run_id, status, started_at, duration_ms, error, weight,
-        (select text from dim where id = runs.pipeline),
-        (select text from dim where id = repository),
-        (select text from dim where id = version),
-        (select text from dim where id = environment)
+    select seq, run_id, status, started_at, duration_ms, error, weight, pipeline, repository,
+        version, environment, params
     from runs where seq in ({marks})
 """
 _SELECT_STEPS: Final = """
-    select run, data from steps join step_bodies using (seq) where run in ({marks})
-    order by run, ordinal, started_at, step_id
+    select seq, run, step_id, name, step_type, ordinal, status, error, duration_ms, input_count,
+        output_count, rejected_count + accepted_count + selected_count, rejection_rate, score,
+        stats, brief
+    from steps where run in ({marks}) order by run, ordinal, started_at, step_id
 """
 
 
-class _Fact(Struct, tag="step_finished", tag_field="fact", frozen=True, gc=False):
-    step_id: str
-    name: str
-    step_type: StepType
-    ordinal: int
+class _Told(Struct, tag="step_finished", tag_field="fact", frozen=True, gc=False):
     declared_type: str | None = None
-    status: StepStatus = "completed"
-    duration_ms: float | None = None
     params: Raw = NIL
-    stats: Raw = NIL
-    error: ErrorInfo | None = None
 
 
-class _Summary(Struct, array_like=True, frozen=True, gc=False):
-    counts: Counts
+class _Counted(Struct, array_like=True, frozen=True, gc=False):
+    counts: Raw
     reasons: dict[str, int]
-    origins: Raw
-    selected: Raw
-    score: float | None
-    input_count: int | None
-    output_count: int | None
-    declared_input_count: Raw
-    declared_output_count: Raw
-    rejection_rate: float | None
 
 
 class _Body(Struct, array_like=True, frozen=True, gc=False):
-    """The beginning of `bodies.StepBody`, less what is not compared."""
+    """The beginning of `bodies.StepBody`, less what columns tell."""
 
-    fact: _Fact
-    summary: _Summary
+    fact: _Told
+    summary: _Counted
 
 
 class _Start(Struct, tag="run_started", tag_field="fact", frozen=True, gc=False):
     params: Raw = NIL
 
 
-_body_decoder = msgspec.msgpack.Decoder(_Body)
-_start_decoder = msgspec.msgpack.Decoder(_Start)
-_value_decoder = msgspec.msgpack.Decoder(strict=False)
-_error_decoder = msgspec.json.Decoder(ErrorInfo)
+_body_decoder: Final = msgspec.msgpack.Decoder(_Body)
+_start_decoder: Final = msgspec.msgpack.Decoder(_Start)
+_error_decoder: Final = msgspec.json.Decoder(ErrorInfo)
+_decode_numbers: Final = msgspec.json.Decoder(dict[str, int | float]).decode
+_NO_NUMBERS: Final[dict[str, float]] = {}
 
 
 def load_figures(
@@ -87,111 +71,115 @@ def load_figures(
     Args:
         connection: to the database.
         seqs: the runs' numbers.
-        decompressor: opens bodies.
+        decompressor: opens the bodies of what has no brief.
         now_us: the moment `abandoned` is judged by.
     """
+    loader = _Loader(connection, decompressor)
     found: dict[int, RunFigures] = {}
-    opened = _Opened()
     for start in range(0, len(seqs), _RUNS_A_LOOKUP):
-        some = seqs[start : start + _RUNS_A_LOOKUP]
-        params = _load_params(connection, some, decompressor, opened)
-        steps = _load_steps(connection, some, decompressor, opened)
-        for row in connection.execute(_SELECT_RUNS.format(marks=_marks(some)), some):
-            seq, run_id, status, started_at_us, duration_ms, error, weight, pipeline = row[:8]
-            found[seq] = RunFigures(
-                run_id=id_text(run_id),
-                pipeline=pipeline,
-                status=displayed_status(RUN_STATUS_WORDS[status], started_at_us, now_us),
-                started_at_us=started_at_us,
-                duration_ms=duration_ms,
-                error=None if error is None else _error_decoder.decode(error).type,
-                repository=row[8],
-                version=row[9],
-                environment=row[10],
-                params=params.get(seq),
-                weight=weight,
-                steps=steps.get(seq, []),
-            )
+        found.update(loader.load(seqs[start : start + _RUNS_A_LOOKUP], now_us))
     return [found[seq] for seq in seqs]
 
 
-class _Opened:
-    """Free-form values that were opened already: the same params come with every run."""
+class _Loader:
+    """Loads figures; what comes with many runs is opened once."""
 
-    def __init__(self) -> None:
-        self._values: dict[bytes, Any] = {}
+    def __init__(self, connection: sqlite3.Connection, decompressor: Decompressor) -> None:
+        self._connection = connection
+        self._decompressor = decompressor
+        self._texts = Texts(connection)
+        self._briefs = Briefs(self._texts)
 
-    def get(self, raw: Raw, read: Callable[[bytes], Any]) -> Any:
-        """What *read* makes of *raw*, made once."""
-        key = bytes(raw)
-        if key not in self._values:
-            if len(self._values) >= _MAX_KEPT_VALUES:
-                self._values.clear()
-            self._values[key] = read(key)
-        return self._values[key]
+    def load(self, seqs: Sequence[int], now_us: int) -> Iterator[tuple[int, RunFigures]]:
+        """The runs of these numbers, each with its number, in any order."""
+        texts = self._texts
+        steps = self._load_steps(seqs)
+        rows = self._connection.execute(_SELECT_RUNS.format(marks=_marks(seqs)), seqs).fetchall()
+        bare = self._open_params([row[0] for row in rows if row[-1] is None])
+        for row in rows:
+            seq, run_id, status, started_at_us, duration_ms, error, weight = row[:7]
+            pipeline, repository, version, environment, params = row[7:]
+            yield (
+                seq,
+                RunFigures(
+                    run_id=id_text(run_id),
+                    pipeline=texts[pipeline],
+                    status=displayed_status(RUN_STATUS_WORDS[status], started_at_us, now_us),
+                    started_at_us=started_at_us,
+                    duration_ms=duration_ms,
+                    error=None if error is None else _error_decoder.decode(error).type,
+                    repository=texts[repository or 0],
+                    version=texts[version or 0],
+                    environment=texts[environment or 0],
+                    params=bare.get(seq) if params is None else texts[params],
+                    weight=weight,
+                    steps=steps.get(seq, []),
+                ),
+            )
+
+    def _load_steps(self, seqs: Sequence[int]) -> dict[int, list[StepFigures]]:
+        texts, briefs = self._texts, self._briefs
+        rows = self._connection.execute(_SELECT_STEPS.format(marks=_marks(seqs)), seqs).fetchall()
+        opened = self._open_briefs([row[0] for row in rows if row[-1] is None])
+        steps: dict[int, list[StepFigures]] = {seq: [] for seq in seqs}
+        for (
+            seq, run, step_id, name, step_type, ordinal, status, error, duration_ms, input_count,
+            output_count, decided, rejection_rate, score, stats, stored,
+        ) in rows:  # fmt: skip
+            brief = opened[seq] if stored is None else briefs[stored]
+            steps[run].append(
+                StepFigures(
+                    step_id=id_text(step_id),
+                    name=texts[name],
+                    step_type=STEP_TYPE_WORDS[step_type],
+                    declared_type=brief.declared_type,
+                    ordinal=ordinal,
+                    status=STEP_STATUS_WORDS[status],
+                    error=None if error is None else _error_decoder.decode(error).type,
+                    duration_ms=duration_ms,
+                    input_count=input_count,
+                    output_count=output_count,
+                    decided=decided,
+                    rejection_rate=rejection_rate,
+                    score=score,
+                    reasons=brief.reasons,
+                    stats=_NO_NUMBERS if stats is None else _read_numbers(stats),
+                    params=brief.params,
+                )
+            )
+        return steps
+
+    def _open_briefs(self, seqs: Sequence[int]) -> dict[int, Brief]:
+        """The briefs of steps that have none beside their columns."""
+        briefs: dict[int, Brief] = {}
+        for some in portion(seqs):
+            query = f"select seq, data from step_bodies where seq in ({_marks(some)})"  # noqa: S608
+            for seq, data in self._connection.execute(query, some):
+                body = _body_decoder.decode(unpack(data, self._decompressor))
+                reasons = {name: count for name, count in body.summary.reasons.items() if count}
+                params = self._texts.open_params(body.fact.params)
+                briefs[seq] = Brief(body.fact.declared_type, params, reasons)
+        return briefs
+
+    def _open_params(self, seqs: Sequence[int]) -> dict[int, Any]:
+        """The params of runs that have none beside their columns."""
+        params: dict[int, Any] = {}
+        for some in portion(seqs):
+            wanted = [seq << 2 | STARTED for seq in some]
+            query = f"select id, data from run_facts where id in ({_marks(some)})"  # noqa: S608
+            for number, data in self._connection.execute(query, wanted):
+                start = _start_decoder.decode(unpack(data, self._decompressor))
+                params[number >> 2] = self._texts.open_params(start.params)
+        return params
 
 
-def _load_params(
-    connection: sqlite3.Connection,
-    seqs: Sequence[int],
-    decompressor: Decompressor,
-    opened: _Opened,
-) -> dict[int, Any]:
-    wanted = [seq << 2 | STARTED for seq in seqs]
-    query = f"select id, data from run_facts where id in ({_marks(wanted)})"  # noqa: S608
-    return {
-        number >> 2: opened.get(
-            _start_decoder.decode(unpack(data, decompressor)).params, open_value
-        )
-        for number, data in connection.execute(query, wanted)
-    }
-
-
-def _load_steps(
-    connection: sqlite3.Connection,
-    seqs: Sequence[int],
-    decompressor: Decompressor,
-    opened: _Opened,
-) -> dict[int, list[StepFigures]]:
-    steps: dict[int, list[StepFigures]] = {}
-    for run, data in connection.execute(_SELECT_STEPS.format(marks=_marks(seqs)), seqs):
-        body = _body_decoder.decode(unpack(data, decompressor))
-        fact, summary = body.fact, body.summary
-        counts = summary.counts
-        step = StepFigures(
-            step_id=fact.step_id,
-            name=fact.name,
-            step_type=fact.step_type,
-            declared_type=fact.declared_type,
-            ordinal=fact.ordinal,
-            status=fact.status,
-            error=None if fact.error is None else fact.error.type,
-            duration_ms=fact.duration_ms,
-            input_count=summary.input_count,
-            output_count=summary.output_count,
-            decided=counts.rejected + counts.accepted + counts.selected,
-            rejection_rate=summary.rejection_rate,
-            score=summary.score,
-            reasons=_drop_zeros(summary.reasons),
-            stats=_read_numbers(fact.stats),
-            params=opened.get(fact.params, open_value),
-        )
-        steps.setdefault(run, []).append(step)
-    return steps
-
-
-def _drop_zeros(reasons: dict[str, int]) -> dict[str, int]:
-    if 0 not in reasons.values():
-        return reasons
-    return {name: count for name, count in reasons.items() if count}
-
-
-def _read_numbers(raw: Raw) -> dict[str, float]:
-    """The entries of a free-form map that are numbers."""
-    stats = _value_decoder.decode(raw)
-    if type(stats) is not dict or is_mark(stats):
-        return {}
-    return pick_numbers(stats)
+def _read_numbers(stats: str) -> dict[str, float]:
+    """The entries of a map, as JSON, that are numbers."""
+    try:
+        numbers: dict[str, float] = _decode_numbers(stats)
+    except msgspec.ValidationError:
+        return pick_numbers(msgspec.json.decode(stats))
+    return _NO_NUMBERS if is_mark(numbers) else numbers
 
 
 def _marks(values: Sequence[object]) -> str:
