@@ -1,15 +1,13 @@
-"""Pictures of every page: light and dark, 1,280 and 400 px wide.
+"""The six pictures that the docs show.
 
-    python -m bench.gallery build/gallery           # every page, of runs like those of the tests
-    python -m bench.gallery --docs docs/gallery     # the six in docs/gallery.md
+    python -m bench.gallery docs/gallery
 
-The bytes of a picture are those of Chromium's encoder, packed again as tightly as zlib can.
+Pictures of every page are made by `tests/web/test_accessibility.py`, in `build/pages`. The bytes of a picture are those of Chromium's encoder, packed again as tightly as zlib can.
 """
 
 from __future__ import annotations
 
 import argparse
-import re
 import struct
 import tempfile
 import zlib
@@ -19,20 +17,17 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlencode
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, ViewportSize
 
 from tests.contract.http.api import Api
 from tests.web.chromium import launch
 from tests.web.conftest import SCENARIOS, record
-from tests.web.every_page import shown_paths
 from tests.web.shoe_shop import record_shop
 from xray.client import Client
 from xray.server.serving import BackgroundServer
 from xray.server.settings import ServerSettings
 
-SCHEMES: Final = ("light", "dark")
-WIDTHS: Final = (1280, 400)
-_HEIGHT: Final = 800
+_SIZE: Final[ViewportSize] = {"width": 1280, "height": 800}
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _TRUE_COLOUR, _TRUE_COLOUR_ALPHA = 2, 6
 _MAX_COLOURS: Final = 256
@@ -42,29 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Record runs, open their pages, and keep what is seen."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("folder", type=Path, help="where the pictures go")
-    parser.add_argument("--docs", action="store_true", help="only those that the docs show")
     options = parser.parse_args(arguments)
     options.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch, launch() as browser:
-        paint = paint_docs if options.docs else paint_all
-        for file in paint(browser, Path(scratch), options.folder):
+        for file in paint_docs(browser, Path(scratch), options.folder):
             print(f"{file.stat().st_size / 1000:7.1f} KB  {file}")
-
-
-def paint_all(browser: Browser, scratch: Path, folder: Path) -> Iterator[Path]:
-    """Every page, whole, in both colours and widths."""
-    settings = ServerSettings(store=f"sqlite:///{scratch / 'shop.db'}", port=0)
-    with BackgroundServer(settings) as server, closing(Api(server.url)) as api:
-        paths = shown_paths(record_shop(server.url, api))
-        for scheme in SCHEMES:
-            for width in WIDTHS:
-                for number, path in enumerate(paths):
-                    name = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "one", path.removeprefix("/ui/"))
-                    name = re.sub(r"\W+", "-", name)[:60].strip("-")
-                    file = folder / f"{number:02}-{name}-{width}-{scheme}.png"
-                    picture = shoot(browser, server.url + path, scheme, width, is_whole=True)
-                    file.write_bytes(picture)
-                    yield file
 
 
 def paint_docs(browser: Browser, scratch: Path, folder: Path) -> Iterator[Path]:
@@ -76,7 +53,7 @@ def paint_docs(browser: Browser, scratch: Path, folder: Path) -> Iterator[Path]:
             record(scenario, server.url, scratch)
         diff = f"/ui/diff?{urlencode({'a': shop.before, 'b': shop.after})}"
         for name, path in {**find_docs(server.url), "diff": diff}.items():
-            picture = shoot(browser, server.url + path, "light", 1280, is_whole=False)
+            picture = shoot(browser, server.url + path)
             file = folder / f"{name}.png"
             file.write_bytes(pack(picture))
             yield file
@@ -98,16 +75,13 @@ def find_docs(url: str) -> dict[str, str]:
     }
 
 
-def shoot(browser: Browser, address: str, scheme: str, width: int, *, is_whole: bool) -> bytes:
-    """What is seen of a page, as a PNG."""
-    context = browser.new_context(
-        color_scheme="dark" if scheme == "dark" else "light",
-        viewport={"width": width, "height": _HEIGHT},
-    )
+def shoot(browser: Browser, address: str) -> bytes:
+    """What is seen of a page at first, as a PNG."""
+    context = browser.new_context(color_scheme="light", viewport=_SIZE)
     try:
         page = context.new_page()
-        page.goto(address, wait_until="networkidle" if "/ui/steps/" in address else "load")
-        return page.screenshot(full_page=is_whole)
+        page.goto(address)
+        return page.screenshot()
     finally:
         context.close()
 

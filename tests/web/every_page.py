@@ -58,7 +58,21 @@ def paths_of(shop: Shop) -> dict[str, list[str]]:
     return found
 
 
-def shown_paths(shop: Shop) -> list[str]:
-    """The addresses that a browser shows."""
+def shown_pages(shop: Shop) -> dict[str, str]:
+    """The addresses that a browser shows, by what each page is called."""
     unshown = FRAGMENTS | FILES
-    return [path for route, of in paths_of(shop).items() if route not in unshown for path in of]
+    return {
+        name_page(route) + (f"-{number}" if number > 1 else ""): path
+        for route, of in paths_of(shop).items()
+        if route not in unshown
+        for number, path in enumerate(of, 1)
+    }
+
+
+def name_page(route: str) -> str:
+    """What the page of a route is called: `run-why` stands at `/ui/runs/{run_id}/why`."""
+    named = route.removeprefix(f"{ROOT}/")
+    for plural in ("runs", "steps"):
+        one = plural.removesuffix("s")
+        named = named.replace(f"{plural}/{{{one}_id}}", one)
+    return named.replace("/", "-")

@@ -12,7 +12,8 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, Page
 
 from tests.web.conftest import Site
-from tests.web.every_page import FILES, paths_of, shown_paths
+from tests.web.every_page import FILES, paths_of, shown_pages
+from tests.web.pictures import take_pictures
 from tests.web.shoe_shop import Shop
 from xray.server.serving import BackgroundServer
 from xray.server.settings import ServerSettings
@@ -41,9 +42,13 @@ def window(browser: Browser, scheme: Any) -> Iterator[Page]:
         context.close()
 
 
-def look(page: Page, scheme: str, address: str) -> list[str]:
-    """What is wrong with the page at *address*, everything folded away unfolded."""
+def look(page: Page, scheme: str, name: str, address: str) -> list[str]:
+    """What is wrong with the page at *address*, everything folded away unfolded.
+
+    Pictures of it are made first.
+    """
     page.goto(address)
+    take_pictures(page, name, scheme)
     page.evaluate("() => document.querySelectorAll('details').forEach(one => { one.open = true; })")
     return judge(page, scheme)
 
@@ -58,16 +63,22 @@ def judge(page: Page, scheme: str) -> list[str]:
 def test_every_page_keeps_the_rules(browser: Browser, shop: Shop, scheme: str) -> None:
     with window(browser, scheme) as page:
         faults = [
-            fault for path in shown_paths(shop) for fault in look(page, scheme, shop.url + path)
+            fault
+            for name, path in shown_pages(shop).items()
+            for fault in look(page, scheme, name, shop.url + path)
         ]
     assert not faults, "\n".join(faults)
 
 
 def test_the_pages_of_the_demo_keep_the_rules(browser: Browser, site: Site, scheme: str) -> None:
     run = f"{site.url}/ui/runs/{site.bad_run}"
-    addresses = [run, f"{run}/why?candidate={site.bad_match}", f"{run}/provenance?candidate=stand"]
+    pages = {
+        "demo-run": run,
+        "demo-why": f"{run}/why?candidate={site.bad_match}",
+        "demo-provenance": f"{run}/provenance?candidate=stand",
+    }
     with window(browser, scheme) as page:
-        faults = [fault for address in addresses for fault in look(page, scheme, address)]
+        faults = [fault for name, path in pages.items() for fault in look(page, scheme, name, path)]
     assert not faults, "\n".join(faults)
 
 
@@ -78,7 +89,7 @@ def test_a_run_saved_as_a_file_keeps_the_rules(
     with window(browser, scheme) as page:
         for route in sorted(FILES):
             file.write_bytes(shop.api.ask("GET", paths_of(shop)[route][0]).content)
-            assert not look(page, scheme, file.as_uri())
+            assert not look(page, scheme, "run-export", file.as_uri())
 
 
 def test_what_stands_where_nothing_can_be_shown_keeps_the_rules(
@@ -90,14 +101,15 @@ def test_what_stands_where_nothing_can_be_shown_keeps_the_rules(
         BackgroundServer(settings) as locked,
         BackgroundServer(ServerSettings(store="memory:", port=0)) as empty,
     ):
-        faults = look(page, scheme, f"{locked.url}/ui/runs")
+        faults = look(page, scheme, "login", f"{locked.url}/ui/runs")
         page.get_by_label("Key").fill("not the key")
         page.get_by_role("button", name="Log in").click()
         assert page.get_by_role("alert").is_visible()
-        faults += look(page, scheme, page.url)
-        faults += look(page, scheme, f"{empty.url}/ui/runs")
-        faults += look(page, scheme, f"{shop.url}/ui/nothing")
-        faults += look(page, scheme, f"{shop.url}/ui/runs?q=pipelin+%3D+1")
+        take_pictures(page, "login-refused", scheme)
+        faults += judge(page, scheme)
+        faults += look(page, scheme, "empty", f"{empty.url}/ui/runs")
+        faults += look(page, scheme, "problem-absent", f"{shop.url}/ui/nothing")
+        faults += look(page, scheme, "problem-query", f"{shop.url}/ui/runs?q=pipelin+%3D+1")
     assert not faults, "\n".join(faults)
 
 
@@ -106,4 +118,5 @@ def test_the_list_of_keys_keeps_the_rules(browser: Browser, shop: Shop, scheme: 
         page.goto(f"{shop.url}/ui/settings")
         page.keyboard.press("?")
         assert page.get_by_role("dialog").is_visible()
+        take_pictures(page, "keys", scheme)
         assert not judge(page, scheme)

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.web.conftest import open_pages
-from tests.web.every_page import shown_paths
+from tests.web.every_page import shown_pages
 from tests.web.shoe_shop import Shop
 
 OpenPage = Callable[..., Page]
@@ -26,7 +26,7 @@ def test_every_page_is_the_same_in_a_fresh_browser(browser: Browser, shop: Shop)
     others = []
     with open_pages(browser, shop.url) as open_page:
         first, fresh = open_page("/ui/help"), open_page("/ui/help")
-        for path in shown_paths(shop):
+        for path in shown_pages(shop).values():
             # Scripts draw the table of a step again once its outline has come.
             until = "networkidle" if "/ui/steps/" in path else "load"
             first.goto(path, wait_until=until)
