@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from xray.model.baseline import DAY_US, Baseline, BaselineKey, StepFigures, Usual, sum_usual
 from xray.model.bins import Number, round_weight
@@ -43,6 +43,12 @@ class BaselineBook:
             self._runs.add((key, run_id))
             change.runs = 1
         self._usual.setdefault(key, Usual()).merge(change)
+
+    def release(self, run_id: str, step_ids: Collection[str]) -> None:
+        """A run is deleted: what it counted stays, and what comes of it later counts again."""
+        for step_id in step_ids:
+            self._counted.pop(step_id, None)
+        self._runs = {(key, one) for key, one in self._runs if one != run_id}
 
     def list(
         self, pipeline: str, step_name: str | None, from_us: int, to_us: int | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -13,6 +14,7 @@ from xray.model.facts import DecisionRow, Fact, StepFinished, StepRoster, StepRo
 from xray.model.holdings import name_entries
 from xray.model.labels import Labelled
 from xray.model.records import Decision, Run, Step, displayed_status
+from xray.model.removal import Removed
 from xray.model.roster import Roster
 from xray.model.tallies import Tallied
 from xray.query.evaluate import Record
@@ -44,6 +46,7 @@ class KeptFacts:
         self.tallies: dict[str, Tallied] = {}
         self.baselines = BaselineBook()
         self.labels = LabelBook()
+        self._early: dict[str, str] = {}
         self._chunks: dict[str, dict[int, list[DecisionRow]]] = {}
         self._rosters: dict[str, dict[int, StepRoster]] = {}
         self._opened: dict[str, Step] = {}
@@ -69,11 +72,13 @@ class KeptFacts:
             if fact.step_id in self.steps:
                 return False
             self.steps[fact.step_id] = fact
+            self._early.pop(fact.step_id, None)
             self.step_ids.setdefault(fact.run_id, []).append(fact.step_id)
             run.add_step(fact)
             self._count_usual([fact.step_id])
             return True
         if isinstance(fact, StepRows):
+            self._expect(fact)
             chunks = self._chunks.setdefault(fact.step_id, {})
             if fact.chunk in chunks:
                 return False
@@ -96,16 +101,39 @@ class KeptFacts:
                 figures = recall_figures(step)
                 self.baselines.count(step_id, fact.run_id, key, figures, weight)
 
+    def _expect(self, fact: StepRows | StepRoster) -> None:
+        """Remember whose step it is that decisions came of before itself."""
+        if fact.step_id not in self.steps:
+            self._early.setdefault(fact.step_id, fact.run_id)
+
     def _add_roster(self, fact: StepRoster) -> bool:
+        self.runs.setdefault(fact.run_id, RunFold())
         chunks = self._rosters.get(fact.step_id, {})
         total, held = _measure(chunks.values()) or (fact.total, 0)
         if fact.chunk in chunks:
             return False
         check_roster_chunk(fact, total, held)
-        self.runs.setdefault(fact.run_id, RunFold())
+        self._expect(fact)
         self._opened.pop(fact.step_id, None)
         self._rosters[fact.step_id] = {**chunks, fact.chunk: fact}
         return True
+
+    def delete_run(self, run_id: str) -> Removed:
+        """Forget what was recorded of a run, and what was said of it."""
+        self.labels.forget(run_id)
+        if self.runs.pop(run_id, None) is None:
+            return Removed()
+        self._opened_runs.pop(run_id, None)
+        step_ids = self.step_ids.pop(run_id, [])
+        early = [step_id for step_id, of_run in self._early.items() if of_run == run_id]
+        of_steps: tuple[dict[str, Any], ...] = (
+            self.steps, self._early, self._chunks, self._rosters, self._opened,
+        )  # fmt: skip
+        for step_id in (*step_ids, *early):
+            for of_step in of_steps:
+                of_step.pop(step_id, None)
+        self.baselines.release(run_id, step_ids)
+        return Removed(1, len(step_ids))
 
     def run_ends(self) -> list[Position]:
         """Every run by its age, newest first."""

@@ -47,6 +47,10 @@ class LabelBook:
         self._runs.setdefault(fact.run_id, said)[fact.candidate_id] = fact
         return True
 
+    def forget(self, run_id: str) -> None:
+        """Nothing was ever said of this run."""
+        self._runs.pop(run_id, None)
+
     def word_of_run(self, run_id: str) -> LabelWord | None:
         """The label of the run itself."""
         fact = self._runs.get(run_id, {}).get(None)

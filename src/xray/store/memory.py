@@ -31,6 +31,7 @@ from xray.model.facts import (
 )
 from xray.model.labels import Label, LabelsAsked
 from xray.model.records import Decision, Page, Run, Step
+from xray.model.removal import Removed
 from xray.model.roster import Roster, decisions_about
 from xray.model.run_figures import RunFigures, figures_of
 from xray.model.sketch import CheckSketch
@@ -108,6 +109,17 @@ class MemoryStore:
                 rejected=refused,
             )
         )
+        return done
+
+    def delete_runs(self, run_ids: Sequence[str]) -> Future[Removed]:
+        """Delete runs with all that was recorded of them; the future is done already."""
+        removed = Removed()
+        with self._lock:
+            self._require_open()
+            for run_id in run_ids:
+                removed = removed.plus(self._kept.delete_run(run_id))
+        done: Future[Removed] = Future()
+        done.set_result(removed)
         return done
 
     def run(self, run_id: str) -> Run | None:

@@ -12,6 +12,7 @@ from xray.model.decisions import DecisionTable
 from xray.model.facts import Fact, Receipt
 from xray.model.labels import Label, LabelsAsked
 from xray.model.records import Decision, Page, Run, Step
+from xray.model.removal import Removed
 from xray.model.roster import Roster
 from xray.model.run_figures import RunFigures
 from xray.model.sketch import CheckSketch
@@ -149,6 +150,15 @@ class Store(Protocol):
 
     def correlated(self, correlation_id: str, limit: int) -> list[str]:
         """Ids of the runs that have *correlation_id* in another system, newest first."""
+        ...
+
+    def delete_runs(self, run_ids: Sequence[str]) -> Future[Removed]:
+        """Delete runs with all that was recorded of them, and their labels.
+
+        The future is done when that is on disk and the space can be used again. A run comes or
+        goes as a whole; one that is not stored is passed over. What is usual of steps and the
+        tallies stay: they count, and name no candidate. A fact that arrives later is stored again.
+        """
         ...
 
     def close(self) -> None:

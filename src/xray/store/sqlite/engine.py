@@ -14,6 +14,7 @@ from xray.model.decisions import DecisionTable
 from xray.model.facts import Fact, Receipt
 from xray.model.labels import Label, LabelsAsked
 from xray.model.records import Decision, Page, Run, Step
+from xray.model.removal import Removed
 from xray.model.roster import Roster
 from xray.model.run_figures import RunFigures
 from xray.model.sketch import CheckSketch
@@ -170,6 +171,14 @@ class SqliteStore:
         """Ids of the runs that have *correlation_id* in another system, newest first."""
         with self._open_reader().snapshot() as snapshot:
             return snapshot.correlated(correlation_id, limit)
+
+    def delete_runs(self, run_ids: Sequence[str]) -> Future[Removed]:
+        """Delete runs with all that was recorded of them; the future is done when that is on disk.
+
+        Raises:
+            StoreError: the store is closed.
+        """
+        return self._inlet.delete_runs(run_ids)
 
     def close(self) -> None:
         """Commit what waits and give the file back; the store cannot be used afterwards."""

@@ -9,6 +9,7 @@ from typing import Final
 
 from xray.errors import StoreError
 from xray.model.facts import Fact, Receipt
+from xray.model.removal import Removed
 from xray.store.sqlite.connection import FileLock, connect_writer
 from xray.store.sqlite.frames import Decompressor
 from xray.store.sqlite.stat_index import choose_stats
@@ -75,6 +76,14 @@ class Inlet:
             StoreError: it is closed.
         """
         return self._writer.submit(batch_id, facts)
+
+    def delete_runs(self, run_ids: Sequence[str]) -> Future[Removed]:
+        """Delete runs, between the batches that are written.
+
+        Raises:
+            StoreError: it is closed.
+        """
+        return self._writer.delete_runs(run_ids)
 
     def close(self) -> None:
         """Commit what waits and give the file back."""

@@ -21,6 +21,7 @@ _PART_BITS: Final = 12
 _PART_ENTRIES: Final = 256
 _HASH_SHIFT: Final = 16
 _CLOSED_LEVEL: Final = 255
+_WORTH_SWEEPING: Final = 0.25
 
 
 class Postings:
@@ -97,17 +98,60 @@ class Postings:
         ]
         merged: array[int] = array("Q")
         for segment in segments:
-            parts = self._connection.execute(
-                "select data from cand_post where id between ? and ?", _part_range(segment)
-            )
-            for (data,) in parts:
-                merged.extend(_from_bytes(data))
+            merged.extend(self._load(segment))
         self._write(window, level, array("Q", sorted(merged)))
         for segment in segments:
-            self._connection.execute(
-                "delete from cand_post where id between ? and ?", _part_range(segment)
-            )
-            self._connection.execute("delete from cand_seg where id = ?", (segment,))
+            self._delete(segment)
+
+    def window_of(self, step: int) -> int:
+        """The window of step number *step*."""
+        return step >> self._window_bits
+
+    def segments_of(self, window: int) -> list[tuple[int, int]]:
+        """The segments of a window, each with its level."""
+        query = "select id, level from cand_seg where window = ? order by id"
+        return self._connection.execute(query, (window,)).fetchall()
+
+    def sweep(self, window: int, segment: tuple[int, int]) -> None:
+        """Leave deleted steps out of a segment, where they are enough to be worth it.
+
+        Args:
+            window: its window.
+            segment: its number and its level; one that was merged meanwhile is passed over.
+        """
+        number, level = segment
+        if (number, level) not in self.segments_of(window):
+            return
+        entries = self._load(number)
+        is_alive = self._find_alive(window)
+        left = array("Q", [entry for entry in entries if is_alive[entry & _STEP_MASK]])
+        if len(entries) - len(left) < len(entries) * _WORTH_SWEEPING:
+            return
+        self._delete(number)
+        if left:
+            self._write(window, level, left)
+
+    def _find_alive(self, window: int) -> bytearray:
+        """Of each step of a window, by the low bits of its number, whether it is stored."""
+        bounds = (window << self._window_bits, (window + 1 << self._window_bits) - 1)
+        is_alive = bytearray(_STEP_MASK + 1)
+        for table in ("steps", "early_steps"):
+            query = f"select seq from {table} where seq between ? and ?"  # noqa: S608
+            for (seq,) in self._connection.execute(query, bounds):
+                is_alive[seq & _STEP_MASK] = 1
+        return is_alive
+
+    def _load(self, segment: int) -> array[int]:
+        entries: array[int] = array("Q")
+        query = "select data from cand_post where id between ? and ? order by id"
+        for (data,) in self._connection.execute(query, _part_range(segment)):
+            entries.extend(_from_bytes(data))
+        return entries
+
+    def _delete(self, segment: int) -> None:
+        query = "delete from cand_post where id between ? and ?"
+        self._connection.execute(query, _part_range(segment))
+        self._connection.execute("delete from cand_seg where id = ?", (segment,))
 
 
 def find_steps(

@@ -137,7 +137,7 @@ class Recorder:
         self._runs: dict[str, _KnownRun] = {}
         self._steps: dict[str, int] = {}
         self._early: dict[str, int] = {}
-        self._new_early: dict[str, int] = {}
+        self._new_early: dict[str, tuple[int, int]] = {}
         self._step_rows: list[tuple[Any, ...]] = []
         self._bodies: list[tuple[int, bytes]] = []
         self._blocks: list[tuple[int, int, int]] = []
@@ -281,8 +281,7 @@ class Recorder:
         return True
 
     def _add_chunk(self, fact: StepRows) -> bool:
-        self._run(fact.run_id)
-        seq = self._seq(fact.step_id)
+        seq = self._seq(fact.step_id, self._run(fact.run_id).seq)
         if fact.chunk in self._chunks_of(seq):
             return False
         if fact.step_id in self._steps:
@@ -294,8 +293,7 @@ class Recorder:
         return True
 
     def _add_roster(self, fact: StepRoster) -> bool:
-        self._run(fact.run_id)
-        return self.rosters.add(self._seq(fact.step_id), fact)
+        return self.rosters.add(self._seq(fact.step_id, self._run(fact.run_id).seq), fact)
 
     def _add_tally(self, fact: Tallied) -> bool:
         if has_tally(self._connection, fact.tally_id):
@@ -309,13 +307,14 @@ class Recorder:
         seq = None if run is None or run.is_new else run.seq
         return put_label(self._connection, fact, seq)
 
-    def _seq(self, step_id: str) -> int:
-        """The number of a step, also of one that has not arrived yet."""
+    def _seq(self, step_id: str, run: int) -> int:
+        """The number of a step, also of one of that run that has not arrived yet."""
         seq = self._steps.get(step_id)
         if seq is None:
             seq = self._early.get(step_id)
         if seq is None:
-            seq = self._early[step_id] = self._new_early[step_id] = self._next_step
+            seq = self._early[step_id] = self._next_step
+            self._new_early[step_id] = (seq, run)
             self._next_step += 1
         return seq
 
@@ -397,8 +396,8 @@ class Recorder:
         blocks = [(*place, block) for place, block in zip(self._blocks, data, strict=True)]
         execute_many(_PUT_BLOCK, blocks)
         if self._new_early:
-            early = [(id_bytes(step_id), seq) for step_id, seq in self._new_early.items()]
-            execute_many("insert into early_steps (step_id, seq) values (?, ?)", early)
+            early = [(id_bytes(step_id), *place) for step_id, place in self._new_early.items()]
+            execute_many("insert into early_steps (step_id, seq, run) values (?, ?, ?)", early)
         execute_many("delete from early_steps where step_id = ?", self._arrived)
         self._postings.add(self._candidates)
         if self._incomplete:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from xray.model.compact import Part, Universe, encode_part
@@ -69,6 +69,7 @@ class Rosters:
         due = connection.execute(_SELECT_DUE).fetchall()
         self._due = deque([seq for (seq,) in due])
         self._work: Iterator[None] | None = None
+        self._merging = 0
 
     def add(self, seq: int, fact: StepRoster) -> bool:
         """Keep a chunk of the roster of step number *seq*; False when it is kept already.
@@ -122,10 +123,19 @@ class Rosters:
     def merge_slice(self) -> None:
         """Do a piece of the merging that is due, within a transaction."""
         if self._work is None:
-            self._work = self._merge(self._due.popleft())
+            self._merging = self._due.popleft()
+            self._work = self._merge(self._merging)
         for _ in self._work:
             return
         self._work = None
+
+    def forget(self, seqs: Iterable[int]) -> None:
+        """Steps were deleted: what is due of theirs is not due any more."""
+        gone = set(seqs)
+        if self._merging in gone:
+            self._work = None
+        if not gone.isdisjoint(self._due):
+            self._due = deque(seq for seq in self._due if seq not in gone)
 
     def _merge(self, seq: int) -> Iterator[None]:
         """Merge the chunks of one roster; between two steps of it the transaction may end."""
@@ -208,11 +218,11 @@ def cut_pieces(data: bytes) -> list[bytes]:
 def _load_parts(
     connection: sqlite3.Connection, seq: int, part: int | None = None
 ) -> dict[int, bytes]:
-    first, last = id_range(seq)
+    bounds = part_range(seq)
     if part is not None:
-        first = last = first + part
+        first = (id_range(seq)[0] + part) << _PIECE_BITS
+        bounds = (first, first + (1 << _PIECE_BITS) - 1)
     query = "select id, data from roster_parts where id between ? and ? order by id"
-    bounds = (first << _PIECE_BITS, (last + 1 << _PIECE_BITS) - 1)
     pieces: dict[int, list[bytes]] = {}
     for piece_id, piece in connection.execute(query, bounds):
         pieces.setdefault(piece_id >> _PIECE_BITS & _PART_MASK, []).append(piece)
@@ -222,6 +232,12 @@ def _load_parts(
 def id_range(seq: int) -> tuple[int, int]:
     """The first and last number that a chunk or part of step number *seq* can have."""
     return seq << ID_BITS, (seq + 1 << ID_BITS) - 1
+
+
+def part_range(seq: int) -> tuple[int, int]:
+    """The first and last number that a piece of a part of step number *seq* can have."""
+    first, last = id_range(seq)
+    return first << _PIECE_BITS, (last + 1 << _PIECE_BITS) - 1
 
 
 def load_roster(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -21,6 +21,7 @@ _SLICE_STEPS: Final = 2_000
 _INT64: Final = range(-(1 << 63), 1 << 63)
 _StatRow = tuple[int, int, Number, int]
 _PUT: Final = "insert or ignore into step_stats (stat, hour, value, seq) values (?, ?, ?, ?)"
+_DELETE: Final = "delete from step_stats where stat = ? and hour = ? and value = ? and seq = ?"
 
 
 class StatIndex:
@@ -54,6 +55,23 @@ class StatIndex:
         """Write what waits."""
         self._connection.executemany(_PUT, self._rows)
         self._rows.clear()
+
+    def remove(self, steps: Iterable[tuple[int, int, str | None]]) -> None:
+        """Leave steps out that are deleted.
+
+        Args:
+            steps: the number of each, when it began in µs since 1970, and its statistics as they
+                are stored.
+        """
+        indexed = self._connection.execute("select name, id from indexed_stats").fetchall()
+        rows: list[_StatRow] = []
+        for seq, started_at_us, text in steps:
+            stats = msgspec.json.decode(text) if text else {}
+            for name, stat in indexed:
+                number = as_number(stats.get(name))
+                if number is not None:
+                    rows.append((stat, started_at_us // HOUR_US, _storable(number), seq))
+        self._connection.executemany(_DELETE, rows)
 
     def fill_slice(self) -> None:
         """Fill in some older steps, or delete some rows that are not wanted any more."""

@@ -15,6 +15,7 @@ from xray.model.decisions import DecisionTable
 from xray.model.facts import Fact, Receipt
 from xray.model.labels import Label, LabelsAsked
 from xray.model.records import Decision, Page, Run, Step
+from xray.model.removal import Removed
 from xray.model.roster import Roster
 from xray.model.run_figures import RunFigures
 from xray.model.sketch import CheckSketch
@@ -60,6 +61,14 @@ class SqliteView:
         )
 
     def submit(self, batch_id: str, facts: Sequence[Fact]) -> Future[Receipt]:  # noqa: ARG002
+        """Refuse: this is for questions.
+
+        Raises:
+            StoreError: always.
+        """
+        raise StoreError("The database was opened to be read only.", code="read_only")
+
+    def delete_runs(self, run_ids: Sequence[str]) -> Future[Removed]:  # noqa: ARG002
         """Refuse: this is for questions.
 
         Raises:

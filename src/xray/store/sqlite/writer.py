@@ -7,7 +7,7 @@ import logging
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from typing import Final
 
@@ -26,6 +26,7 @@ from xray.model.facts import (
     fact_id,
 )
 from xray.model.labels import Labelled
+from xray.model.removal import Removed
 from xray.model.tallies import Tallied
 from xray.store.sqlite.connection import translate_error
 from xray.store.sqlite.dims import Dims
@@ -39,6 +40,7 @@ from xray.store.sqlite.frames import (
 )
 from xray.store.sqlite.postings import Postings
 from xray.store.sqlite.recorder import Recorder, Submitted
+from xray.store.sqlite.removal import Removal
 
 _MAX_GROUP_BYTES: Final = 8 << 20
 _TRAINING_BYTES: Final = 1 << 20
@@ -105,6 +107,8 @@ class Writer:
         )
         self._queue: deque[_Waiting] = deque()
         self._queued_bytes = 0
+        self._removals: deque[Removal] = deque()
+        self._removing: Iterator[None] | None = None
         self._changed = threading.Condition()
         self._inline_turn = threading.Lock()
         self._is_closing = False
@@ -141,6 +145,23 @@ class Writer:
                 self._commit_waiting()
         return waiting.future
 
+    def delete_runs(self, run_ids: Sequence[str]) -> Future[Removed]:
+        """Delete runs, a slice at a time between commits.
+
+        Raises:
+            StoreError: the store is closed.
+        """
+        removal = Removal(run_ids)
+        with self._changed:
+            if self._is_closing:
+                raise StoreError("The store is closed.", hint="Open it again with open_store.")
+            self._removals.append(removal)
+            self._changed.notify()
+        if not self._is_threaded:
+            with self._inline_turn:
+                self._delete_waiting()
+        return removal.future
+
     def _commit_waiting(self) -> None:
         while self._queue:
             self._commit_group(self._next_group())
@@ -155,20 +176,32 @@ class Writer:
         else:
             with self._inline_turn:
                 self._connection.close()
+        for removal in self._removals:
+            removal.future.set_exception(
+                StoreError("The store was closed before all of it was deleted.", hint="Ask again.")
+            )
 
     def _run(self) -> None:
         try:
             self._tidy()
-            while group := self._next_group():
-                self._commit_group(group)
+            while self._wait():
+                group = self._next_group()
+                if group:
+                    self._commit_group(group)
+                self._delete_waiting()
                 self._tidy()
         finally:
             self._connection.close()
 
+    def _wait(self) -> bool:
+        """Wait for something to do; False when there is nothing more, ever."""
+        with self._changed:
+            while not self._queue and not self._removals and not self._is_closing:
+                self._changed.wait()
+            return bool(self._queue) or not self._is_closing
+
     def _next_group(self) -> list[_Waiting]:
         with self._changed:
-            while not self._queue and not self._is_closing:
-                self._changed.wait()
             group: list[_Waiting] = []
             size = 0
             while self._queue and (not group or size + self._queue[0].size <= _MAX_GROUP_BYTES):
@@ -231,6 +264,26 @@ class Writer:
         if self._connection.in_transaction:
             self._connection.execute("rollback")
         self._recorder.forget()
+
+    def _delete_waiting(self) -> None:
+        """A slice of what is to be deleted after every group; all of it while nobody waits."""
+        while self._removals:
+            removal = self._removals[0]
+            try:
+                if self._removing is None:
+                    recorder = self._recorder
+                    self._removing = removal.run(
+                        self._connection, recorder.rosters, recorder.stats, self._postings
+                    )
+                for _ in self._removing:
+                    if self._queue or self._is_closing:
+                        return
+            except Exception as error:  # noqa: BLE001  (whoever waits must be told, whatever it is)
+                self._take_back()
+                failure = translate_error(error) if isinstance(error, sqlite3.Error) else error
+                removal.future.set_exception(failure)
+            self._removing = None
+            self._removals.popleft()
 
     def _tidy(self) -> None:
         """Merge what is due and train dictionaries, once those who waited have their answer."""
