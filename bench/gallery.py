@@ -2,7 +2,8 @@
 
     python -m bench.gallery docs/gallery
 
-Pictures of every page are made by `tests/web/test_accessibility.py`, in `build/pages`. The bytes of a picture are those of Chromium's encoder, packed again as tightly as zlib can.
+Pictures of every page are made by `tests/web/test_accessibility.py`, in `build/pages`. The bytes
+of a picture are those of Chromium's encoder, packed again as tightly as zlib can.
 """
 
 from __future__ import annotations

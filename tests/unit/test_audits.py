@@ -114,9 +114,9 @@ def step_of(audit: Audit) -> ChoiceAudit:
 @pytest.mark.parametrize(
     ("pick", "said"),
     [
-        (first_of, "llm prefers places: it chose what came first in "),
-        (one_of_the_ends, "llm prefers places: it chose what came "),
-        (late, "llm prefers places: it chose "),
+        (first_of, "llm prefers places: it took what came first in "),
+        (one_of_the_ends, "llm prefers places: it took what came "),
+        (late, "llm prefers places: it took "),
     ],
 )
 @pytest.mark.parametrize("step_type", ["select", "generate"])
@@ -136,7 +136,7 @@ def test_who_picks_the_best_of_a_shuffled_list_prefers_no_place() -> None:
     for seed in range(12):
         audit = Shop(by_worth, seed=seed).audit()
         assert step_of(audit).position.bias == "none_seen"
-        assert audit.answer == "Nothing against the choices of llm in 60 runs."
+        assert audit.answer == "Nothing was found against what llm took in 60 runs."
 
 
 def test_who_picks_the_best_of_a_list_in_order_cannot_be_told_from_who_picks_the_first() -> None:
@@ -254,7 +254,7 @@ def test_runs_that_choose_nothing_are_told_as_such() -> None:
 def test_a_terminal_shows_places_as_bars_and_says_what_is_unknown() -> None:
     lines = draw_audit(Shop(first_of, order="score").audit(), Terminal(width=90))
     text = "\n".join(lines)
-    assert "  unknown: llm chose what came first in " in text
+    assert "  unknown: llm took what came first in " in text
     assert "chosen by place, first to last: █" in text
     assert "took the best scores: " in text
     assert all(len(line) <= 90 for line in lines)

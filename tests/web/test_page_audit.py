@@ -44,7 +44,7 @@ def test_an_id_that_nobody_offered_is_a_fault_with_its_runs(
     page.get_by_label("Query of runs").fill("pipeline = 'many_shoes'")
     page.get_by_role("button", name="Show").click()
     fault = page.locator(".audited.fault")
-    expect(fault).to_contain_text("1 of 1 chose ids that nobody had offered")
+    expect(fault).to_contain_text("1 of 1 took ids that nobody had offered")
     chosen = shop.api.get(f"/v1/runs/{shop.large}").json["output"]["chosen"]
     fault.get_by_role("link", name=chosen).click()
     expect(page).to_have_url(f"{shop.url}/ui/runs/{shop.large}/why?candidate={chosen}")

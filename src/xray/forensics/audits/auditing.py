@@ -236,11 +236,11 @@ def _tell_strangest(audit: PositionAudit) -> str:
     if ends:
         often = min(ends, key=lambda one: one.p)
         return (
-            f"chose what came {often.about} in {often.observed:,.0f} of {number} (chance: "
+            f"took what came {often.about} in {often.observed:,.0f} of {number} (chance: "
             f"{often.expected:,.3g})"
         )
     mean = next(one for one in audit.tests if one.about == "mean")
-    return f"chose on average {100 * mean.observed:.0f} % down the list in {number} (chance: 50 %)"
+    return f"took on average what stood {100 * mean.observed:.0f} % down the list in {number} (chance: 50 %)"
 
 
 def _tell(steps: Sequence[ChoiceAudit], runs: int) -> str:
@@ -253,7 +253,7 @@ def _tell(steps: Sequence[ChoiceAudit], runs: int) -> str:
             told.append(step.position.text)
         if step.invented is not None and step.invented.count:
             told.append(
-                f"{step.step} chose {_tell_share(step.invented)} ids that nobody had offered"
+                f"{step.step} took {_tell_share(step.invented)} ids that nobody had offered"
             )
         if step.unsupported is not None and step.unsupported.count:
             told.append(
@@ -261,7 +261,7 @@ def _tell(steps: Sequence[ChoiceAudit], runs: int) -> str:
             )
     names = list_items(list(dict.fromkeys(step.step for step in steps)))
     if not told:
-        return f"Nothing against the choices of {names} in {looked}."
+        return f"Nothing was found against what {names} took in {looked}."
     return f"{'; '.join(told)} ({looked})."
 
 

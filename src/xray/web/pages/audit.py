@@ -115,7 +115,7 @@ def model_audit(store: Store, asked: Parameters, now_us: int) -> AuditModel:
 def _describe(step: ChoiceAudit) -> StepRow:
     columns = lay_columns(step.position.places)
     shares = (
-        ("chose ids that nobody had offered", step.invented, True),
+        ("took ids that nobody had offered", step.invented, True),
         ("reasoned against the record", step.unsupported, True),
         ("took the best scores", step.agreement, False),
     )

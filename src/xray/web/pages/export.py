@@ -28,7 +28,7 @@ from xray.web.assets import list_assets
 from xray.web.charts.shares import ShareBar, lay_shares
 from xray.web.page import HEADERS, Call
 from xray.web.pages.run import RunModel, model_run
-from xray.web.pages.step import choose_columns
+from xray.web.pages.step import Columns, choose_columns
 from xray.web.rendering import render
 from xray.web.site import site_of
 
@@ -53,9 +53,7 @@ class StepPart:
         detailed: of how many of them the detail was kept.
         reasons: why it rejected, as bars of all it decided.
         decisions: those that are shown.
-        columns: the attributes that most of them have.
-        has_scores: some of them have a score.
-        has_ranks: some of them have a rank.
+        columns: what stands beside each of them.
         left_out: what is not shown, in sentences.
     """
 
@@ -65,9 +63,7 @@ class StepPart:
     detailed: int
     reasons: Sequence[ShareBar]
     decisions: Sequence[Decision]
-    columns: Sequence[str]
-    has_scores: bool
-    has_ranks: bool
+    columns: Columns
     left_out: Sequence[str]
 
 
@@ -208,9 +204,7 @@ def _read_part(
         detailed=decided - step.omissions.get("sampled_out", 0),
         reasons=lay_shares(reasons, decided),
         decisions=shown,
-        columns=choose_columns(shown),
-        has_scores=any(row.score is not None for row in shown),
-        has_ranks=any(row.rank is not None for row in shown),
+        columns=choose_columns(step, shown),
         left_out=left_out,
     )
     return part, taken

@@ -30,6 +30,19 @@ _OF_THE_TABLE: Final = ("sort", "row")
 
 
 @dataclass(frozen=True, slots=True)
+class Columns:
+    """What a table of decisions shows beside candidate and verdict; none of it stands empty.
+
+    Args:
+        attributes: the attributes that most of the decisions have, in the order of recording.
+        filled: which of `reason`, `rank`, `score`, `evidence` and `origin` the step recorded.
+    """
+
+    attributes: Sequence[str]
+    filled: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class StepModel:
     """One step with part of its decisions.
 
@@ -40,9 +53,7 @@ class StepModel:
         reasons: why it rejected, as bars of all it decided.
         decisions: the part of its decisions that the URL asks for.
         listed: how many they are of how many.
-        columns: the attributes that most of them have.
-        has_scores: some of them have a score.
-        has_ranks: some of them have a rank.
+        columns: what stands beside each of them.
         before: the step before it.
         after: the step after it.
         find: what the ids that are shown contain.
@@ -56,9 +67,7 @@ class StepModel:
     reasons: Sequence[ShareBar]
     decisions: Sequence[Decision]
     listed: Listed
-    columns: Sequence[str]
-    has_scores: bool
-    has_ranks: bool
+    columns: Columns
     before: Step | None
     after: Step | None
     find: str = ""
@@ -71,9 +80,7 @@ class RowsModel:
     """Some decisions of a step, as rows of its table."""
 
     decisions: Sequence[Decision]
-    columns: Sequence[str]
-    has_scores: bool
-    has_ranks: bool
+    columns: Columns
 
 
 async def draw_step(request: Request) -> Page:
@@ -124,9 +131,7 @@ def model_step(
         reasons=lay_shares(reasons, decided),
         decisions=found.decisions,
         listed=describe(f"/v1/steps/{step_id}", asked, found, len(found.decisions)),
-        columns=choose_columns(found.decisions),
-        has_scores=any(row.score is not None for row in found.decisions),
-        has_ranks=any(row.rank is not None for row in found.decisions),
+        columns=choose_columns(step, found.decisions),
         before=neighbours[place - 1] if place > 0 else None,
         after=neighbours[place + 1] if place + 1 < len(neighbours) else None,
         find=find,
@@ -135,11 +140,25 @@ def model_step(
     )
 
 
-def choose_columns(decisions: Sequence[Decision]) -> list[str]:
-    """The attributes that most of *decisions* have, in the order they were recorded in."""
+def choose_columns(step: Step, decisions: Sequence[Decision]) -> Columns:
+    """What stands beside each of the *decisions* of a step, of which they may be a part."""
     counts = Counter(name for row in decisions for name in row.attributes)
     common = {name for name, _ in counts.most_common(_MAX_COLUMNS)}
-    return [name for name in counts if name in common]
+    filled = {
+        "reason": bool(step.rejections) or any(row.reason for row in decisions),
+        "rank": any(row.rank is not None for row in decisions),
+        "score": any(row.score is not None for row in decisions),
+        "evidence": bool(step.checks) or any(map(_has_evidence, decisions)),
+        "origin": bool(step.origins) or any(row.origin for row in decisions),
+    }
+    return Columns(
+        attributes=[name for name in counts if name in common],
+        filled=frozenset(name for name, is_filled in filled.items() if is_filled),
+    )
+
+
+def _has_evidence(row: Decision) -> bool:
+    return bool(row.checks or row.reasoning or row.merged_into)
 
 
 def read_finding(asked: Parameters) -> tuple[Parameters, str]:
@@ -159,10 +178,11 @@ async def draw_rows(request: Request) -> Page:
     step_id = reading.read_id(request.path_params["step_id"])
     named = request.query_params.get("at", "").split(",")
     places = [int(place) for place in named[:_MAX_ROWS] if place.isdecimal()]
-    columns = request.query_params.getlist("column")
-    shown = request.query_params.getlist("with")
+    columns = Columns(
+        attributes=request.query_params.getlist("column"),
+        filled=frozenset(request.query_params.getlist("with")),
+    )
     decisions = await site_of(request).read(
         lambda store: reading.pick_decisions(store, step_id, places)
     )
-    model = RowsModel(decisions, columns, "score" in shown, "rank" in shown)
-    return Page(template="rows.html", title="", model=model)
+    return Page(template="rows.html", title="", model=RowsModel(decisions, columns))

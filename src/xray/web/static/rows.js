@@ -27,6 +27,7 @@ class Rows {
     this.form = document.querySelector("form.ask");
     this.summary = document.querySelector(".summary");
     this.columns = JSON.parse(table.dataset.columns);
+    this.filled = JSON.parse(table.dataset.filled);
     // Rows by their place in the step: those the server drew, and those in the page until it has.
     this.drawn = new Map();
     this.coming = new Map();
@@ -254,9 +255,7 @@ class Rows {
     const address = new URL(this.table.dataset.rows, location.href);
     address.searchParams.set("at", places.join(","));
     for (const name of this.columns) address.searchParams.append("column", name);
-    for (const name of ["score", "rank"]) {
-      if (this.table.querySelector(`th[data-sort="${name}"]`)) address.searchParams.append("with", name);
-    }
+    for (const name of this.filled) address.searchParams.append("with", name);
     const answer = await fetch(address);
     if (!answer.ok) return;
     const holder = document.createElement("template");
