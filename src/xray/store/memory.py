@@ -111,6 +111,10 @@ class MemoryStore:
         )
         return done
 
+    def size_bytes(self) -> int | None:
+        """None: nothing is on disk."""
+        return None
+
     def delete_runs(self, run_ids: Sequence[str]) -> Future[Removed]:
         """Delete runs with all that was recorded of them; the future is done already."""
         removed = Removed()

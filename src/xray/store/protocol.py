@@ -152,6 +152,10 @@ class Store(Protocol):
         """Ids of the runs that have *correlation_id* in another system, newest first."""
         ...
 
+    def size_bytes(self) -> int | None:
+        """What the records take on disk; None for a store without one."""
+        ...
+
     def delete_runs(self, run_ids: Sequence[str]) -> Future[Removed]:
         """Delete runs with all that was recorded of them, and their labels.
 

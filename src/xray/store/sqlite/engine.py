@@ -172,6 +172,11 @@ class SqliteStore:
         with self._open_reader().snapshot() as snapshot:
             return snapshot.correlated(correlation_id, limit)
 
+    def size_bytes(self) -> int | None:
+        """What the records take on disk."""
+        with self._open_reader().snapshot() as snapshot:
+            return snapshot.size_bytes()
+
     def delete_runs(self, run_ids: Sequence[str]) -> Future[Removed]:
         """Delete runs with all that was recorded of them; the future is done when that is on disk.
 

@@ -99,6 +99,14 @@ class Snapshot:
         self._records = Records(driver, decompressor)
         self._listing = Listing(connection, budget, clock, self._meets)
 
+    def size_bytes(self) -> int:
+        """What the records take of the file; what was deleted and not given back is left out."""
+        pages, free, page_bytes = (
+            int(self._driver.execute(f"pragma {name}").fetchone()[0])
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return (pages - free) * page_bytes
+
     def run(self, run_id: str) -> Run | None:
         """One run, or None."""
         raw = raw_id(run_id)
@@ -122,10 +130,9 @@ class Snapshot:
 
     def decisions_of_step(self, step_id: str) -> DecisionTable:
         """Every stored decision of a step; empty for an unknown one."""
-        seq = self._step_seq(step_id)
-        if seq is None:
-            return ListedDecisions(step_id, [])
-        return self._table(seq, step_id, self._records.steps([seq])[0].run_id)
+        found = self._step_keys("steps.step_id = ?", [raw_id(step_id)])
+        tables = (self._table(seq, step_id, key.run_id) for seq, key in found.items())
+        return next(tables, ListedDecisions(step_id, []))
 
     def roster_of_step(self, step_id: str) -> Roster | None:
         """The candidates a step decided after its census; None without any."""

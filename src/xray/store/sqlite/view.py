@@ -68,6 +68,11 @@ class SqliteView:
         """
         raise StoreError("The database was opened to be read only.", code="read_only")
 
+    def size_bytes(self) -> int | None:
+        """What the records take on disk."""
+        with self._reader.snapshot() as snapshot:
+            return snapshot.size_bytes()
+
     def delete_runs(self, run_ids: Sequence[str]) -> Future[Removed]:  # noqa: ARG002
         """Refuse: this is for questions.
 
