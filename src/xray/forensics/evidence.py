@@ -12,6 +12,7 @@ from weakref import proxy
 from xray.errors import NotFoundError
 from xray.forensics.keys import Key, Keys, join_keys
 from xray.model.decisions import DecisionTable, Outline, outline_decisions
+from xray.model.facts import EVIDENCE
 from xray.model.hashing import hash64, hash_all
 from xray.model.records import Decision, Run, Step
 from xray.model.roster import Roster
@@ -59,11 +60,10 @@ class Ledger:
         """Whether census and roster together know every candidate the step decided."""
         return self.step.coverage == "named" and not self.anonymous_count
 
-    @cached_property
-    def _last_positions(self) -> dict[str, int]:
-        """The position of the last row about each candidate."""
-        ids = self.table.candidate_ids
-        return dict(zip(ids, range(len(ids)), strict=True))
+    @property
+    def is_single(self) -> bool:
+        """Whether no two rows are about the same candidate."""
+        return len(self.table.places) == len(self.table)
 
     @cached_property
     def _all_positions(self) -> dict[str, list[int]]:
@@ -74,11 +74,10 @@ class Ledger:
 
     def positions(self, candidate_id: str) -> Sequence[int]:
         """Where the rows about *candidate_id* stand in the table, in recorded order."""
-        last = self._last_positions.get(candidate_id)
+        last = self.table.places.get(candidate_id)
         if last is None:
             return ()
-        is_single = len(self._last_positions) == len(self.table)
-        return (last,) if is_single else self._all_positions[candidate_id]
+        return (last,) if self.is_single else self._all_positions[candidate_id]
 
     def counting_positions(self, *verdicts: Verdict) -> Sequence[int]:
         """Where the rows with one of *verdicts* stand that are no mere illustration."""
@@ -88,16 +87,22 @@ class Ledger:
 
     @cached_property
     def _counting(self) -> dict[Verdict, list[int]]:
-        verdicts: Sequence[Verdict | None] = self.table.verdicts
-        if any(self.table.logged):
-            rows = zip(verdicts, self.table.logged, strict=True)
-            verdicts = [None if is_logged else verdict for verdict, is_logged in rows]
+        codes, every = self._counting_codes, range(len(self.table))
         return {
-            wanted: [at for at, verdict in enumerate(verdicts) if verdict == wanted]
-            if wanted in verdicts
+            verdict: [at for at, code in zip(every, codes, strict=True) if code == wanted]
+            if wanted in codes
             else []
-            for wanted in VERDICTS
+            for wanted, verdict in enumerate(VERDICTS)
         }
+
+    @cached_property
+    def _counting_codes(self) -> bytes:
+        """The verdicts of the rows, with none for those that merely illustrate."""
+        codes, logged = self.table.codes, self.table.logged
+        if not any(logged):
+            return codes
+        rows = zip(codes, logged, strict=True)
+        return bytes(EVIDENCE if is_logged else code for code, is_logged in rows)
 
     @cached_property
     def detailed(self) -> dict[Verdict, Keys]:
@@ -174,7 +179,7 @@ class Ledger:
     @property
     def candidate_ids(self) -> Iterable[str]:
         """Every candidate some row is about, once."""
-        return self._last_positions.keys()
+        return self.table.places.keys()
 
     def keys(self, verdict: Verdict) -> Keys:
         """The keys with *verdict*, of all candidates that the run knows by id."""
@@ -183,7 +188,7 @@ class Ledger:
     @cached_property
     def row_hashes(self) -> list[int]:
         """The hashes of the candidates that have a row, ascending."""
-        return sorted(map(hash64, self._last_positions))
+        return sorted(map(hash64, self.table.places))
 
     def knows_between(self, first: int, last: int) -> bool:
         """Whether it knows a candidate whose hash may lie from *first* to *last*."""
@@ -200,16 +205,20 @@ class Ledger:
     @cached_property
     def detailed_keys(self) -> Keys:
         """The keys of the rows with any verdict."""
+        if self.detailed_count == len(self.table) and {None}.issuperset(self.table.partitions):
+            return Keys(frozenset(self.table.places))
         return join_keys(self.detailed.values())
 
     def count_details(self, verdict: Verdict) -> int:
         """How many of the decisions with *verdict* have a row."""
+        if self.is_single and not self.anonymous_count:
+            return self._counting_codes.count(VERDICTS.index(verdict))
         return len(self.detailed[verdict])
 
     @cached_property
     def detailed_count(self) -> int:
         """How many of the decisions have a row."""
-        return sum(map(len, self.detailed.values()))
+        return sum(map(self.count_details, VERDICTS))
 
     def is_complete(self, *verdicts: Verdict) -> bool:
         """Whether every candidate the step decided so is known; by default, for any verdict."""
@@ -223,7 +232,7 @@ class Ledger:
             "accepted": counts.accepted,
             "selected": counts.selected,
         }
-        return all(len(self.detailed[word]) == counted[word] for word in verdicts or VERDICTS)
+        return all(self.count_details(word) == counted[word] for word in verdicts or VERDICTS)
 
     @property
     def decided_count(self) -> int:
@@ -233,11 +242,11 @@ class Ledger:
 
     def has(self, candidate_id: str) -> bool:
         """Whether some row, or the roster, is about *candidate_id*."""
-        return candidate_id in self._last_positions or bool(self.find(candidate_id))
+        return candidate_id in self.table.places or bool(self.find(candidate_id))
 
     def has_row(self, candidate_id: str) -> bool:
         """Whether some row is about *candidate_id*."""
-        return candidate_id in self._last_positions
+        return candidate_id in self.table.places
 
     def find(self, candidate_id: str) -> list[Decision]:
         """What is known of *candidate_id*: its rows, and what the roster knows beyond them.

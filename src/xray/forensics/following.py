@@ -78,7 +78,7 @@ def _fare(flow: Flow, crowd: Crowd, step: Step) -> Yield:
         rejected=by_verdict["rejected"],
         accepted=by_verdict["accepted"],
         selected=by_verdict["selected"],
-        reasons=dict(reasons.most_common()),
+        reasons=dict(sorted(reasons.items(), key=lambda one: (-one[1], one[0]))),
         examples=sorted(examples)[:_MAX_EXAMPLES],
         certainty="known" if is_complete else "unknown",
         because="" if is_complete else explain_blindness(flow, step),

@@ -89,7 +89,9 @@ class Keys(AbstractSet[Key]):
 
 def join_keys(sets: Iterable[Keys]) -> Keys:
     """The keys that are in any of *sets*."""
-    sets = list(sets)
+    sets = [keys for keys in sets if keys]
+    if len(sets) == 1:
+        return sets[0]
     if any(keys.has_partitions for keys in sets):
         return Keys.of(key for keys in sets for key in keys)
     return Keys(frozenset[str]().union(*(keys.ids for keys in sets)))

@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, compress, pairwise
+from operator import and_, eq, gt, lt, ne, sub
+from typing import Final, TypeVar
 
 from msgspec import Struct
 
 from xray.forensics.orders import kendall_tau, rank_biased_overlap
-from xray.forensics.outcomes import Name, Outcomes, Standings, stand_as
+from xray.forensics.outcomes import Name, Outcomes, Standings, pick, stand_as
 from xray.model.differences import Move, MoveKind, Moves, Standing
-from xray.model.vocabulary import Verdict
+from xray.model.vocabulary import VERDICTS, Verdict
 
 MAX_EXAMPLES: Final = 20
 _DUST: Final = 1e-9
 """Scores closer than this share of the larger differ by rounding, not by what they say."""
+
+_EXACT: Final = (None, None)
+_Number = TypeVar("_Number", int, float)
 
 _ORDER: Final[tuple[MoveKind, ...]] = (
     "newly_rejected",
@@ -66,7 +71,8 @@ def compare_outcomes(
     """
     both_complete = a.is_complete and b.is_complete
     found = {kind: _Moved(max_examples) for kind in _ORDER}
-    kept = _compare_known(found, a, b, survives_in_a, survives_in_b)
+    shared = _pair(a.known, b.known)
+    kept = _compare_known(found, a, b, shared, survives_in_a, survives_in_b)
     if both_complete:
         kept += _compare_hashed(found, a, b, survives_in_a, survives_in_b)
     either = kept.total() - kept[False, False]
@@ -78,7 +84,7 @@ def compare_outcomes(
         ],
         jaccard=kept[True, True] / either if either and both_complete else None,
         rank_overlap=_overlap_ranks(a, b, survives_in_a, survives_in_b),
-        kendall_tau=_compare_ranks(a.known, b.known),
+        kendall_tau=_compare_ranks(a.known, b.known, shared),
     )
 
 
@@ -104,9 +110,8 @@ class _Moved:
             is_plain = {str}.issuperset(map(type, names))
             return heapq.nsmallest(self._most, names, key=None if is_plain else _spell)
         bar = heapq.nlargest(self._most, weights)[-1]
-        told = [
-            (-w, _spell(name), name) for name, w in zip(names, weights, strict=True) if w >= bar
-        ]
+        foremost = compress(zip(names, weights, strict=True), map(bar.__le__, weights))
+        told = [(-weight, _spell(name), name) for name, weight in foremost]
         return [name for _, _, name in heapq.nsmallest(self._most, told)]
 
 
@@ -120,80 +125,130 @@ _Kept = Counter[tuple[bool, bool]]
 """How many candidates were let through in A and in B."""
 
 
+class _Shared(Struct, frozen=True):
+    """The candidates that two runs know by id.
+
+    Args:
+        names: their names.
+        in_a: the place of each in the columns of A.
+        in_b: the place of each in those of B.
+    """
+
+    names: list[Name]
+    in_a: list[int]
+    in_b: list[int]
+
+    def only(self, wanted: Sequence[object]) -> _Shared:
+        """Those for which *wanted*, one for each, is true."""
+        if all(wanted):
+            return self
+        names, in_a, in_b = (
+            list(compress(column, wanted)) for column in (self.names, self.in_a, self.in_b)
+        )
+        return _Shared(names, in_a, in_b)  # type: ignore[arg-type]
+
+
+def _pair(a: Standings, b: Standings) -> _Shared:
+    is_shared = list(map(b.places.__contains__, a.names))
+    names = list(compress(a.names, is_shared))
+    in_a = list(compress(range(len(a.names)), is_shared))
+    return _Shared(names, in_a, list(map(b.places.__getitem__, names)))
+
+
 def _compare_known(
-    found: _Found, a: Outcomes, b: Outcomes, survives_in_a: Verdict, survives_in_b: Verdict
+    found: _Found,
+    a: Outcomes,
+    b: Outcomes,
+    shared: _Shared,
+    survives_in_a: Verdict,
+    survives_in_b: Verdict,
 ) -> _Kept:
     """Compare the candidates that either knows by id."""
-    names = list(a.known)
-    in_b = list(map(b.known.places.get, names))
-    kept_in_a = [decision == survives_in_a for decision in a.known.decisions]
-    kept_in_b = [decision == survives_in_b for decision in b.known.decisions]
-    only_in_a = [at for at, place in enumerate(in_b) if place is None]
-    only_in_b = [name for name in b.known if name not in a.known.places]
+    names = shared.names
     if b.is_complete:  # else they may have been decided there too
-        found["only_in_a"].add_all([names[at] for at in only_in_a])
+        found["only_in_a"].add_all(list(a.known.places.keys() - names))
     if a.is_complete:
-        found["only_in_b"].add_all(only_in_b)
-    shared = [(at, place) for at, place in enumerate(in_b) if place is not None]
-    both = [(kept_in_a[at], kept_in_b[place]) for at, place in shared]
-    kept: _Kept = Counter(both)
-    kept.update((kept_in_a[at], False) for at in only_in_a)
-    kept.update((False, kept_in_b[b.known.places[name]]) for name in only_in_b)
-    for kind, wanted in _TURNS:
-        turned = zip(shared, both, strict=True)
-        found[kind].add_all([names[at] for (at, _), was in turned if was == wanted])
-    alike = [pair for pair, (one, other) in zip(shared, both, strict=True) if one == other]
-    _compare_columns(found, names, alike, a.known, b.known)
-    return kept
+        found["only_in_b"].add_all(list(b.known.places.keys() - names))
+    is_kept_in_a = a.known.codes.translate(_IS_ONE[survives_in_a])
+    is_kept_in_b = b.known.codes.translate(_IS_ONE[survives_in_b])
+    kept_in_a = bytes(pick(is_kept_in_a, shared.in_a))
+    kept_in_b = bytes(pick(is_kept_in_b, shared.in_b))
+    if kept_in_a != kept_in_b:
+        found["newly_rejected"].add_all(list(compress(names, map(gt, kept_in_a, kept_in_b))))
+        found["newly_kept"].add_all(list(compress(names, map(lt, kept_in_a, kept_in_b))))
+    alike = shared.only(list(map(eq, kept_in_a, kept_in_b)))
+    _compare_columns(found, alike, a.known, b.known)
+    both = sum(map(and_, kept_in_a, kept_in_b))
+    only_a, only_b = sum(is_kept_in_a) - both, sum(is_kept_in_b) - both
+    return Counter({(True, True): both, (True, False): only_a, (False, True): only_b})
 
 
-_TURNS: Final[tuple[tuple[MoveKind, tuple[bool, bool]], ...]] = (
-    ("newly_rejected", (True, False)),
-    ("newly_kept", (False, True)),
-)
+_IS_ONE: Final[Mapping[Verdict, bytes]] = {
+    verdict: bytes(code == wanted for code in range(256)) for wanted, verdict in enumerate(VERDICTS)
+}
+"""For each verdict what turns codes of verdicts into truths."""
 
 
-def _compare_columns(
-    found: _Found,
-    names: Sequence[Name],
-    alike: Sequence[tuple[int, int]],
-    a: Standings,
-    b: Standings,
-) -> None:
+def _compare_columns(found: _Found, alike: _Shared, a: Standings, b: Standings) -> None:
     """Compare reason, rank and score of candidates that were let through in both or in neither.
 
     Args:
         found: takes those that differ.
-        names: the candidates of A.
-        alike: the places of each in A and in B.
+        alike: the candidates.
         a: how candidates stood in A.
         b: how they stood in B.
     """
-    found["reason_changed"].add_all(
-        [names[at] for at, place in alike if a.reasons[at] != b.reasons[place]]
-    )
+    changed = map(ne, pick(a.reasons, alike.in_a), pick(b.reasons, alike.in_b))
+    found["reason_changed"].add_all(list(compress(alike.names, changed)))
     if a.has_ranks and b.has_ranks:
-        moved = [
-            (names[at], float(abs(rank - other)))
-            for at, place in alike
-            if (rank := a.ranks[at]) is not None
-            and (other := b.ranks[place]) is not None
-            and rank != other
-        ]
-        found["rank_moved"].add_all([name for name, _ in moved], [far for _, far in moved])
+        ranked, own_ranks, other_ranks = _list_values(alike, a.ranks, b.ranks)
+        far = [float(abs(rank - other)) for rank, other in zip(own_ranks, other_ranks, strict=True)]
+        found["rank_moved"].add_all(list(compress(ranked.names, far)), list(filter(None, far)))
     if a.has_scores and b.has_scores:
-        moved = [
-            (names[at], far)
-            for at, place in alike
-            if (score := a.scores[at]) is not None
-            and (beside := b.scores[place]) is not None
-            and (far := abs(score - beside))
-            and far
-            > _DUST * max(abs(score), abs(beside))
-            + (a.score_errors[at] or 0.0)
-            + (b.score_errors[place] or 0.0)
-        ]
-        found["score_changed"].add_all([name for name, _ in moved], [far for _, far in moved])
+        scored, own, other = _list_values(alike, a.scores, b.scores)
+        far = list(map(abs, map(sub, own, other)))
+        doubts = [pick(a.score_errors, scored.in_a), pick(b.score_errors, scored.in_b)]
+        is_far = _exceed_dust(far, own, other, zip(*doubts, strict=True))
+        moved = list(compress(scored.names, is_far))
+        found["score_changed"].add_all(moved, list(compress(far, is_far)))
+
+
+def _list_values(
+    shared: _Shared, a: Sequence[_Number | None], b: Sequence[_Number | None]
+) -> tuple[_Shared, list[_Number], list[_Number]]:
+    """Those that have a value in a column of A and in the same column of B, and the values."""
+    own, other = pick(a, shared.in_a), pick(b, shared.in_b)
+    if None in own or None in other:
+        shared = shared.only([None not in pair for pair in zip(own, other, strict=True)])
+        own, other = pick(a, shared.in_a), pick(b, shared.in_b)
+    return shared, own, other  # type: ignore[return-value]
+
+
+def _exceed_dust(
+    far: Sequence[float],
+    own: Sequence[float],
+    other: Sequence[float],
+    errors: Iterable[tuple[float | None, float | None]],
+) -> list[bool]:
+    """Which of the gaps *far* between scores say more than how they were rounded.
+
+    Args:
+        far: how far apart two scores are.
+        own: the one score.
+        other: the other.
+        errors: by how much each may be off.
+    """
+    if not any(far):
+        return [False] * len(far)
+    most = max(map(abs, chain(own, other)))
+    doubts = [0.0 if doubt == _EXACT else sum(filter(None, doubt)) for doubt in errors]
+    bar = _DUST * most + max(doubts)
+    is_far = [gap > bar for gap in far]
+    for at, gap in enumerate(far):
+        if 0.0 < gap <= bar:  # few are that near, unless all are
+            dust = _DUST * max(abs(own[at]), abs(other[at]))
+            is_far[at] = gap > dust + doubts[at]
+    return is_far
 
 
 def _compare_hashed(
@@ -269,24 +324,21 @@ def _overlap_ranks(
 def _rank_survivors(outcomes: Outcomes, survives: Verdict) -> list[Name] | None:
     """The survivors by rank; None where not all of them are known by id and rank."""
     known = outcomes.known
-    rows = zip(known, known.decisions, known.ranks, strict=True)
-    kept = [(rank, name) for name, decision, rank in rows if decision == survives]
-    ranked = [(rank, _spell(name)[0], name) for rank, name in kept if rank is not None]
-    codes = {code for _, _, code in outcomes.hashed}
-    is_hidden = any(outcomes.fates[code].decision == survives for code in codes)
-    if is_hidden or not outcomes.is_complete or len(ranked) < len(kept):
+    is_kept = known.codes.translate(_IS_ONE[survives])
+    ranks = [rank for rank in compress(known.ranks, is_kept) if rank is not None]
+    if len(ranks) < sum(is_kept) or not outcomes.is_complete:
         return None
+    if any(outcomes.fates[code].decision == survives for _, _, code in outcomes.hashed):
+        return None
+    names = list(compress(known.names, is_kept))
+    if all(rank < following for rank, following in pairwise(ranks)):
+        return names
+    ranked = [(rank, _spell(name)[0], name) for rank, name in zip(ranks, names, strict=True)]
     return [name for _, _, name in sorted(ranked, key=lambda one: one[:2])]
 
 
-def _compare_ranks(a: Standings, b: Standings) -> float | None:
+def _compare_ranks(a: Standings, b: Standings, shared: _Shared) -> float | None:
     if not (a.has_ranks and b.has_ranks):
         return None
-    pairs = [
-        (own, other)
-        for name, own in zip(a, a.ranks, strict=True)
-        if own is not None
-        and (place := b.places.get(name)) is not None
-        and (other := b.ranks[place]) is not None
-    ]
-    return kendall_tau([one for one, _ in pairs], [other for _, other in pairs])
+    _, own, other = _list_values(shared, a.ranks, b.ranks)
+    return kendall_tau(own, other)

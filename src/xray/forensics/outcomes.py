@@ -6,7 +6,7 @@ become objects.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import count, repeat
 from math import isfinite
@@ -17,12 +17,13 @@ from msgspec import Struct
 from xray.forensics.evidence import Ledger, RunEvidence
 from xray.forensics.keys import Key
 from xray.model.counts import score_value
+from xray.model.decisions import place_last
 from xray.model.differences import Standing
-from xray.model.facts import Score
+from xray.model.facts import EVIDENCE, REJECTED, Score
 from xray.model.fates import Fate
 from xray.model.ranking import unpack_place
 from xray.model.roster import Matched, Roster
-from xray.model.vocabulary import RANKING_STEP_TYPES, UNNAMED_REASON, Verdict
+from xray.model.vocabulary import RANKING_STEP_TYPES, UNNAMED_REASON, VERDICTS
 
 Name = str | Key
 """What a decision is about: a candidate's id, or where it was decided `by` something, its key."""
@@ -37,26 +38,28 @@ class Standings(Mapping[Name, Standing]):
 
     Args:
         names: the candidates, each once.
-
-    Attributes:
-        places: the place of each candidate in the columns.
-        decisions: the verdict of each.
+        codes: the verdict of each, as `DecisionRow` has it.
         reasons: why it was rejected, for those that were.
         ranks: their ranks.
         scores: the numbers they are compared by.
-        score_errors: by how much these may be off.
+        places: the place of each candidate in the columns.
+
+    Attributes:
+        score_errors: by how much the scores may be off.
     """
 
     def __init__(
         self,
         names: list[Name],
-        decisions: list[Verdict],
+        codes: bytes,
         reasons: list[str | None],
         ranks: list[int | None],
         scores: list[float | None],
+        places: Mapping[Name, int] | None = None,
     ) -> None:
-        self.places: dict[Name, int] = dict(zip(names, range(len(names)), strict=True))
-        self.decisions = decisions
+        self.names = names
+        self.places = place_last(names) if places is None else places
+        self.codes = codes
         self.reasons = reasons
         self.ranks = ranks
         self.scores = scores
@@ -74,7 +77,7 @@ class Standings(Mapping[Name, Standing]):
     def __getitem__(self, name: Name) -> Standing:
         at = self.places[name]
         return Standing(
-            self.decisions[at],
+            VERDICTS[self.codes[at]],
             self.reasons[at],
             self.ranks[at],
             self.scores[at],
@@ -84,18 +87,18 @@ class Standings(Mapping[Name, Standing]):
     @property
     def has_ranks(self) -> bool:
         """Whether some candidate has a rank."""
-        return not _NO_COLUMN.issuperset(self.ranks)
+        return self.ranks.count(None) < len(self.ranks)
 
     @property
     def has_scores(self) -> bool:
         """Whether some candidate has a score."""
-        return not _NO_COLUMN.issuperset(self.scores)
+        return self.scores.count(None) < len(self.scores)
 
     def add_all(self, standings: Mapping[Name, Standing]) -> None:
         """Take in more candidates."""
-        self.places.update(zip(standings, count(len(self.places))))
+        self._add_names(standings)
         added = list(standings.values())
-        self.decisions += [one.decision for one in added]
+        self.codes += bytes(VERDICTS.index(one.decision) for one in added)
         self.reasons += [one.reason for one in added]
         self.ranks += [one.rank for one in added]
         self.scores += [one.score for one in added]
@@ -103,15 +106,21 @@ class Standings(Mapping[Name, Standing]):
 
     def add_alike(self, codes: Mapping[str, int], standings: Sequence[Standing]) -> None:
         """Take in more candidates, each with the place in *standings* of how it stood."""
-        self.places.update(zip(codes, count(len(self.places))))
-        decisions = [one.decision for one in standings]
+        self._add_names(codes)
+        verdicts = [VERDICTS.index(one.decision) for one in standings]
         reasons = [one.reason for one in standings]
-        self.decisions += [decisions[code] for code in codes.values()]
+        self.codes += bytes(verdicts[code] for code in codes.values())
         self.reasons += [reasons[code] for code in codes.values()]
         unknown = [None] * len(codes)
         self.ranks += unknown
         self.scores += unknown
         self.score_errors += unknown
+
+    def _add_names(self, names: Collection[Name]) -> None:
+        places = dict(self.places)
+        places.update(zip(names, count(len(self.names))))
+        self.places = places
+        self.names.extend(names)
 
 
 class Outcomes(Struct, frozen=True):
@@ -183,33 +192,32 @@ def name_of(by: str | None, candidate_id: str) -> Name:
 
 def _read_rows(ledger: Ledger) -> Standings:
     table = ledger.table
-    ids, verdicts = table.candidate_ids, table.verdicts
+    ids, codes = table.candidate_ids, table.codes
     names: list[Name] = list(ids)
-    if not _NO_COLUMN.issuperset(table.partitions):
+    is_parted = not _NO_COLUMN.issuperset(table.partitions)
+    if is_parted:
         names = list(map(name_of, table.partitions, ids))
-    is_plain = (
-        None not in verdicts
-        and not any(table.logged)
-        and not ledger.anonymous_count
-        and len(set(names)) == len(names)
-    )
-    positions = range(len(names)) if is_plain else _list_counting(ledger, names)
-    decisions = [verdict for at in positions if (verdict := verdicts[at]) is not None]
-    reasons = _pick(table.reasons, positions)
-    return Standings(
-        _pick(names, positions),
-        decisions,
-        [
-            reason if verdict == "rejected" else None
-            for verdict, reason in zip(decisions, reasons, strict=True)
-        ],
-        _pick(table.ranks, positions),
-        _pick(_list_numbers(table.scores), positions),
-    )
+    is_counting = EVIDENCE not in codes and not any(table.logged) and not ledger.anonymous_count
+    every: Sequence[int] = range(len(names))
+    places: Mapping[Name, int] | None = None
+    if not is_counting or not ledger.is_single:
+        every = _list_counting(ledger, names)
+        codes = bytes(pick(codes, every))
+    elif not is_parted:
+        places = table.places  # type: ignore[assignment]
+    reasons = pick(table.reasons, every)
+    if len(reasons) - reasons.count(None) > codes.count(REJECTED):
+        told = zip(reasons, codes, strict=True)
+        reasons = [reason if code == REJECTED else None for reason, code in told]
+    ranks, scores = pick(table.ranks, every), _list_numbers(pick(table.scores, every))
+    return Standings(pick(names, every), codes, reasons, ranks, scores, places)
 
 
-def _pick(column: Sequence[_Cell], positions: Sequence[int]) -> list[_Cell]:
-    return list(column) if len(positions) == len(column) else [column[at] for at in positions]
+def pick(column: Sequence[_Cell], places: Sequence[int]) -> list[_Cell]:
+    """What stands at *places* of a column."""
+    if isinstance(places, range):
+        return list(column[places.start : places.stop])
+    return [column[at] for at in places]
 
 
 def _list_counting(ledger: Ledger, names: Sequence[Name]) -> Sequence[int]:
@@ -225,11 +233,13 @@ def _list_counting(ledger: Ledger, names: Sequence[Name]) -> Sequence[int]:
     return list({names[at]: at for at in counting}.values())
 
 
-def _list_numbers(scores: Sequence[Score | None]) -> Sequence[float | None]:
+def _list_numbers(scores: list[Score | None]) -> list[float | None]:
     """The number each of *scores* is compared by."""
-    if _PLAIN.issuperset(map(type, scores)):
-        numbers = [score for score in scores if type(score) is float]
-        if all(map(isfinite, numbers)):
+    kinds = set(map(type, scores))
+    if kinds <= _PLAIN:
+        # A sum is finite only if all it is made of is.
+        whole = scores if float in kinds and len(kinds) == 1 else filter(None, scores)
+        if isfinite(sum(whole)):  # type: ignore[arg-type]
             return scores  # type: ignore[return-value]
     return list(map(score_value, scores))
 

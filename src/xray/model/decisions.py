@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
 from xray.model.counts import is_reason_inferred, reason_of
-from xray.model.facts import REJECTED, DecisionRow, OriginRef, Score, StepFinished
+from xray.model.facts import EVIDENCE, REJECTED, DecisionRow, OriginRef, Score, StepFinished
 from xray.model.facts import Check as CheckRow
 from xray.model.records import Check, Decision, Origin
 from xray.model.values import open_map, plain_value
 from xray.model.vocabulary import VERDICTS, LabelWord, Verdict
+
+_Name = TypeVar("_Name", bound=Hashable)
 
 
 class Outline(Struct, frozen=True, gc=False):
@@ -53,6 +55,16 @@ class DecisionTable(Protocol):
     @property
     def candidate_ids(self) -> Sequence[str]:
         """The candidates."""
+        ...
+
+    @property
+    def places(self) -> Mapping[str, int]:
+        """The index of the last row about each candidate."""
+        ...
+
+    @property
+    def codes(self) -> bytes:
+        """Their verdicts as `DecisionRow` has them, in the same order."""
         ...
 
     @property
@@ -136,6 +148,16 @@ class ListedDecisions:
         return [decision.candidate_id for decision in self._decisions]
 
     @cached_property
+    def places(self) -> Mapping[str, int]:
+        """The index of the last row about each candidate."""
+        return place_last(self.candidate_ids)
+
+    @cached_property
+    def codes(self) -> bytes:
+        """Their verdicts as `DecisionRow` has them, in the same order."""
+        return bytes(EVIDENCE if word is None else VERDICTS.index(word) for word in self.verdicts)
+
+    @cached_property
     def verdicts(self) -> Sequence[Verdict | None]:
         """Their verdicts, in the same order; None where only checks were recorded."""
         return [decision.decision for decision in self._decisions]
@@ -203,6 +225,11 @@ class ListedDecisions:
 
     def __iter__(self) -> Iterator[Decision]:
         return iter(self._decisions)
+
+
+def place_last(names: Sequence[_Name]) -> Mapping[_Name, int]:
+    """The index of the last row about each candidate, of rows about *names*."""
+    return dict(zip(names, range(len(names)), strict=True))
 
 
 def open_decision(

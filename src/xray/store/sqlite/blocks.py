@@ -92,6 +92,15 @@ class _EvidenceBody(Struct, array_like=True, frozen=True):
 _Cells = list[Raw] | None
 
 
+class _GroundsBody(Struct, array_like=True, frozen=True):
+    """A body of which only what a reason may be told by is decoded, and that cell by cell."""
+
+    attributes: Raw
+    reasoning: _Cells
+    origin: Raw
+    checks: _Cells
+
+
 class _RawBody(Struct, array_like=True, frozen=True):
     """The columns of a body with cells that are opened one by one."""
 
@@ -125,6 +134,7 @@ _number_decoder = msgspec.msgpack.Decoder(int | None)
 _origin_decoder = msgspec.msgpack.Decoder(list[OriginRef] | None)
 _checks_decoder = msgspec.msgpack.Decoder(list[Check] | None)
 _evidence_decoder = msgspec.msgpack.Decoder(_EvidenceBody)
+_grounds_decoder = msgspec.msgpack.Decoder(_GroundsBody)
 _raw_body_decoder = msgspec.msgpack.Decoder(_RawBody)
 _encoder = msgspec.msgpack.Encoder()
 _head_decoder = msgspec.msgpack.Decoder(Head)
@@ -330,6 +340,16 @@ class Block:
             for at in positions
             for row in self._join(slice(at, at + 1), bodies.open(at), slice(1))
         ]
+
+    def pick_grounds(self, positions: Sequence[int]) -> Iterator[DecisionRow]:
+        """The rows at *positions* as far as they tell why there was that verdict."""
+        if not positions:
+            return
+        head, body = self.head, _grounds_decoder.decode(self._body_payload())
+        for at in positions:
+            (reasoning,) = _open_cell(body.reasoning, at, _text_decoder) or (None,)
+            (checks,) = _open_cell(body.checks, at, _checks_decoder) or (None,)
+            yield DecisionRow(head.verdicts[at], head.ids[at], reasoning=reasoning, checks=checks)
 
     def _rows(self, wanted: slice) -> Iterator[DecisionRow]:
         return self._join(wanted, self.body, wanted)

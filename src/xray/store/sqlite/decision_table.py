@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import accumulate, chain, repeat
+from itertools import accumulate, chain, compress, repeat
 from types import MappingProxyType
 from typing import Final, TypeVar
 
@@ -14,6 +14,7 @@ from xray.model.decisions import (
     DecisionTable,
     list_origins,
     open_decision,
+    place_last,
     shown_reason,
     weigh_rows,
 )
@@ -26,6 +27,7 @@ _Cell = TypeVar("_Cell")
 Labels = Mapping[str, LabelWord]
 NO_LABELS: Final[Labels] = MappingProxyType({})
 VERDICT_WORDS: tuple[Verdict | None, ...] = (*VERDICTS, None)
+_IS_REJECTED: Final = bytes(code == REJECTED for code in range(256))
 
 
 def open_table(
@@ -39,8 +41,9 @@ def open_table(
         blocks: its blocks in chunk order.
         labels: the labels of the run's candidates.
     """
-    if _is_resolved(blocks):
-        return BlockTable(step_id, run_id, blocks, labels)
+    table = BlockTable(step_id, run_id, blocks, labels)
+    if len(table.places) == len(table) or _is_resolved(blocks):
+        return table
     bare = StepFinished(
         run_id=run_id,
         step_id=step_id,
@@ -88,14 +91,11 @@ def open_rows_about(
 def _is_resolved(blocks: Sequence[Block]) -> bool:
     """Whether no candidate was decided twice, so that every row stands as it was sent."""
     census = [block for block in blocks if block.chunk != EXTRAS_CHUNK]
-    row_count = sum(map(len, census))
-    if len(set(chain.from_iterable(block.head.ids for block in census))) == row_count:
-        return True
     keys: set[tuple[str | None, str]] = set()
     for block in census:
         by = block.head.by or repeat(None)
         keys.update(zip(by, block.head.ids, strict=False))
-    return len(keys) == row_count
+    return len(keys) == sum(map(len, census))
 
 
 class BlockTable:
@@ -122,14 +122,25 @@ class BlockTable:
         return list(chain.from_iterable(block.head.ids for block in self._blocks))
 
     @cached_property
+    def places(self) -> Mapping[str, int]:
+        """The index of the last row about each candidate."""
+        return place_last(self.candidate_ids)
+
+    @cached_property
+    def codes(self) -> bytes:
+        """Their verdicts as `DecisionRow` has them, in the same order."""
+        return b"".join(block.head.verdicts for block in self._blocks)
+
+    @cached_property
     def verdicts(self) -> Sequence[Verdict | None]:
         """Their verdicts, in the same order; None where only checks were recorded."""
-        codes = chain.from_iterable(block.head.verdicts for block in self._blocks)
-        return [VERDICT_WORDS[code] for code in codes]
+        return [VERDICT_WORDS[code] for code in self.codes]
 
     @cached_property
     def logged(self) -> Sequence[bool]:
         """Whether the row only illustrates, in the same order."""
+        if not self._has_extras:
+            return [False] * len(self)
         return [is_logged for _, is_logged in self._standing]
 
     @cached_property
@@ -177,7 +188,14 @@ class BlockTable:
     @cached_property
     def weights(self) -> Sequence[float]:
         """How many candidates of its step each row stands for, in the same order."""
+        if not self._has_extras:
+            return [1.0] * len(self)
         return [weight for weight, _ in self._standing]
+
+    @property
+    def _has_extras(self) -> bool:
+        """Whether some of the rows were drawn, or only illustrate."""
+        return any(block.chunk == EXTRAS_CHUNK for block in self._blocks)
 
     @cached_property
     def _evidence(self) -> dict[Block, Evidence]:
@@ -236,17 +254,17 @@ class BlockTable:
 
 
 def list_reasons(block: Block) -> list[str | None]:
-    """The reason each decision of *block* is shown with; only a nameless one opens the body."""
+    """The reason each decision of *block* is shown with; a nameless one is told by its evidence."""
     head = block.head
     told: list[str | None] = [None] * len(block)
     if head.reasons is not None and head.reason_codes is not None:
         told = list(map(head.reasons.__getitem__, head.reason_codes))
-    if head.reasons is None or not all(head.reasons):
-        cells = enumerate(zip(head.verdicts, told, strict=True))
-        unnamed = [at for at, (code, reason) in cells if code == REJECTED and not reason]
-        rows = block.rows() if unnamed else []
-        for at in unnamed:
-            told[at] = reason_of(rows[at])
+    is_rejected = head.verdicts.translate(_IS_REJECTED)
+    if not all(compress(told, is_rejected)):
+        cells = enumerate(zip(told, is_rejected, strict=True))
+        unnamed = [at for at, (reason, is_own) in cells if is_own and not reason]
+        for at, row in zip(unnamed, block.pick_grounds(unnamed), strict=True):
+            told[at] = reason_of(row)
     return told
 
 
@@ -278,9 +296,19 @@ class RowTable:
         return [row.candidate_id for row, _, _ in self._rows]
 
     @cached_property
+    def places(self) -> Mapping[str, int]:
+        """The index of the last row about each candidate."""
+        return place_last(self.candidate_ids)
+
+    @cached_property
+    def codes(self) -> bytes:
+        """Their verdicts as `DecisionRow` has them, in the same order."""
+        return bytes(row.verdict for row, _, _ in self._rows)
+
+    @cached_property
     def verdicts(self) -> Sequence[Verdict | None]:
         """Their verdicts, in the same order; None where only checks were recorded."""
-        return [VERDICT_WORDS[row.verdict] for row, _, _ in self._rows]
+        return [VERDICT_WORDS[code] for code in self.codes]
 
     @cached_property
     def logged(self) -> Sequence[bool]:
