@@ -161,8 +161,7 @@ def _step(
 def fold(runs: Iterable[RunFigures]) -> Group:
     """The runs as one group."""
     group = Group()
-    for run in runs:
-        group.add(run)
+    group.add_all(list(runs))
     return group
 
 

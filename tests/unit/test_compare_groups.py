@@ -216,17 +216,19 @@ def test_steps_of_one_name_count_as_one_a_run() -> None:
 
 
 def test_what_is_kept_apart_is_bounded_and_a_cut_is_said() -> None:
-    group = Group()
-    for number in range(400):
+    def draw(number: int) -> RunFigures:
         step = StepFigures(
             step_id=str(number), name=f"step {number}", step_type="filter", decided=1,
             reasons={f"reason {number} {place}": 1 for place in range(100)},
             params={"seed": number},
         )  # fmt: skip
-        group.add(
-            RunFigures(run_id=str(number), pipeline="p", status="completed", started_at_us=number,
-                       params={"seed": number}, steps=[step])
+        return RunFigures(
+            run_id=str(number), pipeline="p", status="completed", started_at_us=number,
+            params={"seed": number}, steps=[step],
         )  # fmt: skip
+
+    group = Group()
+    group.add_all([draw(number) for number in range(400)])
     (fold_,) = group.pipelines.values()
     assert len(fold_.steps) == MAX_STEPS
     assert max(len(step.reasons.samples) for step in fold_.steps.values()) == MAX_NAMES

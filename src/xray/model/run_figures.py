@@ -14,7 +14,7 @@ from xray.model.values import is_mark
 from xray.model.vocabulary import RunStatus, StepStatus, StepType
 
 
-class StepFigures(Struct, frozen=True, kw_only=True, gc=False):
+class StepFigures(Struct, frozen=True, gc=False):
     """What one step took, decided and gave, without the decisions.
 
     Args:

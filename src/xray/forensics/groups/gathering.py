@@ -104,18 +104,22 @@ class Gathering:
     def _fold(self) -> None:
         """Take in the newest runs, as long as both streams have one at hand or are over."""
         a, b = self._streams
+        of_a: list[RunFigures] = []
+        of_b: list[RunFigures] = []
         while not a.needs_page and not b.needs_page:
             in_a, in_b = a.next, b.next
             if in_a is None and in_b is None:
-                return
+                break
             if in_a is not None and in_b is not None and in_a.run_id == in_b.run_id:
                 a.pop()
                 b.pop()
                 self.overlap += 1
             elif in_b is None or (in_a is not None and _age(in_a) > _age(in_b)):
-                self.a.add(a.pop())
+                of_a.append(a.pop())
             else:
-                self.b.add(b.pop())
+                of_b.append(b.pop())
+        self.a.add_all(of_a)
+        self.b.add_all(of_b)
 
 
 def _age(run: RunFigures) -> tuple[int, str]:

@@ -3,18 +3,40 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from msgspec import Struct
 
 _LEADING: Final = 1024
 _HUGE: Final = 1024
+_SPLITTER: Final = 2.0**43 + 1.0
+_MAX_SPLIT: Final = 2.0**900
 _split: Final = math.frexp
 _join: Final = math.ldexp
 
 Example = tuple[str, str]
 """The ids of a run and of its step; the latter empty where the figure is the run's own."""
+
+
+class Holders(Struct, frozen=True):
+    """Runs that are counted together.
+
+    Args:
+        examples: the ids of each.
+        weights: what each stands for; None where each stands for itself.
+    """
+
+    examples: Sequence[Example]
+    weights: Sequence[float] | None = None
+
+    def pick(self, places: Sequence[int]) -> Holders:
+        """Those at *places*."""
+        weights = self.weights
+        return Holders(
+            [self.examples[place] for place in places],
+            None if weights is None else [weights[place] for place in places],
+        )
 
 
 class Share:
@@ -38,6 +60,16 @@ class Share:
         if weight != 1.0:
             self._more += weight - 1.0
             self._more_squares += weight * weight - 1.0
+
+    def add_all(self, holders: Holders) -> None:
+        """Count *holders*; the first of them is the example where there was none."""
+        if not self.runs and holders.examples:
+            self.example = holders.examples[0]
+        if holders.weights is None:
+            self.runs += len(holders.examples)
+        else:
+            for weight in holders.weights:
+                self.add(weight)
 
     @property
     def is_weighted(self) -> bool:
@@ -108,6 +140,26 @@ class Sample:
         else:
             share.add(weight)
 
+    def add_all(self, values: Sequence[float | None], holders: Holders) -> None:
+        """Count *holders*, each of which has the value at its place; None is not counted."""
+        held = [value for value in values if value is not None]
+        if not held:
+            return
+        if len(held) < len(values):
+            holders = holders.pick([at for at, value in enumerate(values) if value is not None])
+        shares = self.values
+        kept = round_all(held)
+        if holders.weights is not None:
+            for value, example, weight in zip(kept, holders.examples, holders.weights, strict=True):
+                shares.setdefault(value, Share(example)).add(weight)
+            return
+        # Nearly all runs stand for themselves, and there are very many values to be added.
+        for value, example in zip(kept, holders.examples, strict=True):
+            share = shares.get(value)
+            if share is None:
+                share = shares[value] = Share(example)
+            share.runs += 1
+
     def fill(self, among: Share) -> dict[float, Share]:
         """Every value with its runs, where *among* counts all the runs that are asked."""
         if self.rest is None:
@@ -123,6 +175,20 @@ def round_leading(value: float) -> float:
     """*value* to its ten leading binary digits."""
     fraction, exponent = _split(value)
     return _join(round(fraction * _LEADING), exponent - 10) if exponent < _HUGE else value
+
+
+def round_all(values: Sequence[float]) -> Sequence[float]:
+    """Each of *values* as a `Sample` keeps it."""
+    types = set(map(type, values))
+    if types == {int} and max(values) <= _LEADING:
+        return values
+    if types == {float} and min(values) > -_MAX_SPLIT and max(values) < _MAX_SPLIT:
+        # The upper part of a number, as Veltkamp (1968) splits it: far sooner than by its exponent.
+        return [(split := value * _SPLITTER) - (split - value) for value in values]
+    return [
+        value if type(value) is int and value <= _LEADING else round_leading(value)
+        for value in values
+    ]
 
 
 class Paired(Struct, frozen=True):

@@ -242,8 +242,8 @@ class Listing:
         meter = self._meter(compiled)
         found: list[Row] = []
         end = plan.after
-        for rows, reached in self.windows(plan, compiled, meter, _FIRST_WINDOW):
-            found += rows
+        for query, reached in self.portions(plan, compiled, meter, _FIRST_WINDOW):
+            found += self._rows(query.limit(plan.limit + 1 - len(found)))
             end = reached
             if len(found) > plan.limit:
                 break

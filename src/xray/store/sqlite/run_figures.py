@@ -31,8 +31,8 @@ _SELECT_STEPS: Final = """
     select seq, run, step_id, name, step_type, ordinal, status, error, duration_ms, input_count,
         output_count, rejected_count + accepted_count + selected_count, rejection_rate, score,
         stats, brief
-    from steps where run in ({marks}) order by run, ordinal, started_at, step_id
-"""
+    from steps where run in ({marks}) order by run, ordinal"""
+_IN_FULL_ORDER: Final = ", started_at, step_id"
 
 
 class _Told(Struct, tag="step_finished", tag_field="fact", frozen=True, gc=False):
@@ -119,7 +119,11 @@ class _Loader:
 
     def _load_steps(self, seqs: Sequence[int]) -> dict[int, list[StepFigures]]:
         texts, briefs = self._texts, self._briefs
-        rows = self._connection.execute(_SELECT_STEPS.format(marks=_marks(seqs)), seqs).fetchall()
+        query = _SELECT_STEPS.format(marks=_marks(seqs))
+        rows = self._connection.execute(query, seqs).fetchall()
+        if len({(row[1], row[5]) for row in rows}) < len(rows):
+            # An index knows the order of ordinals, which is all there is to it in most runs.
+            rows = self._connection.execute(query + _IN_FULL_ORDER, seqs).fetchall()
         opened = self._open_briefs([row[0] for row in rows if row[-1] is None])
         steps: dict[int, list[StepFigures]] = {seq: [] for seq in seqs}
         for (
@@ -127,24 +131,25 @@ class _Loader:
             output_count, decided, rejection_rate, score, stats, stored,
         ) in rows:  # fmt: skip
             brief = opened[seq] if stored is None else briefs[stored]
+            # Given by name, these would take longer than all else about a step.
             steps[run].append(
                 StepFigures(
-                    step_id=id_text(step_id),
-                    name=texts[name],
-                    step_type=STEP_TYPE_WORDS[step_type],
-                    declared_type=brief.declared_type,
-                    ordinal=ordinal,
-                    status=STEP_STATUS_WORDS[status],
-                    error=None if error is None else _error_decoder.decode(error).type,
-                    duration_ms=duration_ms,
-                    input_count=input_count,
-                    output_count=output_count,
-                    decided=decided,
-                    rejection_rate=rejection_rate,
-                    score=score,
-                    reasons=brief.reasons,
-                    stats=_NO_NUMBERS if stats is None else _read_numbers(stats),
-                    params=brief.params,
+                    id_text(step_id),
+                    texts[name],
+                    STEP_TYPE_WORDS[step_type],
+                    brief.declared_type,
+                    ordinal,
+                    STEP_STATUS_WORDS[status],
+                    None if error is None else _error_decoder.decode(error).type,
+                    duration_ms,
+                    input_count,
+                    output_count,
+                    decided,
+                    rejection_rate,
+                    score,
+                    brief.reasons,
+                    _NO_NUMBERS if stats is None else _read_numbers(stats),
+                    brief.params,
                 )
             )
         return steps

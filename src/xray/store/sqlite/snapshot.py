@@ -197,7 +197,7 @@ class Snapshot:
         found: dict[str, int] = {}
 
         def open_runs(seqs: Sequence[int]) -> list[Run]:
-            runs = self._records.runs(seqs, now_us) if is_opened else self._name_runs(seqs)
+            runs = self._records.runs(seqs, now_us) if is_opened else _number_runs(seqs)
             found.update((run.run_id, seq) for run, seq in zip(runs, seqs, strict=True))
             return runs
 
@@ -211,18 +211,6 @@ class Snapshot:
             complete=page.complete,
             scan=page.scan,
         )
-
-    def _name_runs(self, seqs: Sequence[int]) -> list[Run]:
-        """Runs of which no more than their ids will be asked."""
-        ids: dict[int, str] = {}
-        for some in portion(seqs):
-            marks = ", ".join("?" * len(some))
-            query = f"select seq, xray_uuid(run_id) from runs where seq in ({marks})"  # noqa: S608
-            ids.update(self._driver.execute(query, some).fetchall())
-        start = from_wall_us(0)
-        return [
-            Run(run_id=ids[seq], pipeline="", status="completed", started_at=start) for seq in seqs
-        ]
 
     def check_runs(
         self, plan: Plan, words: frozenset[str] | None, visit: Callable[[CheckedRun], None]
@@ -503,3 +491,9 @@ class Snapshot:
         if seq is None or seq not in self._deciding_steps(candidate_id):
             return ()
         return self._table_about(candidate_id, seq, step.step_id, step.run_id)
+
+
+def _number_runs(seqs: Sequence[int]) -> list[Run]:
+    """Runs of which no more will be asked than which they are."""
+    start = from_wall_us(0)
+    return [Run(run_id=str(seq), pipeline="", status="completed", started_at=start) for seq in seqs]
