@@ -52,7 +52,7 @@ def test_a_model_that_takes_the_first_is_told_by_command_file_and_server(
     assert main(["audit", "pipeline = 'p'", "--store", place]) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "llm_pick prefers places: it took what came first in 39 of 39 choices" in out
-    assert "llm_pick chose 1 of 40 (2.5 %, at most" in out
+    assert "llm_pick took 1 of 40 (2.5 %, at most" in out
     assert "p999_1 in run " in out
     assert '"price 13", but its price is 10' in out
 

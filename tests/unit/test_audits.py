@@ -194,7 +194,7 @@ def test_made_up_ids_are_counted_and_named_and_none_seen_is_bounded() -> None:
     assert 5 <= invented.count <= 20
     assert invented.of == 60
     assert {one.candidate_id for one in invented.examples} == {"p999_0"}
-    assert f"llm chose {invented.count} of 60 (" in audit.answer
+    assert f"llm took {invented.count} of 60 (" in audit.answer
     assert "ids that nobody had offered" in audit.answer
 
     honest = step_of(Shop(by_worth).audit()).invented

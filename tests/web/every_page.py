@@ -31,7 +31,7 @@ def paths_of(shop: Shop) -> dict[str, list[str]]:
         "steps/{step_id}": [f"steps/{find_step}", f"steps/{large_step}?limit=5"],
         "steps/{step_id}/rows": [f"steps/{find_step}/rows?at=0,1,2"],
         "decisions": [f"decisions?candidate_id={shoe}&limit=4"],
-        "search": ["search?q=boot%3F1", "search?q=nothing+at+all"],
+        "search": ["search?q=shoes", "search?q=nothing+at+all"],
         "trends": ["trends?pipeline=shoes", "trends?pipeline=shoes&step=rank&metric=reasons"],
         "help": ["help"],
         "help/api": ["help/api"],
@@ -41,16 +41,17 @@ def paths_of(shop: Shop) -> dict[str, list[str]]:
         "rules": ["rules", "rules?pipeline=shoes&since_version=1.5"],
         "separate": [f"separate?{PAIR}", f"separate?run_id={shop.after}&step=filter"],
         "quality": [f"quality?{SHOES}&k=5"],
-        "audit": [f"audit?{SHOES}&runs=4"],
+        "audit": [f"audit?{SHOES}&runs=40"],
         "labels": ["labels"],
         "baselines": ["baselines", "baselines?pipeline=shoes&days=7"],
-        "flakiness": [f"flakiness?{SHOES}&runs=4"],
+        "flakiness": [f"flakiness?{SHOES}&runs=40", f"flakiness?{SHOES}&runs=4"],
         "what-if": ["what-if?pipeline=shoes&limit=price%3D90"],
     }
     found = {f"{ROOT}/{name}": [f"{ROOT}/{path}" for path in of] for name, of in paths.items()}
     one = f"{ROOT}/runs/{{run_id}}"
     found[f"{one}/findings"] = [f"{run}/findings"]
     found[f"{one}/export"] = [f"{run}/export"]
+    found[f"{one}/case"] = [f"{labelled}/case", f"{ROOT}/runs/{shop.large}/case?candidate=shoe_0_9"]
     found[f"{one}/why"] = [f"{labelled}/why?candidate=shoe_7_3", f"{run}/why?candidate=nobody"]
     found[f"{one}/provenance"] = [f"{ROOT}/runs/{shop.chained}/provenance?candidate=boot"]
     found[f"{one}/what-if"] = [f"{run}/what-if", f"{run}/what-if?limit=price_too_high%3D90"]

@@ -77,6 +77,11 @@ def export_page(run_id: str) -> str:
     return f"{run_page(run_id)}/export"
 
 
+def case_page(run_id: str, *candidates: str) -> str:
+    """What is told of a run to somebody who was not there, of *candidates* first."""
+    return join_query(f"{run_page(run_id)}/case", [("candidate", one) for one in candidates])
+
+
 def settings_page() -> str:
     """What the server runs with."""
     return f"{ROOT}/settings"

@@ -45,6 +45,7 @@ def _environment() -> Environment:
         to_search=addresses.search_page,
         to_steps=addresses.steps_page,
         to_export=addresses.export_page,
+        to_case=addresses.case_page,
         to_help=addresses.help_page,
         to_settings=addresses.settings_page,
         logout=addresses.LOGOUT,

@@ -14,6 +14,7 @@ from xray.web.assets import FOLDER, serve_asset
 from xray.web.page import Page, respond
 from xray.web.pages.audit import draw_audit
 from xray.web.pages.baselines import draw_baselines
+from xray.web.pages.case import draw_case
 from xray.web.pages.compare import draw_compare
 from xray.web.pages.diff import draw_diff
 from xray.web.pages.export import draw_export
@@ -43,6 +44,7 @@ PAGES: Final[dict[str, Draw]] = {
     f"{ROOT}/runs/{{run_id}}": draw_run,
     f"{ROOT}/runs/{{run_id}}/findings": draw_findings,
     f"{ROOT}/runs/{{run_id}}/export": draw_export,
+    f"{ROOT}/runs/{{run_id}}/case": draw_case,
     f"{ROOT}/runs/{{run_id}}/why": draw_why,
     f"{ROOT}/runs/{{run_id}}/provenance": draw_provenance,
     f"{ROOT}/runs/{{run_id}}/what-if": draw_what_if,
