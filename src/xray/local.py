@@ -26,6 +26,7 @@ from xray.errors import (
 from xray.model.clock import SystemClock
 from xray.model.ids import new_uuid7
 from xray.model.labels import Labelled, LabelRequest
+from xray.model.retention_report import RetentionRequest
 from xray.questions import Pairs
 from xray.record_files import files
 from xray.replies import Reply
@@ -84,7 +85,8 @@ def _refuse(status: int, error: XRayError) -> Answer:
 class LocalClient(Client):
     """Asks a database file what `Client` asks a server, also while a process writes it.
 
-    Nothing in the file is changed but labels. Records that still wait in a spool are not in it yet.
+    Nothing in the file is changed but labels, and runs go that rules of retention let go. Records
+    that still wait in a spool are not in it yet.
 
     Args:
         url: the file, e.g. `sqlite:///runs.db`.
@@ -141,6 +143,8 @@ class LocalClient(Client):
         Raises:
             StoreError: the file cannot be written: a server has it, or it is read only.
         """
+        if (method, path) == ("POST", "/v1/retention"):
+            return self._let_expire(body or b"{}")
         from xray.reading import make_labels, report_labels
 
         if path != "/v1/labels" or method not in ("POST", "DELETE"):
@@ -149,6 +153,21 @@ class LocalClient(Client):
         facts = make_labels(self._view, asked, self._clock.wall_us())
         self._write(facts)
         return msgspec.json.encode(report_labels(self._view, facts))
+
+    def _let_expire(self, body: bytes) -> bytes:
+        from xray.reading import let_expire
+        from xray.store.opening import open_store
+
+        try:
+            asked = msgspec.json.decode(body, type=RetentionRequest)
+        except msgspec.DecodeError as error:
+            raise InvalidQueryError(f"{error}.", code="invalid_retention") from error
+        store = open_store(self.url)
+        try:
+            report = let_expire(store, asked.rules or "", self._clock.wall_us())
+        finally:
+            store.close()
+        return msgspec.json.encode(report)
 
     def _write(self, facts: Sequence[Labelled]) -> None:
         batch = DecodedBatch(new_uuid7(), "", list(facts))

@@ -4,13 +4,14 @@ from xray.client.asking import DEFAULT_TIMEOUT_S
 from xray.client.group_answers import GroupAnswers
 from xray.client.labels import Labels
 from xray.client.lists import LAST
+from xray.client.retention import Retention
 from xray.client.run_answers import RunAnswers
 
 __all__ = ["DEFAULT_TIMEOUT_S", "LAST", "Client"]
 
 
-class Client(RunAnswers, GroupAnswers, Labels):
-    """Reads runs, steps, decisions and answers from an X-Ray server, and labels them.
+class Client(RunAnswers, GroupAnswers, Labels, Retention):
+    """Reads runs, steps, decisions and answers from an X-Ray server; labels them, lets them go.
 
     Args:
         url: the server; `XRAY_URL`, else `http://127.0.0.1:8000`, when absent.

@@ -10,7 +10,7 @@ from msgspec import Struct
 from xray.model.sayings import say_bytes
 
 
-class RuleReport(Struct, frozen=True, kw_only=True):
+class RetentionRule(Struct, frozen=True, kw_only=True):
     """One rule, and the runs it lets go.
 
     Args:
@@ -22,6 +22,16 @@ class RuleReport(Struct, frozen=True, kw_only=True):
     rule: str
     runs: int
     oldest: datetime | None = None
+
+
+class RetentionRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is to be let go.
+
+    Args:
+        rules: the rules; those that the server was given when absent.
+    """
+
+    rules: str | None = None
 
 
 class RetentionReport(Struct, frozen=True, kw_only=True):
@@ -39,7 +49,7 @@ class RetentionReport(Struct, frozen=True, kw_only=True):
     """
 
     answer: str
-    rules: list[RuleReport]
+    rules: list[RetentionRule]
     runs: int
     expired: int
     size_bytes: int | None = None
@@ -49,7 +59,7 @@ class RetentionReport(Struct, frozen=True, kw_only=True):
 
 
 def say_retention(
-    rules: Sequence[RuleReport], runs: int, size_bytes: int | None, max_bytes: int | None
+    rules: Sequence[RetentionRule], runs: int, size_bytes: int | None, max_bytes: int | None
 ) -> str:
     """In one sentence what the rules let go."""
     takes = "" if size_bytes is None else f", which take {say_bytes(size_bytes)}"

@@ -30,6 +30,7 @@ from xray.reading.lists import (
 )
 from xray.reading.paths import answer
 from xray.reading.quality import rate_quality
+from xray.reading.retention import foresee_retention, let_expire
 from xray.reading.rule_answers import survey_rules
 from xray.reading.run_answers import (
     diff_runs,
@@ -56,6 +57,8 @@ __all__ = [
     "diff_runs",
     "explain_candidate",
     "find_run",
+    "foresee_retention",
+    "let_expire",
     "list_decisions",
     "list_findings",
     "list_labels",

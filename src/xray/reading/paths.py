@@ -30,6 +30,7 @@ from xray.reading.lists import (
     show_step,
 )
 from xray.reading.quality import rate_quality
+from xray.reading.retention import foresee_retention
 from xray.reading.rule_answers import survey_rules
 from xray.reading.run_answers import (
     diff_runs,
@@ -84,6 +85,10 @@ _PATHS: Final[tuple[tuple[re.Pattern[str], _Reader], ...]] = tuple(
         (
             "/v1/baselines()",
             lambda store, _, asked, now_us: show_baselines(store, asked, now_us),
+        ),
+        (
+            "/v1/retention()",
+            lambda store, _, asked, now_us: foresee_retention(store, asked, now_us),
         ),
         ("/v1/audit()", lambda store, _, asked, now_us: audit_choices(store, asked, now_us)),
         ("/v1/runs/([^/]+)/findings", lambda store, name, *_: list_findings(store, name)),

@@ -21,6 +21,7 @@ from xray.server.auth import Gate
 from xray.server.browsing import prefer_page
 from xray.server.context import Context
 from xray.server.description import JsonObject, build_document, describe_operation
+from xray.server.housekeeping import kept_house
 from xray.server.operations import Operation
 from xray.server.placement import StepPlacement
 from xray.server.refusing import answer_routing_error, handle_error
@@ -43,6 +44,7 @@ from xray.server.routes import (
     login,
     provenance,
     quality,
+    retention,
     rules,
     runs,
     separate,
@@ -80,6 +82,7 @@ _OPERATIONS: Final = (
     *rules.OPERATIONS,
     *baselines.OPERATIONS,
     *audit.OPERATIONS,
+    *retention.OPERATIONS,
     *live.OPERATIONS,
     *health.OPERATIONS,
 )
@@ -108,7 +111,8 @@ def create_app(
     @contextlib.asynccontextmanager
     async def serve_with_store(app: FastAPI) -> AsyncIterator[None]:
         if store is not None:
-            yield
+            async with kept_house(app.state.context):
+                yield
             return
         opened = open_store(settings.store, index_stats=settings.index_stats)
         give_way_often()
@@ -117,7 +121,8 @@ def create_app(
                 settings, opened, StepPlacement(opened), limits=limits, clock=clock
             )
             announce_store(settings)
-            yield
+            async with kept_house(app.state.context):
+                yield
         finally:
             opened.close()
 

@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from xray.model.bounds import Count, Duration, Ordinal, Weight, Whole
 from xray.model.facts import ErrorInfo, Score
 from xray.model.labels import LabelRequest
+from xray.model.retention_report import RetentionRequest
 from xray.server.problems import FieldProblem, InvalidBodyError
 
 Name = Annotated[str, Meta(min_length=1, max_length=512)]
@@ -127,6 +128,7 @@ _SPELLINGS: Final[dict[type[Struct], dict[str, str]]] = {
         "run": "run_id", "candidate": "candidate_id", "correlation_id": "correlation",
         "by": "labelled_by",
     },
+    RetentionRequest: {},
 }  # fmt: skip
 _PARTS: Final[dict[type[Struct], dict[str, type[Struct]]]] = {
     RunBody: {"steps": StepBody},

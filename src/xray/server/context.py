@@ -15,8 +15,9 @@ from starlette.requests import Request
 from xray.model.clock import Clock, SystemClock
 from xray.model.facts import Fact, Receipt
 from xray.model.ids import new_uuid7
+from xray.model.retention_report import RetentionReport
 from xray.model.tallies import Tallied
-from xray.reading import Shelf, put_up_shelf, read_id
+from xray.reading import Shelf, let_expire, put_up_shelf, read_id
 from xray.server.feed import Feed
 from xray.server.intake import read_body
 from xray.server.placement import StepPlacement
@@ -95,6 +96,13 @@ class Context:
         )
         self.shelf.forget(run_ids)
         self.feed.note(run_ids)
+
+    async def let_expire(self, rules: str) -> RetentionReport:
+        """Delete runs that *rules* of retention let go, a bounded number; what is left then."""
+        now_us = self.clock.wall_us()
+        return await self.read(
+            lambda store: let_expire(store, rules, now_us, note=self.shelf.forget)
+        )
 
     async def open(self, content: bytes, work: Callable[[], _Answer]) -> _Answer:
         """What *work* makes of the body *content*, on a thread; large ones wait for their turn."""

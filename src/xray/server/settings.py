@@ -8,6 +8,7 @@ from dataclasses import Field, dataclass, field, fields
 from typing import Any, Final
 
 from xray.errors import ConfigurationError
+from xray.query.retention import read_policy
 
 DEFAULT_STORE: Final = "sqlite:///xray.db"
 _MAX_INDEXED_STATS: Final = 16
@@ -60,6 +61,14 @@ def _parse_stats(text: str) -> tuple[str, ...]:
     return names
 
 
+def _parse_retention(text: str) -> str:
+    try:
+        read_policy(text)
+    except ConfigurationError as error:
+        raise ValueError(f"rules of retention: {error}") from error
+    return text
+
+
 def _is_host_name(host: str) -> bool:
     return host.isascii() and all(part.isalnum() or part in "-._:" for part in host)
 
@@ -83,6 +92,8 @@ class ServerSettings:
         body_deadline_s: how long a client may take to send a body.
         index_stats: the statistics of steps that are indexed; None leaves them as the store has
             them.
+        retention: rules that say how long which runs are kept; empty keeps all for ever.
+        retention_interval_s: how often they are followed.
     """
 
     store: str = _setting(
@@ -110,6 +121,18 @@ class ServerSettings:
         None,
         _parse_stats,
         "statistics of steps to index, separated by commas, or `none`; unset: as the file has them",
+    )
+    retention: str = _setting(
+        "XRAY_RETENTION",
+        "",
+        _parse_retention,
+        "how long which runs are kept, e.g. `keep 90d where status = 'failed'; keep 14d`",
+    )
+    retention_interval_s: float = _setting(
+        "XRAY_RETENTION_INTERVAL_S",
+        3600.0,
+        _parse_seconds,
+        "how often runs that expired are deleted",
     )
 
 

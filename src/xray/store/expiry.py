@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from xray.model.clock import from_wall_us
 from xray.model.removal import Removed
-from xray.model.retention_report import RetentionReport, RuleReport, say_retention
+from xray.model.retention_report import RetentionReport, RetentionRule, say_retention
 from xray.query.aggregate import AggregatePlan, Figure, Shape
 from xray.query.cursor import decode_cursor
 from xray.query.groups import Group
@@ -46,7 +46,7 @@ def foresee(store: Store, policy: Policy, now_us: int) -> RetentionReport:
         plan = policy.expired(place, now_us)
         runs, first_us = (0, None) if plan is None else _count(store, plan)
         reports.append(
-            RuleReport(
+            RetentionRule(
                 rule=rule.text,
                 runs=runs,
                 oldest=None if first_us is None else from_wall_us(first_us),
@@ -65,7 +65,13 @@ def foresee(store: Store, policy: Policy, now_us: int) -> RetentionReport:
     )
 
 
-def expire(store: Store, policy: Policy, now_us: int, max_runs: int = PASS_RUNS) -> Expiry:
+def expire(
+    store: Store,
+    policy: Policy,
+    now_us: int,
+    max_runs: int = PASS_RUNS,
+    note: Callable[[Sequence[str]], None] = lambda _: None,
+) -> Expiry:
     """Delete runs that *policy* does not keep; returns when that is on disk.
 
     Args:
@@ -73,6 +79,7 @@ def expire(store: Store, policy: Policy, now_us: int, max_runs: int = PASS_RUNS)
         policy: what is kept.
         now_us: the moment ages are counted back from, in µs since 1970.
         max_runs: how many are deleted at most.
+        note: is told the ids of runs that were deleted.
     """
     removed = Removed()
     for place in range(len(policy.rules)):
@@ -81,9 +88,10 @@ def expire(store: Store, policy: Policy, now_us: int, max_runs: int = PASS_RUNS)
             continue
         for run_ids in _list_ids(store, plan, max_runs - removed.runs):
             removed = removed.plus(store.delete_runs(run_ids).result())
+            note(run_ids)
             if removed.runs >= max_runs:
                 return Expiry(removed, is_complete=False)
-    more = _shrink(store, policy, now_us, max_runs - removed.runs)
+    more = _shrink(store, policy, now_us, max_runs - removed.runs, note)
     return Expiry(removed.plus(more.removed), more.is_complete)
 
 
@@ -100,7 +108,13 @@ def _list_ids(store: Store, plan: Plan, most: int) -> Iterator[list[str]]:
         after = decode_cursor(page.next_cursor, plan)
 
 
-def _shrink(store: Store, policy: Policy, now_us: int, max_runs: int) -> Expiry:
+def _shrink(
+    store: Store,
+    policy: Policy,
+    now_us: int,
+    max_runs: int,
+    note: Callable[[Sequence[str]], None],
+) -> Expiry:
     """Delete the oldest runs while the store is larger than it may be."""
     size_bytes = store.size_bytes()
     if policy.max_bytes is None or size_bytes is None or size_bytes <= policy.max_bytes:
@@ -116,6 +130,7 @@ def _shrink(store: Store, policy: Policy, now_us: int, max_runs: int) -> Expiry:
     removed = Removed()
     for run_ids in _list_ids(store, plan, max_runs):
         removed = removed.plus(store.delete_runs(run_ids).result())
+        note(run_ids)
     left_bytes = store.size_bytes()
     is_small = left_bytes is None or left_bytes <= policy.max_bytes
     return Expiry(removed, is_complete=is_small or not removed.runs)
