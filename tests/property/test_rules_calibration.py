@@ -34,7 +34,7 @@ def a_step(random: Random, number: int) -> CheckedStep:
         rows.append(
             Outline(
                 f"p{place}", "rejected" if failed else "accepted", failed[0] if failed else None,
-                None, None, None, (), checks, 1.0, False,
+                None, None, None, checks, 1.0, False,
             )
         )  # fmt: skip
     reasons = [row.reason for row in rows if row.reason is not None]

@@ -14,10 +14,10 @@ from xray.store.sqlite.engine import SqliteStore
 from xray.testing import MemorySink
 
 
-def gist(one: Outline | Decision, verdict: str | None, origins: list[str]) -> object:
+def gist(one: Outline | Decision, verdict: str | None) -> object:
     checks = [(check.name, check.observed, check.limit, check.passed) for check in one.checks]
     return (
-        one.candidate_id, verdict, one.reason, one.score, one.rank, one.by, origins, checks,
+        one.candidate_id, verdict, one.reason, one.score, one.rank, one.by, checks,
         one.weight, one.is_logged,
     )  # fmt: skip
 
@@ -39,12 +39,10 @@ def test_an_outline_says_what_the_whole_decision_says(tmp_path: Path) -> None:
             store.submit(new_uuid7(), sink.facts).result(60)
             evidence = load_evidence(store, run.run_id)
             table = store.decisions_of_step(evidence.steps[0].step_id)
-            outlines = [
-                gist(one, one.verdict, list(one.origins)) for one in outline_decisions(table)
-            ]
-            assert outlines == [
-                gist(row, row.decision, [origin.candidate_id for origin in row.origin])
-                for row in table
+            outlines = [gist(one, one.verdict) for one in outline_decisions(table)]
+            assert outlines == [gist(row, row.decision) for row in table]
+            assert [list(ids) for ids in table.origins] == [
+                [origin.candidate_id for origin in row.origin] for row in table
             ]
             shown = evidence.ledger(evidence.steps[0]).outlines
             assert len(shown) == len(table) - 1

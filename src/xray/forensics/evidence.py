@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
-from itertools import chain
+from itertools import chain, compress
 from typing import Final
 from weakref import proxy
 
@@ -22,6 +22,9 @@ from xray.store.protocol import Store
 
 _MAX_FOUND: Final = 64
 """How many candidates' decisions are remembered: one question asks often for a few."""
+
+_IS_CODE: Final = [bytes(code == wanted for code in range(256)) for wanted in range(len(VERDICTS))]
+"""For the code of each verdict what turns codes into truths."""
 
 
 class Ledger:
@@ -107,18 +110,18 @@ class Ledger:
     @cached_property
     def detailed(self) -> dict[Verdict, Keys]:
         """The keys of the rows, by verdict."""
-        return {
-            verdict: self._list_keys(positions) for verdict, positions in self._counting.items()
-        }
+        return {verdict: self._list_keys(code) for code, verdict in enumerate(VERDICTS)}
 
-    def _list_keys(self, positions: Sequence[int]) -> Keys:
-        ids, partitions = self.table.candidate_ids, self.table.partitions
-        if self.anonymous_count:
-            positions = [at for at in positions if self._has_identity(ids[at])]
-        if {None}.issuperset(partitions):
-            is_whole = len(positions) == len(ids)
-            return Keys(frozenset(ids if is_whole else [ids[at] for at in positions]))
-        return Keys.of((partitions[at], ids[at]) for at in positions)
+    def _list_keys(self, wanted: int) -> Keys:
+        ids, codes = self.table.candidate_ids, self._counting_codes
+        if wanted not in codes:
+            return Keys()
+        if self.anonymous_count or not {None}.issuperset(self.table.partitions):
+            keys = compress(zip(self.table.partitions, ids, strict=True), map(wanted.__eq__, codes))
+            return Keys.of(key for key in keys if self._has_identity(key[1]))
+        if codes.count(wanted) == len(codes):
+            return Keys(frozenset(self.table.places))
+        return Keys(frozenset(compress(ids, codes.translate(_IS_CODE[wanted]))))
 
     @cached_property
     def _keys(self) -> dict[Verdict, Keys]:
@@ -284,7 +287,13 @@ class Ledger:
     def outlines(self) -> list[Outline]:
         """Its rows in outline: those that count, or where none do, those that illustrate."""
         found = outline_decisions(self.table)
-        return [one for one in found if not one.is_logged] or found
+        return found if len(self.shown) == len(found) else [found[at] for at in self.shown]
+
+    @cached_property
+    def shown(self) -> Sequence[int]:
+        """Where the rows stand that count, or where none do, those that illustrate."""
+        every, logged = range(len(self.table)), self.table.logged
+        return [at for at in every if not logged[at]] or every if any(logged) else every
 
     def row(self, index: int) -> Decision:
         """The whole decision at *index* of the table; opened once."""

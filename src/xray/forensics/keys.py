@@ -57,6 +57,8 @@ class Keys(AbstractSet[Key]):
         return isinstance(key, tuple) and len(key) == 2 and key[0] is None and key[1] in self.ids
 
     def __sub__(self, others: AbstractSet[object]) -> Keys:
+        if not self or not others:
+            return self
         if self._pairs is None and isinstance(others, Keys) and not others.has_partitions:
             return Keys(self.ids - others.ids)
         return Keys.of(key for key in self if key not in others)
@@ -78,7 +80,9 @@ class Keys(AbstractSet[Key]):
 
     def within(self, others: Keys) -> Keys:
         """The keys that *others* has too; by candidate alone where only one side has `by`."""
-        return self - self.without(others)
+        if self.has_partitions == others.has_partitions:
+            return self & others
+        return Keys.of(key for key in self if key[1] in others.ids)
 
     def shares(self, others: Keys) -> bool:
         """Whether the two have a candidate in common."""

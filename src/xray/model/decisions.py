@@ -29,7 +29,6 @@ class Outline(Struct, frozen=True, gc=False):
         score: a number, or named numbers, as they were sent: some may not be finite.
         rank: its rank.
         by: the query or left record it belongs to.
-        origins: the ids of what brought it.
         checks: evidence.
         weight: how many candidates of its step the row stands for.
         is_logged: the row only illustrates.
@@ -41,7 +40,6 @@ class Outline(Struct, frozen=True, gc=False):
     score: Score | None
     rank: int | None
     by: str | None
-    origins: tuple[str, ...]
     checks: Sequence[Check | CheckRow]
     weight: float
     is_logged: bool
@@ -295,7 +293,6 @@ def outline_decisions(table: DecisionTable) -> list[Outline]:
         table.scores,
         table.ranks,
         table.partitions,
-        table.origins,
         table.checks,
         table.weights,
         table.logged,

@@ -124,6 +124,6 @@ def _list_spared(case: Case, step: Step) -> Iterator[float]:
             waiting.extend(value)
         elif is_number(value):
             yield float(value)
-    rows = (case.flow.ledger(one).outlines[:_TRIED] for one in case.flow.deciding_steps)
-    for row in chain.from_iterable(rows):
-        yield from (float(check.limit) for check in row.checks if is_number(check.limit))
+    for ledger in map(case.flow.ledger, case.flow.deciding_steps):
+        checks = chain.from_iterable(ledger.row(at).checks for at in ledger.shown[:_TRIED])
+        yield from (float(check.limit) for check in checks if is_number(check.limit))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
 
 from xray.forensics.case import Case
@@ -23,6 +24,10 @@ from xray.model.facts import Check as CheckRow
 from xray.model.records import Check, Step
 
 _AnyCheck = Check | CheckRow
+Checks = Mapping[str, _AnyCheck]
+_Put = tuple[Outline, Checks]
+"""A row with the checks that its candidate was put to, by name."""
+_NO_CHECKS: Final[Checks] = {}
 _COMMON: Final = 0.5
 """A check that fewer candidates were put to is likely meant for some only."""
 _WITH_ANSWER: Final = 0.97
@@ -35,47 +40,51 @@ def find_in_checks(case: Case, step: Step) -> Iterator[Finding]:
     """Where verdicts of *step* contradict its checks, and which checks were left out."""
     if case.flow.role(step) in ("creates", "contains"):
         return
-    rows = [one for one in case.flow.ledger(step).outlines if one.verdict is not None]
-    checked = {_key(one): last_checks(one) for one in rows if one.checks}
-    if not checked:
+    ledger = case.flow.ledger(step)
+    rows = [one for one in ledger.outlines if one.verdict is not None]
+    if not any(one.checks for one in rows):
         return
-    yield from _find_kept_though_failed(case, step, rows, checked)
-    yield from _find_rejected_though_passed(case, step, rows, checked)
-    yield from _find_excluding_limits(step, checked.values())
-    yield from _find_unchecked(case, step, rows, checked)
+    checked = [last_checks(one) if one.checks else _NO_CHECKS for one in rows]
+    each = [checks for checks in checked if checks]
+    if not ledger.is_single:
+        by_key = {_key(one): own for one, own in zip(rows, checked, strict=True) if own}
+        checked = [by_key.get(_key(one), _NO_CHECKS) for one in rows]
+        each = list(by_key.values())
+    put = list(zip(rows, checked, strict=True))
+    yield from _find_kept_though_failed(case, step, put)
+    yield from _find_rejected_though_passed(case, step, put)
+    yield from _find_excluding_limits(step, each)
+    yield from _find_unchecked(case, step, put, Counter(chain.from_iterable(each)))
 
 
 def _key(row: Outline) -> Key:
     return row.by, row.candidate_id
 
 
-def last_checks(row: Outline) -> dict[str, _AnyCheck]:
+def last_checks(row: Outline) -> Checks:
     """The checks of a candidate by name; of one made twice the last."""
     return {check.name: check for check in row.checks}
 
 
-def _find_kept_though_failed(
-    case: Case, step: Step, rows: Sequence[Outline], checked: Mapping[Key, dict[str, _AnyCheck]]
-) -> Iterator[Finding]:
+def _list_failed(checks: Checks) -> set[str]:
+    return {check.name for check in checks.values() if not check.passed}
+
+
+def _find_kept_though_failed(case: Case, step: Step, put: Sequence[_Put]) -> Iterator[Finding]:
     """It kept candidates that failed a check for which it rejected others.
 
     A check for which nobody is rejected only advises. Where each check is failed by some that were
     kept, and nobody is rejected for one alone, passing most of them may be all it takes.
     """
-    failed = {
-        key: missed
-        for key, checks in checked.items()
-        if (missed := {check.name for check in checks.values() if not check.passed})
-    }
-    kept = (_key(one) for one in rows if one.verdict != "rejected")
-    wrong = [key for key in kept if key in failed and not failed[key].isdisjoint(step.rejections)]
+    kept = ((one, _list_failed(own)) for one, own in put if own and one.verdict != "rejected")
+    wrong = [(one, missed) for one, missed in kept if not missed.isdisjoint(step.rejections)]
     if not wrong:
         return
-    names = [name for _, name in wrong]
-    failures = Counter(check for key in wrong for check in failed[key] & step.rejections.keys())
-    dropped_for = (failed.get(_key(one), set()) for one in rows if one.verdict == "rejected")
+    names = [one.candidate_id for one, _ in wrong]
+    failures = Counter(check for _, missed in wrong for check in missed & step.rejections.keys())
+    dropped_for = [_list_failed(own) for one, own in put if one.verdict == "rejected"]
     alone = {check for checks in dropped_for if len(checks) == 1 for check in checks}
-    known = set().union(*failed.values())
+    known = set[str]().union(*(_list_failed(own) for _, own in put))
     is_hard = any(
         one.count and reason not in failures and reason in known
         for reason, one in step.rejections.items()
@@ -107,14 +116,15 @@ def _mention_answer(case: Case, names: Sequence[str]) -> str:
     return f" {told}, {answer}, {'is one' if len(chosen) == 1 else 'are some'} of them."
 
 
-def _find_rejected_though_passed(
-    case: Case, step: Step, rows: Iterable[Outline], checked: Mapping[Key, dict[str, _AnyCheck]]
-) -> Iterator[Finding]:
-    wronged: dict[str, str] = {}
-    for one in rows:
-        check = checked.get(_key(one), {}).get(one.reason or "")
-        if one.verdict == "rejected" and check is not None and check.passed:
-            wronged[one.candidate_id] = check.name
+def _find_rejected_though_passed(case: Case, step: Step, put: Iterable[_Put]) -> Iterator[Finding]:
+    wronged = {
+        one.candidate_id: check.name
+        for one, own in put
+        if own
+        and one.verdict == "rejected"
+        and (check := own.get(one.reason or "")) is not None
+        and check.passed
+    }
     if not wronged:
         return
     names = list(wronged)
@@ -126,15 +136,14 @@ def _find_rejected_though_passed(
     yield notice(step, "rejected_though_passed", text, count=len(names), examples=names)
 
 
-def _find_excluding_limits(
-    step: Step, checked: Iterable[dict[str, _AnyCheck]]
-) -> Iterator[Finding]:
+def _find_excluding_limits(step: Step, checked: Iterable[Checks]) -> Iterator[Finding]:
     """Two limits on one field that no value can meet at once."""
     limits: dict[str, set[float]] = {}
     known: dict[str, _AnyCheck] = {}
     for checks in checked:
         for check in checks.values():
-            if is_number(check.limit):
+            last = known.get(check.name)
+            if is_number(check.limit) and (last is None or last.limit != check.limit):
                 limits.setdefault(check.name, set()).add(check.limit)
                 known[check.name] = check
     fixed = [known[name] for name, found in limits.items() if len(found) == 1]
@@ -158,31 +167,27 @@ def _find_excluding_limits(
 def _find_unchecked(
     case: Case,
     step: Step,
-    rows: Sequence[Outline],
-    checked: Mapping[Key, dict[str, _AnyCheck]],
+    put: Sequence[_Put],
+    put_to: Counter[str],
 ) -> Iterator[Finding]:
     """It kept candidates that were not put to a check which most others were put to.
 
     Of rejected ones it says nothing: a step may stop at the first check that fails.
     """
-    kept = [one for one in rows if one.verdict != "rejected"]
-    put_to = Counter(name for checks in checked.values() for name in checks)
+    kept = [(one, own) for one, own in put if one.verdict != "rejected"]
     for name, count in put_to.most_common():
-        if count < _COMMON * len(rows) or name not in step.rejections:
+        if count < _COMMON * len(put) or name not in step.rejections:
             continue
-        spared = [one for one in kept if name not in checked.get(_key(one), {})]
-        if not spared or not any(name in checked.get(_key(one), {}) for one in kept):
+        names = [one.candidate_id for one, own in kept if name not in own]
+        if not names or len(names) == len(kept):
             continue
-        names = [one.candidate_id for one in spared]
         number = _at_least(case, step, len(names))
         verb = "was" if len(names) == 1 else "were"
         text = (
             f"{step.name} kept {number} that {verb} never put to {name}, for which it rejected "
             f"{step.rejections[name].count:,} others{show_examples(names, len(names))}."
         )
-        put_to_it = [
-            candidate_id for (_, candidate_id), checks in checked.items() if name in checks
-        ]
+        put_to_it = [one.candidate_id for one, own in put if name in own]
         origin = _tell_common_origin(case, step, names, put_to_it)
         text += origin + _mention_answer(case, names)
         has_answer = not set(case.origins.answer).isdisjoint(names)
@@ -219,8 +224,10 @@ def _collect_origins(case: Case, step: Step) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for earlier in case.flow.deciding_steps:
         if earlier.origins and earlier.ordinal <= step.ordinal:
-            for one in case.flow.ledger(earlier).outlines:
-                found.setdefault(one.candidate_id, set()).update(one.origins)
+            ledger = case.flow.ledger(earlier)
+            names, origins = ledger.table.candidate_ids, ledger.table.origins
+            for at in ledger.shown:
+                found.setdefault(names[at], set()).update(origins[at])
     return found
 
 

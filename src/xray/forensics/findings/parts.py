@@ -224,21 +224,19 @@ def find_in_origins(case: Case, step: Step) -> Iterator[Finding]:
     if not strange or not sources or not is_whole or 2 * len(strange) > len(links):
         return
     # What came by a recorded origin too may name its index or its source as well.
-    stray = [
-        one
-        for one in case.flow.ledger(step).outlines
-        if one.origins and strange.issuperset(one.origins)
-    ]
+    ledger = case.flow.ledger(step)
+    origins = ledger.table.origins
+    stray = [at for at in ledger.shown if origins[at] and strange.issuperset(origins[at])]
     if not stray:
         return
-    told = list_items([f'"{name}"' for name in sorted({one.origins[0] for one in stray})])
-    verb = "alone brought" if len({one.origins for one in stray}) == 1 else "brought"
+    told = list_items([f'"{name}"' for name in sorted({origins[at][0] for at in stray})])
+    verb = "alone brought" if len({origins[at] for at in stray}) == 1 else "brought"
     others = list_items(sorted({case.evidence.steps_by_id[one].name for one in sources}))
     text = (
         f"{told} {verb} {count_things(len(stray))} to {step.name}, but no earlier step recorded "
         f"it; other origins are from {others}."
     )
-    names = [one.candidate_id for one in stray]
+    names = [ledger.table.candidate_ids[at] for at in stray]
     yield notice(step, "unrecorded_origin", text, count=len(names), examples=names)
 
 

@@ -36,7 +36,7 @@ _AT_LEAST: Final = (">", ">=")
 _AT_MOST: Final = ("<", "<=")
 
 
-class Scored(Struct, frozen=True):
+class Scored(Struct, frozen=True, gc=False):
     """One candidate with the number it is compared by."""
 
     row: Outline
@@ -59,7 +59,8 @@ def find_in_scores(case: Case, step: Step) -> Iterator[Finding]:
         for one in rows
         if (score := _read_as(what, one.score)) is not None and math.isfinite(score)
     ]
-    yield from _find_strange(step, what, rows, scored)
+    if len(scored) < names.total():
+        yield from _find_strange(step, what, rows, scored)
     yield from _find_unscored(step, rows)
     yield from _find_saturated(case, step, scored)
     yield from _find_disorder(case, step, scored)
@@ -127,8 +128,10 @@ def _find_unscored(step: Step, rows: Iterable[Outline]) -> Iterator[Finding]:
 
     That a step scores only those it keeps, or only the one it chooses, is its way to record.
     """
-    scored = Counter(one.verdict for one in rows if one.score is not None)
     unscored = [one for one in rows if one.score is None]
+    if not unscored:
+        return
+    scored = Counter([one.verdict for one in rows if one.score is not None])
     missing = Counter(one.verdict for one in unscored)
     is_choice_blank = missing["selected"] and not missing["rejected"] and scored["rejected"] > 1
     odd = [
@@ -150,12 +153,12 @@ def _find_unscored(step: Step, rows: Iterable[Outline]) -> Iterator[Finding]:
 def _find_saturated(case: Case, step: Step, scored: Sequence[Scored]) -> Iterator[Finding]:
     """Most scores are the best one, so that they cannot have told the kept from the others."""
     counted = [one for one in scored if one.row.weight > 0]
-    everybody = sum(one.row.weight for one in counted)
+    everybody = sum([one.row.weight for one in counted])
     if len(counted) < _MIN_SCORED:
         return
     best = _best_score(counted)
     alike = [one for one in counted if one.score == best]
-    number = sum(one.row.weight for one in alike)
+    number = sum([one.row.weight for one in alike])
     kept = step.counts.selected or step.counts.accepted
     has_cut = bool(step.counts.rejected)
     if number < _SATURATED_SHARE * everybody or (has_cut and number <= kept):
@@ -199,7 +202,8 @@ def _find_out_of_rank(step: Step, rows: Iterable[Outline]) -> Iterator[Finding]:
         if one.rank is None:
             continue
         if one.verdict == "rejected":
-            fallen += [one] if one.reason == BELOW_CUT else []
+            if one.reason == BELOW_CUT:
+                fallen.append(one)
         elif one.by not in worst_kept or one.rank > (worst_kept[one.by].rank or 0):
             worst_kept[one.by] = one
     wronged = [
@@ -228,9 +232,8 @@ def _find_disorder(case: Case, step: Step, scored: Sequence[Scored]) -> Iterator
     for one in scored:
         partitions.setdefault(one.row.by, []).append(one)
     for group in partitions.values():
-        ranked = sorted(
-            (one for one in group if one.row.rank is not None), key=lambda one: one.row.rank or 0
-        )
+        ranked = [one for one in group if one.row.rank is not None]
+        ranked.sort(key=lambda one: one.row.rank or 0)
         found = _find_flipped(case, step, ranked) or _find_unsorted(step, ranked)
         found = found or _find_lowest_kept(case, step, group)
         if found is not None:
@@ -241,7 +244,9 @@ def _find_disorder(case: Case, step: Step, scored: Sequence[Scored]) -> Iterator
 def _find_flipped(case: Case, step: Step, ranked: Sequence[Scored]) -> Finding | None:
     """The first rank has the lowest score, and so on to the last."""
     scores = [one.score for one in ranked]
-    if len(scores) < _MIN_ORDERED or scores != sorted(scores) or scores[0] == scores[-1]:
+    if len(scores) < _MIN_ORDERED or scores[0] == scores[-1]:
+        return None
+    if any(one > other for one, other in pairwise(scores)):
         return None
     because = _why_higher_is_better(case, step, ranked)
     if not because:
@@ -264,9 +269,11 @@ def _say_place(one: Scored) -> str:
 
 def _find_unsorted(step: Step, ranked: Sequence[Scored]) -> Finding | None:
     """Ranks do not follow the total they are made of; perhaps they follow one of its parts."""
+    if len(ranked) < _MIN_ORDERED or name_of(ranked[0].row.score) not in _SUMS:
+        return None
     scores = [one.score for one in ranked]
     names = {name_of(one.row.score) for one in ranked}
-    if len(scores) < _MIN_ORDERED or not names <= _SUMS or len(names) != 1:
+    if len(names) != 1:
         return None
     falls = [place for place, (one, other) in enumerate(pairwise(scores)) if one < other]
     if not falls or scores == sorted(scores):

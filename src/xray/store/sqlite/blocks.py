@@ -69,21 +69,30 @@ class Body(Struct, array_like=True, frozen=True):
     anonymous: bytes | None
 
 
-class Evidence(Struct, frozen=True):
-    """The columns of a body that hold neither free-form values nor text; None without a value."""
-
-    origin: list[list[OriginRef] | None] | None
-    checks: list[list[Check] | None] | None
-    anonymous: bytes | None
-
-
-class _EvidenceBody(Struct, array_like=True, frozen=True):
-    """A body of which only the evidence is decoded."""
+class _OriginsBody(Struct, array_like=True, frozen=True):
+    """A body of which only the origins are decoded."""
 
     attributes: Raw
     reasoning: Raw
     origin: list[list[OriginRef] | None] | None
+
+
+class _ChecksBody(Struct, array_like=True, frozen=True):
+    """A body of which only the checks are decoded."""
+
+    attributes: Raw
+    reasoning: Raw
+    origin: Raw
     checks: list[list[Check] | None] | None
+
+
+class _MarksBody(Struct, array_like=True, frozen=True):
+    """A body of which only the marks of candidates without an id are decoded."""
+
+    attributes: Raw
+    reasoning: Raw
+    origin: Raw
+    checks: Raw
     rank_before: Raw
     merged_into: Raw
     anonymous: bytes | None
@@ -133,7 +142,9 @@ _text_decoder = msgspec.msgpack.Decoder(str | None)
 _number_decoder = msgspec.msgpack.Decoder(int | None)
 _origin_decoder = msgspec.msgpack.Decoder(list[OriginRef] | None)
 _checks_decoder = msgspec.msgpack.Decoder(list[Check] | None)
-_evidence_decoder = msgspec.msgpack.Decoder(_EvidenceBody)
+_origins_body_decoder = msgspec.msgpack.Decoder(_OriginsBody)
+_checks_body_decoder = msgspec.msgpack.Decoder(_ChecksBody)
+_marks_body_decoder = msgspec.msgpack.Decoder(_MarksBody)
 _grounds_decoder = msgspec.msgpack.Decoder(_GroundsBody)
 _raw_body_decoder = msgspec.msgpack.Decoder(_RawBody)
 _encoder = msgspec.msgpack.Encoder()
@@ -290,10 +301,22 @@ class Block:
         """The columns of the body frame."""
         return _body_decoder.decode(self._body_payload())
 
-    def open_evidence(self) -> Evidence:
-        """The evidence of every row."""
-        body = _evidence_decoder.decode(self._body_payload())
-        return Evidence(body.origin, body.checks, body.anonymous)
+    @cached_property
+    def _cells(self) -> _RawBody:
+        """The body frame for whoever opens one row after another."""
+        return _raw_body_decoder.decode(self._body_payload())
+
+    def open_origins(self) -> list[list[OriginRef] | None] | None:
+        """What brought each candidate; None where nothing is known of any."""
+        return _origins_body_decoder.decode(self._body_payload()).origin
+
+    def open_checks(self) -> list[list[Check] | None] | None:
+        """The checks of each row; None where none has any."""
+        return _checks_body_decoder.decode(self._body_payload()).checks
+
+    def open_anonymous(self) -> bytes | None:
+        """For each row whether its candidate had no id of its own; None where all had one."""
+        return _marks_body_decoder.decode(self._body_payload()).anonymous
 
     def has_bytes(self, wanted: bytes, *, in_head: bool) -> bool:
         """Whether *wanted* stands in its body, or where that is asked in its head: decodes none."""
@@ -328,7 +351,7 @@ class Block:
 
     def row(self, index: int) -> DecisionRow:
         """The row at *index*."""
-        return next(self._rows(slice(index, index + 1)))
+        return next(self._join(slice(index, index + 1), self._cells.open(index), slice(1)))
 
     def pick(self, positions: Sequence[int]) -> list[DecisionRow]:
         """The rows at *positions*, without opening the others."""

@@ -142,7 +142,7 @@ class CheckReader:
 
     def _may_name_check(self, blocks: Sequence[Block], *, has_rejected: bool) -> bool:
         if self._words is None:
-            return has_rejected or any(block.open_evidence().checks for block in blocks)
+            return has_rejected or any(block.open_checks() for block in blocks)
         return any(
             block.has_bytes(spelled, in_head=has_rejected)
             for block in blocks
@@ -165,7 +165,7 @@ def _is_resolved(blocks: Sequence[Block]) -> bool:
 
 def _outline_block(block: Block) -> Iterator[Outline]:
     """Its rows, with what their checks and reasons tell."""
-    head, checks = block.head, block.open_evidence().checks
+    head, checks = block.head, block.open_checks()
     for candidate_id, code, reason, by, own in zip(
         head.ids,
         head.verdicts,
@@ -175,7 +175,7 @@ def _outline_block(block: Block) -> Iterator[Outline]:
         strict=True,
     ):
         yield Outline(
-            candidate_id, VERDICT_WORDS[code], reason, None, None, by, (), own or (), 1.0, False
+            candidate_id, VERDICT_WORDS[code], reason, None, None, by, own or (), 1.0, False
         )
 
 

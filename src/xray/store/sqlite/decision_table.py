@@ -21,7 +21,7 @@ from xray.model.decisions import (
 from xray.model.facts import REJECTED, Check, DecisionRow, Score, StepFinished
 from xray.model.records import Decision
 from xray.model.vocabulary import VERDICTS, LabelWord, Verdict
-from xray.store.sqlite.blocks import EXTRAS_CHUNK, Block, Evidence, restore_rows
+from xray.store.sqlite.blocks import EXTRAS_CHUNK, Block, restore_rows
 
 _Cell = TypeVar("_Cell")
 Labels = Mapping[str, LabelWord]
@@ -171,18 +171,18 @@ class BlockTable:
     @cached_property
     def origins(self) -> Sequence[tuple[str, ...]]:
         """The ids of what brought each candidate, in the same order."""
-        refs = self._column(lambda block: self._evidence[block].origin, None)
+        refs = self._column(Block.open_origins, None)
         return [list_origins(one) for one in refs]
 
     @cached_property
     def checks(self) -> Sequence[Sequence[Check]]:
         """The evidence about each candidate, in the same order."""
-        return [one or () for one in self._column(lambda block: self._evidence[block].checks, None)]
+        return [one or () for one in self._column(Block.open_checks, None)]
 
     @cached_property
     def anonymous(self) -> Sequence[bool]:
         """Whether the candidate had no id of its own, in the same order."""
-        marks = self._column(lambda block: self._evidence[block].anonymous, 0)
+        marks = self._column(Block.open_anonymous, 0)
         return list(map(bool, marks))
 
     @cached_property
@@ -196,10 +196,6 @@ class BlockTable:
     def _has_extras(self) -> bool:
         """Whether some of the rows were drawn, or only illustrate."""
         return any(block.chunk == EXTRAS_CHUNK for block in self._blocks)
-
-    @cached_property
-    def _evidence(self) -> dict[Block, Evidence]:
-        return {block: block.open_evidence() for block in self._blocks}
 
     def _column(
         self, read: Callable[[Block], Sequence[_Cell] | None], absent: _Cell
