@@ -89,6 +89,7 @@ COMMANDS: Final = (
     Command("replay", "whether today's code decides as it did about what a step was given"),
     Command("expect", "whether runs decided as they were expected to, for tests and CI"),
     Command("mcp", "answers for coding agents, over the Model Context Protocol"),
+    Command("backup", "a copy of a database file, taken while it is written"),
     Command("retention", "which runs are not kept any longer, and deleting them"),
     Command("spool", "what waits on this machine to be delivered, and why"),
     Command("sync", "deliver what ended programs left behind"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
-from xray.errors import ConfigurationError
+from xray.errors import ConfigurationError, StoreError
+from xray.model.backup import Backup
 from xray.store.protocol import Store
 
 if TYPE_CHECKING:
@@ -64,6 +66,21 @@ def open_view(url: str) -> Store:
     with _required_packages():
         from xray.store.sqlite.view import SqliteView
     return SqliteView(path)
+
+
+def back_up(url: str, target: Path, show: Callable[[int], None]) -> Backup:
+    """Copy the SQLite store at *url* to the file *target*, while it is written.
+
+    Raises:
+        ConfigurationError: *url* names no database file, or a package is not installed.
+        StoreError: there is no such database, or the copy cannot be written.
+    """
+    path = Path(_find_path(url))
+    if not path.is_file():
+        raise StoreError(f"There is no database {path}.", code="no_such_store")
+    with _required_packages():
+        from xray.store.sqlite.backup import back_up
+    return back_up(path, target, show)
 
 
 def _open_sqlite(url: str, index_stats: Sequence[str] | None) -> Store:
