@@ -143,17 +143,18 @@ def _tell_step(step: Step) -> Iterator[str]:
     kept = decided - step.omissions.get("sampled_out", 0)
     if not decided:
         yield f"{step.name} recorded no candidate by itself, which is not to have rejected none."
-    elif step.coverage == "named":
+    elif step.coverage == "named" and kept < decided:
         yield (
             f"{step.name} kept the detail of {kept:,} of {decided:,} candidates; of the others "
             "verdict and reason are known."
         )
     elif step.coverage == "sampled":
+        said = f"{kept:,} of {decided:,}" if kept < decided else f"a sample of {decided:,}"
         yield (
-            f"{step.name} kept the detail of {kept:,} of {decided:,} candidates; the others are "
-            "counted, and which they are is not known."
+            f"{step.name} kept the detail of {said} candidates; the others are counted, and which "
+            "they are is not known."
         )
-    elif step.coverage != "all":
+    elif step.coverage in ("logged", "none"):
         yield f"{step.name} counted {decided:,} decisions; about whom they are is not known."
     if step.rate_basis not in (None, "counted"):
         yield f"The rejection rate of {step.name} is {step.rate_basis}, not counted."

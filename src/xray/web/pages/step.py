@@ -23,7 +23,6 @@ from xray.web.pages.what_if import find_what_if
 from xray.web.site import site_of
 
 _MAX_COLUMNS: Final = 5
-_ROWS: Final = "100"
 _MAX_ROWS: Final = 200
 _OF_THE_TABLE: Final = ("sort", "row")
 """What the script that scrolls the table keeps in the URL: the API knows none of it."""
@@ -115,10 +114,7 @@ def model_step(
 ) -> StepModel:
     """What the page of a step shows."""
     step = reading.show_step(store, step_id)
-    wanted = [("step_id", step_id), *asked]
-    if not any(name == "limit" for name, _ in asked):
-        wanted.append(("limit", _ROWS))
-    found = reading.list_decisions(store, wanted, now_us)
+    found = reading.list_decisions(store, [("step_id", step_id), *asked], now_us)
     neighbours = store.steps_of_run(step.run_id, is_sampled=False)
     place = next((at for at, one in enumerate(neighbours) if one.step_id == step_id), 0)
     counts = step.counts
