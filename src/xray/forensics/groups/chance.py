@@ -23,6 +23,7 @@ _MAX_COUNTED: Final = 600
 _CHEAP: Final = 20_000_000
 _MAX_EXACT: Final = 200_000_000
 _PLAIN_P: Final = 0.05
+_NOTHING: Final = 1e-18
 
 Counts = Sequence[int]
 
@@ -104,15 +105,29 @@ def _fisher(pooled: Counts, b: Counts) -> float:
     (lower, upper) = (count for count in pooled if count)
     held = next(mine for mine, count in zip(reversed(b), reversed(pooled), strict=True) if count)
     drawn = sum(b)
-    least, most = max(0, drawn - lower), min(drawn, upper)
+    if held * (lower + upper) < drawn * upper:
+        # Told by those who hold the lesser value, it is the upper tail.
+        lower, upper, held = upper, lower, drawn - held
     whole = log_choose(lower + upper, drawn)
+    chance = math.exp(log_choose(upper, held) + log_choose(lower, drawn - held) - whole)
+    tail = _add_up_tail(chance, held, upper, lower, drawn)
+    # The other tail has all the rest, and what is in the middle of both.
+    return min(1.0, 2 * min(tail, 1.0 - tail + chance))
 
-    def chance(number: int) -> float:
-        return math.exp(log_choose(upper, number) + log_choose(lower, drawn - number) - whole)
 
-    up = math.fsum(chance(number) for number in range(held, most + 1))
-    down = math.fsum(chance(number) for number in range(held, least - 1, -1))
-    return min(1.0, 2 * min(up, down))
+def _add_up_tail(chance: float, held: int, upper: int, lower: int, drawn: int) -> float:
+    """The chance of *held* or more of *upper*, where that of *held* is known and none is likelier.
+
+    Each number more is rarer by an ever smaller factor, so that what is left soon adds nothing.
+    """
+    tail = chance
+    for number in range(held, min(drawn, upper)):
+        chance *= (upper - number) * (drawn - number)
+        chance /= (number + 1) * (lower - drawn + number + 1)
+        tail += chance
+        if chance < tail * _NOTHING:
+            break
+    return tail
 
 
 class _Counting:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from typing import Final
 
 from msgspec import Struct
@@ -12,6 +13,9 @@ _LEADING: Final = 1024
 _HUGE: Final = 1024
 _SPLITTER: Final = 2.0**43 + 1.0
 _MAX_SPLIT: Final = 2.0**900
+_MAX_EXAMPLES: Final = 1_024
+"""Of how many values of a figure an example is kept: ids take more memory than all else."""
+
 _split: Final = math.frexp
 _join: Final = math.ldexp
 
@@ -148,17 +152,17 @@ class Sample:
         if len(held) < len(values):
             holders = holders.pick([at for at, value in enumerate(values) if value is not None])
         shares = self.values
-        kept = round_all(held)
-        if holders.weights is not None:
-            for value, example, weight in zip(kept, holders.examples, holders.weights, strict=True):
-                shares.setdefault(value, Share(example)).add(weight)
-            return
         # Nearly all runs stand for themselves, and there are very many values to be added.
-        for value, example in zip(kept, holders.examples, strict=True):
+        weights = holders.weights or repeat(1.0, len(held))
+        for value, example, weight in zip(round_all(held), holders.examples, weights, strict=True):
             share = shares.get(value)
             if share is None:
-                share = shares[value] = Share(example)
-            share.runs += 1
+                share = Share(example if len(shares) < _MAX_EXAMPLES else ("", ""))
+                shares[value] = share
+            if weight == 1.0:
+                share.runs += 1
+            else:
+                share.add(weight)
 
     def fill(self, among: Share) -> dict[float, Share]:
         """Every value with its runs, where *among* counts all the runs that are asked."""
@@ -212,7 +216,7 @@ _NOBODY: Final = Share()
 
 def line_up(values: list[float], a: list[Share], b: list[Share]) -> Paired:
     """One figure of two groups, whose runs are given by value."""
-    is_weighted = any(share.is_weighted for share in a) or any(share.is_weighted for share in b)
+    is_weighted = any(share._more or share._more_squares for group in (a, b) for share in group)
     return Paired(values, a, b, is_weighted)
 
 
@@ -228,7 +232,7 @@ def pair(a: dict[float, Share], b: dict[float, Share]) -> Paired:
 
 def count_runs(shares: Iterable[Share]) -> int:
     """How many runs there are in all *shares*."""
-    return sum(share.runs for share in shares)
+    return sum([share.runs for share in shares])
 
 
 def effective_runs(shares: Iterable[Share]) -> float:
