@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import Final
 
-from xray.cli.connection import open_client
+from xray.cli.connection import add_run_query, open_client
 from xray.cli.console import open_console
 from xray.cli.show import draw_headline
 from xray.cli.terminal import Terminal, printable, wrap
@@ -20,13 +20,7 @@ _HEIGHTS: Final = ("▁▂▃▄▅▆▇█", "_.-=+*%#")
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the options of `xray audit`."""
-    parser.add_argument(
-        "query",
-        nargs="?",
-        default="",
-        metavar="QUERY",
-        help="which runs (spec/query.md); all runs when absent",
-    )
+    add_run_query(parser)
     parser.add_argument(
         "--runs", type=int, default=200, metavar="N", help="look at the newest N (default 200)"
     )

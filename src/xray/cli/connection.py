@@ -103,6 +103,17 @@ def add_filters(
     parser.add_argument("--limit", type=int, default=limit, metavar="N", help=limit_help)
 
 
+def add_run_query(parser: ArgumentParser) -> None:
+    """Let a command take one query that says which runs it is about."""
+    parser.add_argument(
+        "query",
+        nargs="?",
+        default="",
+        metavar="QUERY",
+        help="which runs (spec/query.md); all runs when absent",
+    )
+
+
 def add_names(parser: ArgumentParser) -> None:
     """Let a command take a pipeline and a status by option."""
     parser.add_argument("--pipeline", metavar="NAME", help="only this pipeline")

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 
 import msgspec
 
-from xray.cli.connection import open_client
+from xray.cli.connection import add_run_query, open_client
 from xray.cli.console import open_console
 from xray.cli.show import draw_headline
 from xray.cli.terminal import Cell, Column, Terminal, draw_table, fit, printable, wrap
@@ -28,13 +28,7 @@ _COLUMNS = (
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the options of `xray flaky`."""
-    parser.add_argument(
-        "query",
-        nargs="?",
-        default="",
-        metavar="QUERY",
-        help="which runs (spec/query.md); all runs when absent",
-    )
+    add_run_query(parser)
     parser.add_argument(
         "--runs", type=int, default=20, metavar="N", help="look at the newest N (default 20)"
     )

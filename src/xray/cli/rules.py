@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from xray.cli.connection import open_client
+from xray.cli.connection import add_run_query, open_client
 from xray.cli.console import Console, open_console
 from xray.cli.show import draw_headline
 from xray.cli.terminal import Cell, Column, Terminal, draw_table, printable, wrap
@@ -32,13 +32,7 @@ _COLUMNS: Final = (
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the options of `xray rules`."""
-    parser.add_argument(
-        "query",
-        nargs="?",
-        default="",
-        metavar="QUERY",
-        help="which runs (spec/query.md); all runs when absent",
-    )
+    add_run_query(parser)
     parser.add_argument(
         "--since-version",
         metavar="V",
