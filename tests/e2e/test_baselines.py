@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.weeks import RUNS, tell_weeks
 from xray.cli.main import main
 from xray.client import Client
 from xray.errors import InvalidQueryError, NotFoundError
 from xray.local import LocalClient
-from xray.model.baseline import DAY_US
-from xray.model.facts import ACCEPTED, REJECTED, DecisionRow, Fact, RunStarted, StepFinished
-from xray.model.ids import new_uuid7
 from xray.server.serving import BackgroundServer
 from xray.server.settings import ServerSettings
 from xray.settings import VARIABLES
 from xray.store.opening import open_store
 
 DAYS = 12
-RUNS = 8
 
 
 @pytest.fixture(autouse=True)
@@ -31,35 +26,12 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def weeks() -> Iterator[Fact]:
-    """A filter that keeps half; on the last day it keeps one in ten."""
-    today_us = time.time_ns() // 1000 // DAY_US * DAY_US
-    for age in range(DAYS, -1, -1):
-        for number in range(RUNS):
-            at_us = today_us - age * DAY_US + number
-            run_id = new_uuid7(at_us)
-            rejected = 45 + number if age else 90
-            yield RunStarted(run_id=run_id, pipeline="search", started_at_us=at_us)
-            yield StepFinished(
-                run_id=run_id,
-                step_id=new_uuid7(at_us),
-                pipeline="search",
-                name="affordable",
-                step_type="filter",
-                ordinal=0,
-                started_at_us=at_us,
-                duration_ms=100.0 + number,
-                rows=[DecisionRow(REJECTED, f"c{n}", "too_dear") for n in range(rejected)]
-                + [DecisionRow(ACCEPTED, f"c{n}") for n in range(rejected, 100)],
-            )
-
-
 def test_a_limit_that_became_stricter_today_shows_against_the_days_before(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place = f"sqlite:///{tmp_path / 'runs.db'}"
     store = open_store(place)
-    assert not store.submit("weeks", list(weeks())).result().rejected
+    assert not store.submit("weeks", list(tell_weeks(DAYS))).result().rejected
     store.close()
 
     assert main(["baselines", "search", "--store", place]) == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from html import unescape
@@ -14,38 +13,13 @@ from playwright.sync_api import Browser, expect
 
 from tests.contract.http.api import Api
 from tests.web.conftest import open_pages
-from xray.model.baseline import DAY_US
-from xray.model.facts import ACCEPTED, REJECTED, DecisionRow, Fact, RunStarted, StepFinished
-from xray.model.ids import new_uuid7
+from tests.web.pictures import take_pictures
+from tests.weeks import RUNS, tell_weeks
 from xray.server.serving import BackgroundServer
 from xray.server.settings import ServerSettings
 from xray.store.opening import open_store
 
 DAYS = 9
-RUNS = 8
-
-
-def weeks() -> Iterator[Fact]:
-    """A filter that keeps half; on the last day it keeps one in ten."""
-    today_us = time.time_ns() // 1000 // DAY_US * DAY_US
-    for age in range(DAYS, -1, -1):
-        for number in range(RUNS):
-            at_us = today_us - age * DAY_US + number
-            run_id = new_uuid7(at_us)
-            rejected = 45 + number if age else 90
-            yield RunStarted(run_id=run_id, pipeline="search", started_at_us=at_us)
-            yield StepFinished(
-                run_id=run_id,
-                step_id=new_uuid7(at_us),
-                pipeline="search",
-                name="affordable",
-                step_type="filter",
-                ordinal=0,
-                started_at_us=at_us,
-                duration_ms=100.0 + number,
-                rows=[DecisionRow(REJECTED, f"c{n}", "too_dear") for n in range(rejected)]
-                + [DecisionRow(ACCEPTED, f"c{n}") for n in range(rejected, 100)],
-            )
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +27,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     folder: Path = tmp_path_factory.mktemp("weeks")
     place = f"sqlite:///{folder / 'runs.db'}"
     store = open_store(place)
-    assert not store.submit("weeks", list(weeks())).result().rejected
+    assert not store.submit("weeks", list(tell_weeks(DAYS))).result().rejected
     store.close()
     settings = ServerSettings(store=place, port=0)
     with BackgroundServer(settings) as server, closing(Api(server.url)) as api:
@@ -82,6 +56,7 @@ def test_without_a_pipeline_they_are_listed_and_an_unknown_one_is_said(
         page.get_by_role("main").get_by_role("link", name="search").click()
         expect(page.get_by_role("heading", level=1)).to_contain_text("is not like them")
         assert page.evaluate("document.documentElement.scrollWidth") == 400
+        take_pictures(page, "baselines-weeks", "light")
         page.get_by_role("link", name="runs of the latest day").click()
         expect(page.get_by_text(f"{RUNS} of {RUNS} runs")).to_be_visible()
     assert api.ask("GET", "/ui/baselines?pipeline=none").status == 404

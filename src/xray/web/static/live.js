@@ -1,6 +1,6 @@
 // Follows the runs of a list: new ones come in at the top, changed ones where they stand.
 
-const MOST_ROWS = 200;
+const MOST_ROWS = 100;
 
 const button = document.querySelector("button.live");
 const empty = document.querySelector(".empty");
