@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.contract.http.api import Api
 from tests.web.conftest import open_pages
+from tests.web.pictures import take_pictures
 from xray.model.baseline import DAY_US
 from xray.model.facts import (
     ACCEPTED,
@@ -213,6 +214,7 @@ def test_a_click_on_the_chart_opens_the_runs_of_that_day(server: Api, browser: B
     with open_pages(browser, server.url) as open_page:
         for scheme in ("light", "dark"):
             page = open_page(PAGE, color_scheme=scheme)
+            take_pictures(page, "trends-days", scheme)
             expect(page.get_by_role("img", name="Rejection rate of affordable")).to_be_visible()
         page.locator(".hit").nth(-1 - NEW_SINCE).click()
         expect(page.get_by_text("6 of 6 runs")).to_be_visible()
