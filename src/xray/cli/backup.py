@@ -12,7 +12,7 @@ from xray.cli.connection import resolve_url
 from xray.cli.console import open_console
 from xray.cli.terminal import printable, wrap
 from xray.errors import ConfigurationError
-from xray.model.sayings import say_bytes
+from xray.model.sayings import say_bytes, say_number_of
 from xray.wire.address import find_file, names_file
 
 
@@ -52,7 +52,8 @@ def run(args: Namespace) -> int:
         console.write_json(msgspec.json.encode(backup))
         return 0
     said = (
-        f"{printable(args.file)} holds {backup.runs:,} runs with {backup.steps:,} steps of "
+        f"{printable(args.file)} holds {say_number_of(backup.runs, 'run')} with "
+        f"{say_number_of(backup.steps, 'step')} of "
         f"{find_file(url)} in {say_bytes(backup.size_bytes)}, and was checked."
     )
     console.write(wrap(said, console.terminal.width))

@@ -17,6 +17,7 @@ from xray.client import Client
 from xray.errors import ConfigurationError
 from xray.local import LocalClient
 from xray.model.retention_report import RetentionReport
+from xray.model.sayings import say_number_of
 
 _VARIABLE: Final = "XRAY_RETENTION"
 _COLUMNS: Final = (
@@ -81,7 +82,7 @@ def _let_expire(client: Client, rules: str | None, console: Console) -> Retentio
         if report.is_complete:
             console.show_progress("")
             return msgspec.structs.replace(report, removed=removed)
-        console.show_progress(f"{removed:,} runs deleted so far …")
+        console.show_progress(f"{say_number_of(removed, 'run')} deleted so far …")
 
 
 def _agrees(console: Console, report: RetentionReport) -> bool:
@@ -91,8 +92,8 @@ def _agrees(console: Console, report: RetentionReport) -> bool:
             hint="Add --yes to delete them, or --dry-run to look only.",
             code="not_confirmed",
         )
-    what = f"{report.expired:,} runs" if report.expired else "the oldest runs"
-    console.err.write(f"Delete {what}? They cannot be brought back. [y/N] ")
+    what = say_number_of(report.expired, "run") if report.expired else "the oldest runs"
+    console.err.write(f"Delete {what}? What is deleted cannot be brought back. [y/N] ")
     console.err.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 

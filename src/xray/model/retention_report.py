@@ -7,7 +7,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from xray.model.sayings import say_bytes
+from xray.model.sayings import say_bytes, say_number_of
 
 
 class RetentionRule(Struct, frozen=True, kw_only=True):
@@ -62,8 +62,8 @@ def say_retention(
     rules: Sequence[RetentionRule], runs: int, size_bytes: int | None, max_bytes: int | None
 ) -> str:
     """In one sentence what the rules let go."""
-    takes = "" if size_bytes is None else f", which take {say_bytes(size_bytes)}"
-    stored = f"{runs:,} {'run is' if runs == 1 else 'runs are'} stored{takes}"
+    takes = "" if size_bytes is None else f" and take{'s' * (runs == 1)} {say_bytes(size_bytes)}"
+    stored = f"{say_number_of(runs, 'run')} {'is' if runs == 1 else 'are'} stored{takes}"
     if not rules and max_bytes is None:
         return f"{stored}; all are kept for ever, as no rule of retention is set."
     expired = sum(rule.runs for rule in rules)

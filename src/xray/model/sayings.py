@@ -57,13 +57,20 @@ def say_count(count: int | None) -> str:
     return NOT_THERE if count is None else f"{count:,}"
 
 
+def say_number_of(count: int, noun: str) -> str:
+    """How many there are of something: `1 run`, `2,000 runs`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def say_bytes(size: int) -> str:
     """A size with the unit a person would choose."""
     if size < 1000:
         return f"{size} B"
     if size < 999_500:
         return f"{size / 1e3:.0f} kB"
-    return f"{size / 1e6:.1f} MB"
+    if size < 999_950_000:
+        return f"{size / 1e6:.1f} MB"
+    return f"{size / 1e9:,.1f} GB"
 
 
 def say_rate(step: Step) -> str:

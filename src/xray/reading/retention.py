@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from xray.errors import ConfigurationError, InvalidQueryError
 from xray.model.retention_report import RetentionReport
+from xray.model.sayings import say_number_of
 from xray.query.retention import Policy, read_policy
 from xray.reading.lists import Parameters
 from xray.store.expiry import expire, foresee
@@ -74,7 +75,7 @@ def let_expire(
     expiry = expire(store, policy, now_us, note=note)
     report = foresee(store, policy, now_us)
     removed = expiry.removed.runs
-    did = f"{removed:,} {'run was' if removed == 1 else 'runs were'} deleted; now "
+    did = f"{say_number_of(removed, 'run')} {'was' if removed == 1 else 'were'} deleted; now "
     return replace(
         report,
         answer=did + report.answer,
