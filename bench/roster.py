@@ -21,7 +21,6 @@ from msgspec.structs import replace
 
 from bench.report import Figure, run_benchmark
 from xray import XRay
-from xray.model.compact import Universe
 from xray.model.compact_entries import CompactEntries, compact_entries
 from xray.model.facts import (
     MAX_ROSTER_CHUNK_IDS,
@@ -38,6 +37,7 @@ from xray.model.holdings import hash_entries
 from xray.model.ids import new_uuid7
 from xray.model.ranking import make_ranking
 from xray.model.roster import Roster
+from xray.model.universe import Universe
 from xray.model.vocabulary import StepType
 from xray.store.sqlite.connection import connect_writer
 from xray.store.sqlite.engine import SqliteStore

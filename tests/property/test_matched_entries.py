@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xray.model import missing
-from xray.model.compact import Universe
 from xray.model.compact_entries import CompactEntries, compact_entries
 from xray.model.facts import ACCEPTED, REJECTED
 from xray.model.fates import Fate
@@ -20,6 +19,7 @@ from xray.model.missing import Candidates, find_missing
 from xray.model.ranking import SCORE_BITS
 from xray.model.roster import Roster
 from xray.model.spans import list_apart
+from xray.model.universe import Universe
 
 FATES = [Fate(REJECTED, "price"), Fate(ACCEPTED), Fate(REJECTED, "price", by="q")]
 _LAST = (1 << 64) - 1
@@ -114,6 +114,24 @@ def test_entries_beside_and_spans_are_what_matching_tells_apart(
         met = list(holding.find_spans(hashes))
         assert [(hashed, code) for hashed, code, _ in found] == [(h, s[2]) for h, s in met]
         assert all(first <= hashed <= last for hashed, (first, last, _) in met)
+
+
+@given(
+    entries,
+    st.sets(hashes_near_each_other, max_size=30),
+    st.sets(hashes_near_each_other, max_size=30),
+)
+def test_what_was_expected_is_answered_as_what_was_not(
+    drawn: list[tuple[int, int, int]], asked: set[int], others: set[int]
+) -> None:
+    expected = frozenset(asked | others | {hashed for hashed, _, _ in drawn[::2]})
+    pairs = zip(make_holdings(drawn), make_holdings(drawn), strict=True)
+    for holding, ready in pairs:
+        ready.expect(expected)
+        for hashes in (asked, set(expected), set[int](), {*asked, 1 << 63}):
+            assert sorted(ready.find_all(hashes)) == sorted(holding.find_all(hashes))
+            assert sorted(ready.find_spans(hashes)) == sorted(holding.find_spans(hashes))
+            assert ready.list_beside(hashes) == holding.list_beside(hashes)
 
 
 spans = st.lists(

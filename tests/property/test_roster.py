@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from xray.model.compact import CODE_BITS, Part, Universe, encode_part, encode_parts
+from xray.model.compact import CODE_BITS, Part, encode_part, encode_parts
 from xray.model.compact_entries import CompactEntries, compact_entries
 from xray.model.facts import OriginRef, RosterGroup, StepRoster
 from xray.model.fates import Fate, FateTable, decode_fates, encode_fates
@@ -27,6 +27,7 @@ from xray.model.holdings import (
 from xray.model.missing import Candidates, find_missing
 from xray.model.ranking import make_ranking
 from xray.model.roster import Roster
+from xray.model.universe import Universe
 
 _QUICK_PROBES = 200_000
 _PROVEN_PROBES = 3_000_000

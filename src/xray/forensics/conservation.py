@@ -15,7 +15,6 @@ from xray.forensics.gaps import explain_blindness, explain_silence
 from xray.forensics.keys import Keys, join_keys
 from xray.forensics.reach import Edge, Reach
 from xray.forensics.wording import list_items
-from xray.model.hashing import hash64
 from xray.model.records import Step
 from xray.model.spans import list_apart
 
@@ -357,7 +356,8 @@ def list_taken_for_others(keys: Keys, ledger: Ledger, others: Sequence[Ledger]) 
     roster = ledger.roster
     if roster is None:
         return Keys()
-    names = {hash64(one): one for one in keys.ids if not ledger.has_row(one)}
+    ids = [one for one in keys.ids if not ledger.has_row(one)]
+    names = dict(zip(ledger.hash_ids(ids), ids, strict=True))
     spans = roster.find_spans(names.keys())
     apart = frozenset(_list_unknown(spans, others))
     taken = {names[span[2]] for span in spans if span not in apart}

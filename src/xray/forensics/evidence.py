@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, partial
 from itertools import chain, compress
 from typing import Final
@@ -13,7 +13,7 @@ from xray.errors import NotFoundError
 from xray.forensics.keys import Key, Keys, join_keys
 from xray.model.decisions import DecisionTable, Outline, outline_decisions
 from xray.model.facts import EVIDENCE
-from xray.model.hashing import hash64, hash_all
+from xray.model.hashing import hash_all
 from xray.model.records import Decision, Run, Step
 from xray.model.roster import Roster
 from xray.model.sketch import CheckSketch
@@ -22,9 +22,20 @@ from xray.store.protocol import Store
 
 _MAX_FOUND: Final = 64
 """How many candidates' decisions are remembered: one question asks often for a few."""
+_MAX_HASHED: Final = 256
+"""From here on candidates are sought among all that the run knows before they are hashed."""
 
 _IS_CODE: Final = [bytes(code == wanted for code in range(256)) for wanted in range(len(VERDICTS))]
 """For the code of each verdict what turns codes into truths."""
+
+
+class KnownIds(dict[str, int]):
+    """Candidates that some step of a run knows by id, each with its hash."""
+
+    @cached_property
+    def by_hash(self) -> dict[int, str]:
+        """They by their hashes."""
+        return {hashed: name for name, hashed in self.items()}
 
 
 class Ledger:
@@ -44,7 +55,7 @@ class Ledger:
         step: Step,
         table: DecisionTable,
         load_roster: Callable[[], Roster | None] = lambda: None,
-        list_known: Callable[[], Mapping[str, int]] = dict,
+        list_known: Callable[[], KnownIds] = KnownIds,
     ) -> None:
         self.step = step
         self.table = table
@@ -128,24 +139,27 @@ class Ledger:
         roster = self.roster
         if not self.is_named or roster is None:
             return self.detailed
-        known, detailed = self._list_known(), self.detailed_keys.ids
-        names = {hashed: name for name, hashed in known.items() if name not in detailed}
-        found: dict[Verdict, list[str]] = {verdict: [] for verdict in VERDICTS}
-        partitioned: dict[Verdict, list[Key]] = {verdict: [] for verdict in VERDICTS}
-        for hashed, fate in roster.find_all(names.keys()):
+        names, detailed = self._list_known().by_hash, self.detailed_keys.ids
+        hashes = frozenset(names)
+        roster.expect(hashes)
+        found: list[list[str]] = [[] for _ in VERDICTS]
+        partitioned: list[list[Key]] = [[] for _ in VERDICTS]
+        for hashed, fate in roster.find_all(hashes):
+            if (name := names[hashed]) in detailed:
+                continue
             if fate.by is None:
-                found[fate.decision].append(names[hashed])
+                found[fate.verdict].append(name)
             else:
-                partitioned[fate.decision].append((fate.by, names[hashed]))
+                partitioned[fate.verdict].append((fate.by, name))
         return {
             verdict: join_keys(
                 [
                     self.detailed[verdict],
-                    Keys(frozenset(found[verdict])),
-                    Keys.of(partitioned[verdict]),
+                    Keys(frozenset(found[code])),
+                    Keys.of(partitioned[code]),
                 ]
             )
-            for verdict in VERDICTS
+            for code, verdict in enumerate(VERDICTS)
         }
 
     def keys_about(self, candidate_id: str, verdict: Verdict) -> Keys:
@@ -188,10 +202,18 @@ class Ledger:
         """The keys with *verdict*, of all candidates that the run knows by id."""
         return self._keys[verdict]
 
+    def hash_ids(self, candidate_ids: Sequence[str]) -> Sequence[int]:
+        """The hashes of candidates; of many that the run knows by id, what is at hand."""
+        if len(candidate_ids) > _MAX_HASHED:
+            known = self._list_known()
+            if known.keys() >= set(candidate_ids):
+                return [known[one] for one in candidate_ids]
+        return hash_all(candidate_ids)
+
     @cached_property
     def row_hashes(self) -> list[int]:
         """The hashes of the candidates that have a row, ascending."""
-        return sorted(map(hash64, self.table.places))
+        return sorted(hash_all(tuple(self.table.places)))
 
     def knows_between(self, first: int, last: int) -> bool:
         """Whether it knows a candidate whose hash may lie from *first* to *last*."""
@@ -374,11 +396,11 @@ class RunEvidence:
         return self._load_sketches(step.step_id)
 
     @cached_property
-    def known_ids(self) -> dict[str, int]:
+    def known_ids(self) -> KnownIds:
         """Every candidate that some step knows by id, as first recorded, with its hash."""
         ids = (one for step in self.steps for one in self.ledger(step).candidate_ids)
         distinct = tuple(dict.fromkeys(ids))
-        return dict(zip(distinct, hash_all(distinct), strict=True))
+        return KnownIds(zip(distinct, hash_all(distinct), strict=True))
 
 
 def load_evidence(store: Store, run_id: str) -> RunEvidence:

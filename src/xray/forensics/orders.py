@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from itertools import pairwise
 from math import sqrt
 
 _PERSISTENCE = 0.9
@@ -70,10 +71,13 @@ def kendall_tau(one: Sequence[float], other: Sequence[float]) -> float | None:
     ties_one, ties_other = _count_ties(one), _count_ties(other)
     if everything in (ties_one, ties_other):
         return None
-    pairs = sorted(zip(one, other, strict=True))
-    ties_both = _count_ties(pairs) if ties_one and ties_other else 0
-    # Within a tie of the first, pairs stand by the second, so none of them counts as an inversion.
-    inversions = _count_inversions([second for _, second in pairs])
+    ties_both, seconds = 0, other
+    if ties_one or any(grade > following for grade, following in pairwise(one)):
+        # Within a tie of the first, pairs stand by the second: none of them is an inversion.
+        pairs = sorted(zip(one, other, strict=True))
+        ties_both = _count_ties(pairs) if ties_other else 0
+        seconds = [second for _, second in pairs]
+    inversions = _count_inversions(seconds)
     concordant = everything - ties_one - ties_other + ties_both - inversions
     return (concordant - inversions) / sqrt((everything - ties_one) * (everything - ties_other))
 

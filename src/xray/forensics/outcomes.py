@@ -165,17 +165,15 @@ def _add_named(known: Standings, matched: Matched, names: Names, *, is_ranked: b
     by = [fate.by for fate in matched.fates]
     if not is_ranked and names.are_apart and _NO_COLUMN.issuperset(by):
         places, by_hash = known.places, names.by_hash
-        fresh = {
-            name: code
-            for hashed, code, _ in matched.found
-            if (name := by_hash[hashed][0]) not in places
-        }
+        fresh = {by_hash[hashed]: code for hashed, code, _ in matched.found}
+        if not fresh.keys().isdisjoint(places):
+            fresh = {name: code for name, code in fresh.items() if name not in places}
         known.add_alike(fresh, standings)
         return
     named = (
         (name_of(by[code], candidate_id), code, place)
         for hashed, code, place in matched.found
-        for candidate_id in names.by_hash[hashed]
+        for candidate_id in names.list_named(hashed)
     )
     added: dict[Name, Standing] = {}
     for named_as, code, place in named:
@@ -269,20 +267,30 @@ class Names:
     def __init__(self, *runs: RunEvidence) -> None:
         self._runs = runs
 
-    @cached_property
+    @property
     def are_apart(self) -> bool:
         """Whether no two ids share a hash."""
-        return all(len(names) == 1 for names in self.by_hash.values())
+        return len(self.by_hash) == len(self._known)
 
     @cached_property
-    def by_hash(self) -> dict[int, list[str]]:
-        """The ids of each hash: one, unless two share theirs."""
+    def by_hash(self) -> dict[int, str]:
+        """The ids by their hashes: one of those that share theirs."""
+        return dict(zip(self._known.values(), self._known, strict=True))
+
+    def list_named(self, hashed: int) -> list[str]:
+        """The ids of a hash: one, unless several share it."""
+        return [self.by_hash[hashed]] if self.are_apart else self._namesakes[hashed]
+
+    @cached_property
+    def _namesakes(self) -> dict[int, list[str]]:
+        found: dict[int, list[str]] = {}
+        for name, hashed in self._known.items():
+            found.setdefault(hashed, []).append(name)
+        return found
+
+    @cached_property
+    def _known(self) -> dict[str, int]:
         known: dict[str, int] = {}
         for run in self._runs:
             known.update(run.known_ids)
-        found = {hashed: [name] for name, hashed in known.items()}
-        if len(found) < len(known):
-            for name, hashed in known.items():
-                if name not in found[hashed]:
-                    found[hashed].append(name)
-        return found
+        return known

@@ -20,24 +20,21 @@ from __future__ import annotations
 import zlib
 from array import array
 from bisect import bisect_left
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from functools import cached_property
 from itertools import accumulate, compress, count
+from operator import add, sub
 from typing import Final, Literal
-
-from msgspec import Struct
 
 from xray.model.packed_arrays import from_bytes, to_bytes
 from xray.model.ranking import Places, encode_places
+from xray.model.universe import HASH_BITS, LOW_BITS, PART_BUCKETS, Universe, Wanted
 
-HASH_BITS: Final = 64
 CODE_BITS: Final = 32
 """An entry is one whole number: a hash, shifted by this many bits, plus its code."""
 
-_PART_BITS: Final = 14
-PART_BUCKETS: Final = 1 << _PART_BITS
-_LOW_BITS: Final = 16
-_LOW_MASK: Final = (1 << _LOW_BITS) - 1
+_LOW_MASK: Final = (1 << LOW_BITS) - 1
 _CODE_MASK: Final = (1 << CODE_BITS) - 1
 _NIBBLES: Final = 0
 _CODE_KIND: Final = (1 << 5) - 1
@@ -49,77 +46,11 @@ _LOOKALIKE_BYTES: Final = 12
 """Where an entry stands, in 4 bytes, and its whole hash, in 8."""
 _RAW_DEFLATE: Final = -15
 _STRETCH_BYTES: Final = 64
+_LOWER_HALF: Final = bytes(pair & 15 for pair in range(256))
+_UPPER_HALF: Final = bytes(pair >> 4 for pair in range(256))
 _AS_TRUTH: Final = bytes.maketrans(b"01", b"\0\1")
 ENTRIES_PER_LOOKUP: Final = 32
 """So many entries are listed in the time in which one number is looked up by itself."""
-
-
-class Wanted(Struct, frozen=True):
-    """Hashes that are looked for in a set, by their numbers in its universe.
-
-    Args:
-        hashes: one for each number.
-        twins: all of them, for the numbers that several have.
-    """
-
-    hashes: dict[int, int]
-    twins: dict[int, list[int]]
-
-
-class Universe:
-    """The numbers that the hashes of one set are mapped to, in the order of the hashes.
-
-    Args:
-        total: how many hashes the set was made for.
-
-    Attributes:
-        bucket_count: how many buckets there are.
-        size: how many numbers there are.
-    """
-
-    __slots__ = ("bucket_count", "size", "total")
-
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self.bucket_count = max(1, -(-8 * total // 5))
-        self.size = self.bucket_count << _LOW_BITS
-
-    @property
-    def part_count(self) -> int:
-        """How many parts there are."""
-        return -(-self.bucket_count // PART_BUCKETS)
-
-    def buckets_in(self, part: int) -> int:
-        """How many buckets *part* has."""
-        return min(PART_BUCKETS, self.bucket_count - part * PART_BUCKETS)
-
-    def place(self, hashed: int) -> tuple[int, int]:
-        """The part that a hash belongs to, and its number within it."""
-        number = hashed * self.size >> HASH_BITS
-        return number >> _PART_BITS + _LOW_BITS, number & (PART_BUCKETS << _LOW_BITS) - 1
-
-    def number(self, hashes: Collection[int]) -> Wanted:
-        """*hashes* by their numbers, counted through all parts."""
-        size = self.size
-        numbers = [hashed * size >> HASH_BITS for hashed in hashes]
-        found = dict(zip(numbers, hashes, strict=True))
-        twins: dict[int, list[int]] = {}
-        if len(found) < len(hashes):
-            for number, hashed in zip(numbers, hashes, strict=True):
-                twins.setdefault(number, []).append(hashed)
-        return Wanted(found, {number: all_ for number, all_ in twins.items() if len(all_) > 1})
-
-    def span(self, part: int, number: int) -> tuple[int, int]:
-        """The first and the last hash that stand at *number* in *part*."""
-        number += part * PART_BUCKETS << _LOW_BITS
-        return self._first(number), self._first(number + 1) - 1
-
-    def part_start(self, part: int) -> int:
-        """The first hash of *part*; that of the part behind the last is beyond all hashes."""
-        return self._first(min(part * PART_BUCKETS, self.bucket_count) << _LOW_BITS)
-
-    def _first(self, number: int) -> int:
-        return -(-(number << HASH_BITS) // self.size)
 
 
 def encode_part(
@@ -143,7 +74,7 @@ def encode_part(
     bitmap = bytearray(-(-(len(entries) + universe.buckets_in(part)) // 8))
     first_bucket = part * PART_BUCKETS
     for index, number in enumerate(numbers):
-        bit = index + (number >> _LOW_BITS) - first_bucket
+        bit = index + (number >> LOW_BITS) - first_bucket
         bitmap[bit >> 3] |= 1 << (bit & 7)
     lows = array("H", [number & _LOW_MASK for number in numbers])
     own_codes = [entry & _CODE_MASK for entry in entries]
@@ -212,6 +143,7 @@ class Part:
         self._lows_at = 4 + -(-(self._count + universe.buckets_in(part)) // 8)
         self._lows_end = self._codes_at = self._lows_at + 2 * self._count
         self._lookalikes: dict[int, int] = {}
+        self._expected: dict[int, int] | None = None
         if self._kind & _HAS_LOOKALIKES:
             self._open_lookalikes()
         self._places_at = self._codes_at
@@ -234,9 +166,43 @@ class Part:
             return [index for index in found if first <= lookalikes.get(index, first) <= last]
         return found
 
+    def expect(self, wanted: Wanted) -> None:
+        """Look for all hashes that *wanted* names at once, before some of them are asked for."""
+        self._expected = None
+        if not wanted.twins and not self._lookalikes:
+            met = self._meet(wanted)[0]
+            places = dict(met)
+            # One that stands here several times is looked for anew.
+            self._expected = places if len(places) == len(met) else None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every entry is known by the one hash it stands for, of those expected."""
+        return self._expected is not None
+
+    def find_expected(self, hashes: AbstractSet[int]) -> list[tuple[int, int]]:
+        """Each of *hashes*, all of them expected, with the code of the entry it stands for."""
+        codes, places = self._all_codes, self._expected or {}
+        return [(hashed, codes[places[hashed]]) for hashed in places.keys() & hashes]
+
+    def list_beside_expected(self, hashes: AbstractSet[int]) -> list[tuple[int, int, int]]:
+        """Its entries that stand for none of *hashes*, all of them expected, in order."""
+        places = self._expected or {}
+        is_beside = bytearray(b"\1") * self._count
+        for hashed in places.keys() & hashes:
+            is_beside[places[hashed]] = 0
+        return list(compress(self._spans, is_beside))
+
+    def find_expected_spans(
+        self, hashes: AbstractSet[int]
+    ) -> list[tuple[int, tuple[int, int, int]]]:
+        """Each of *hashes*, all of them expected, with the span of the entry it stands for."""
+        spans, places = self._spans, self._expected or {}
+        return [(hashed, spans[places[hashed]]) for hashed in places.keys() & hashes]
+
     def find_all(self, wanted: Wanted) -> list[tuple[int, int]]:
         """Each hash that is wanted and that an entry may stand for, with the code of the entry."""
-        codes = self._all_codes()
+        codes = self._all_codes
         return [(hashed, codes[index]) for hashed, index in self._meet(wanted)[0]]
 
     def match(
@@ -248,12 +214,17 @@ class Part:
             the hash, the code and the place of each of the former; the first and the last hash
             that each of the others can stand for, and its code; both in order.
         """
-        codes, spans = self._all_codes(), self._spans
+        codes = self._all_codes
         places = bytes(self._count) if self._places is None else list(self._places)
+        if not wanted.twins and not self._lookalikes:
+            stands_for = list(map(wanted.hashes.get, self.numbers))
+            is_met = [hashed is not None for hashed in stands_for]
+            found = compress(zip(stands_for, codes, places, strict=False), is_met)
+            return list(found), self._pick_spans(_list_false(is_met))  # type: ignore[arg-type]
         met, left = self._meet(wanted)
         return (
             [(hashed, codes[index], places[index]) for hashed, index in met],
-            [spans[index] for index in left],
+            self._pick_spans(left),
         )
 
     def list_beside(self, wanted: Wanted) -> list[tuple[int, int, int]]:
@@ -270,10 +241,9 @@ class Part:
         """The entries that may stand for a hash that is wanted, each with it, and the others."""
         first_of = list(map(wanted.hashes.get, self.numbers))
         if not wanted.twins and not self._lookalikes:
-            return (
-                [(hashed, index) for index, hashed in enumerate(first_of) if hashed is not None],
-                [index for index, hashed in enumerate(first_of) if hashed is None],
-            )
+            is_met = [hashed is not None for hashed in first_of]
+            found = compress(zip(first_of, count(), strict=False), is_met)
+            return list(found), _list_false(is_met)  # type: ignore[arg-type]
         met: list[tuple[int, int]] = []
         left: list[int] = []
         for index, (number, first) in enumerate(zip(self.numbers, first_of, strict=True)):
@@ -287,7 +257,7 @@ class Part:
 
     def _look_up(self, number: int) -> Sequence[int]:
         """The places of the entries at *number*, when many were asked for."""
-        last = self._last_places.get(number + (self._part * PART_BUCKETS << _LOW_BITS))
+        last = self._last_places.get(number + (self._part * PART_BUCKETS << LOW_BITS))
         return () if last is None else self._same_number(last)
 
     def _same_number(self, last: int) -> Sequence[int]:
@@ -303,7 +273,7 @@ class Part:
 
     def _walk_to(self, number: int) -> list[int]:
         """The places of the entries at *number*, with no more decoded than needed."""
-        bucket, low = number >> _LOW_BITS, number & _LOW_MASK
+        bucket, low = number >> LOW_BITS, number & _LOW_MASK
         bitmap = self._bitmap
         bit = self._skip_zeros(bucket)
         index = bit - bucket
@@ -321,18 +291,28 @@ class Part:
 
     @cached_property
     def _spans(self) -> list[tuple[int, int, int]]:
+        return self._make_spans(range(self._count))
+
+    def _pick_spans(self, places: Sequence[int]) -> list[tuple[int, int, int]]:
+        """The spans of the entries at *places*: few are made for themselves."""
+        if "_spans" not in vars(self) and 2 * len(places) < self._count:
+            return self._make_spans(places)
+        return [self._spans[index] for index in places]
+
+    def _make_spans(self, places: Sequence[int]) -> list[tuple[int, int, int]]:
         size, half = self._universe.size, self._universe.size - 1
-        lookalikes, codes = self._lookalikes, self._all_codes()
+        lookalikes, codes, numbers = self._lookalikes, self._all_codes, self.numbers
+        width, rest = divmod(1 << HASH_BITS, size)
+        # A number ends where the next begins: one later where what is left over makes up a whole.
+        starts = [divmod((numbers[index] << HASH_BITS) + half, size) for index in places]
         spans = [
-            (
-                ((number << HASH_BITS) + half) // size,
-                ((number + 1 << HASH_BITS) + half) // size - 1,
-                code,
-            )
-            for number, code in zip(self.numbers, codes, strict=False)
+            (first, first + width - (over + rest < size), codes[index])
+            for index, (first, over) in zip(places, starts, strict=True)
         ]
-        for index, hashed in lookalikes.items():
-            spans[index] = (hashed, hashed, codes[index])
+        if lookalikes:
+            for at, index in enumerate(places):
+                if (hashed := lookalikes.get(index)) is not None:
+                    spans[at] = (hashed, hashed, codes[index])
         return spans
 
     @cached_property
@@ -340,12 +320,10 @@ class Part:
         """The number of every entry in the universe, in order."""
         bits = bin(int.from_bytes(self._bitmap, "little"))[:1:-1].encode().translate(_AS_TRUTH)
         lows = from_bytes("H", self._data[self._lows_at : self._lows_end])
-        first = self._part * PART_BUCKETS
+        step = 1 << LOW_BITS
         # Every zero bit begins a bucket, so as many lie before an entry as its bucket says.
-        return [
-            first + bit - index << _LOW_BITS | low
-            for index, (bit, low) in enumerate(zip(compress(count(), bits), lows, strict=True))
-        ]
+        bits_before = compress(count(self._part * PART_BUCKETS * step, step), bits)
+        return list(map(add, map(sub, bits_before, count(0, step)), lows))
 
     def span(self, number: int, index: int) -> tuple[int, int]:
         """The first and last hash that the entry at place *index*, found at *number*, can be."""
@@ -411,12 +389,16 @@ class Part:
         if not self._kind & _HAS_PLACES:
             return None
         data = self._data[self._places_at + 4 : self._codes_at]
-        return Places(data, self._all_codes()[: self._count])
+        return Places(data, self._all_codes[: self._count])
 
+    @cached_property
     def _all_codes(self) -> Sequence[int]:
-        if self._is_in_nibbles:
-            return [code for pair in self._codes for code in (pair & 15, pair >> 4)]
-        return self._codes
+        codes = self._codes
+        if not isinstance(codes, bytes):
+            return codes
+        apart = bytearray(2 * len(codes))
+        apart[::2], apart[1::2] = codes.translate(_LOWER_HALF), codes.translate(_UPPER_HALF)
+        return bytes(apart)
 
     @cached_property
     def _codes(self) -> Sequence[int]:
@@ -429,6 +411,10 @@ class Part:
     @property
     def _is_in_nibbles(self) -> bool:
         return self._kind & _CODE_KIND == _NIBBLES
+
+
+def _list_false(truths: Sequence[bool]) -> list[int]:
+    return [at for at, is_so in enumerate(truths) if not is_so]
 
 
 def _count_zeros(bitmap: bytes) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Final
 
-from xray.model.compact import ENTRIES_PER_LOOKUP, HASH_BITS, Part, Universe, encode_parts
+from xray.model.compact import ENTRIES_PER_LOOKUP, Part, encode_parts
 from xray.model.fates import Fate
 from xray.model.hashing import hash64
 from xray.model.holdings import HashedEntries, Met, Placed, Span
+from xray.model.universe import HASH_BITS, Universe
 
 _MAX_PARTS_KEPT: Final = 4
 """The spans of a larger roster are made anew for each walk, a part at a time."""
@@ -34,6 +36,7 @@ class CompactEntries:
         self._universe = universe
         self._parts = parts
         self._opened: dict[int, Part] = {}
+        self._expected: frozenset[int] = frozenset()
         self._count = count
 
     @property
@@ -63,27 +66,56 @@ class CompactEntries:
         found = opened.find(number, hashed, hashed)
         return [(opened.code(index), opened.place(index)) for index in found]
 
+    def expect(self, hashes: frozenset[int]) -> None:
+        """Look for *hashes* at once, since some of them will be asked for again and again."""
+        if self._expected != hashes and len(self._parts) <= _MAX_PARTS_KEPT:
+            self._expected = hashes
+            wanted = self._universe.number(hashes)
+            for opened in filter(None, map(self._part, self._parts)):
+                opened.expect(wanted)
+
+    def _list_ready(self, hashes: Collection[int]) -> list[Part]:
+        """Its parts by ascending hash, if they know where all of *hashes* stand; else none."""
+        if not self._expected.issuperset(hashes):
+            return []
+        opened = list(filter(None, map(self._part, sorted(self._parts))))
+        return opened if all(part.is_ready for part in opened) else []
+
     def find_all(self, hashes: Collection[int]) -> Iterator[tuple[int, int]]:
         """Each of *hashes* that an entry may stand for, with the code of the entry."""
         universe = self._universe
+        if self._expected and (ready := self._list_ready(hashes)):
+            hashes = frozenset(hashes)
+            for opened in ready:
+                yield from opened.find_expected(hashes)
+            return
         if len(hashes) * ENTRIES_PER_LOOKUP < self._count:
             for hashed in hashes:
                 spans = self._spans_at(*universe.place(hashed), hashed, hashed)
                 yield from ((hashed, code) for _, _, code in spans)
             return
         wanted = universe.number(hashes)
-        for part in sorted(self._parts):
-            if opened := self._part(part):
-                yield from opened.find_all(wanted)
+        for every in filter(None, map(self._part, sorted(self._parts))):
+            yield from every.find_all(wanted)
 
     def list_beside(self, hashes: Collection[int]) -> list[Span]:
         """Its entries that stand for none of *hashes*, in order."""
-        wanted = self._universe.number(hashes)
-        opened = filter(None, map(self._part, sorted(self._parts)))
-        return [span for part in opened for span in part.list_beside(wanted)]
+        if self._expected and (ready := self._list_ready(hashes)):
+            hashes = frozenset(hashes)
+            beside = [opened.list_beside_expected(hashes) for opened in ready]
+        else:
+            wanted = self._universe.number(hashes)
+            every = filter(None, map(self._part, sorted(self._parts)))
+            beside = [opened.list_beside(wanted) for opened in every]
+        return beside[0] if len(beside) == 1 else list(chain.from_iterable(beside))
 
     def find_spans(self, hashes: Collection[int]) -> Iterator[tuple[int, Span]]:
         """Each of *hashes* that an entry may stand for, with the entry."""
+        if self._expected and (ready := self._list_ready(hashes)):
+            hashes = frozenset(hashes)
+            for opened in ready:
+                yield from opened.find_expected_spans(hashes)
+            return
         wanted = self._universe.number(hashes)
         for opened in filter(None, map(self._part, sorted(self._parts))):
             yield from opened.find_spans(wanted)
@@ -91,13 +123,11 @@ class CompactEntries:
     def match(self, hashes: Collection[int]) -> Met:
         """Its entries that may stand for one of *hashes*, and the others, both in order."""
         wanted = self._universe.number(hashes)
-        found: list[tuple[int, int, int]] = []
-        others: list[Span] = []
-        for part in sorted(self._parts):
-            if opened := self._part(part):
-                own, rest = opened.match(wanted)
-                found += own
-                others += rest
+        opened = filter(None, map(self._part, sorted(self._parts)))
+        matched = [part.match(wanted) for part in opened]
+        if len(matched) == 1:
+            return matched[0]
+        found, others = ([one for pair in matched for one in pair[side]] for side in (0, 1))
         return found, others
 
     def places(self) -> Iterator[Placed]:

@@ -13,15 +13,13 @@ from functools import cached_property
 from itertools import repeat
 from typing import Final, Protocol
 
-from xray.model.compact import (
-    CODE_BITS,
-    HASH_BITS,
-)
+from xray.model.compact import CODE_BITS
 from xray.model.facts import StepRoster
 from xray.model.fates import Fate, FateTable
 from xray.model.hashing import hash64
 from xray.model.packed_arrays import from_bytes, to_bytes
 from xray.model.ranking import Ranking
+from xray.model.universe import HASH_BITS
 
 _CODE_MASK: Final = (1 << CODE_BITS) - 1
 
@@ -61,6 +59,10 @@ class Holding(Protocol):
 
     def find_placed(self, candidate_id: str) -> Sequence[Placed]:
         """The codes of *candidate_id*, each with its place."""
+        ...
+
+    def expect(self, hashes: frozenset[int]) -> None:
+        """Look for *hashes* at once, since some of them will be asked for again and again."""
         ...
 
     def find_all(self, hashes: Collection[int]) -> Iterator[tuple[int, int]]:
@@ -129,6 +131,9 @@ class NamedEntries:
     def find_placed(self, candidate_id: str) -> Sequence[Placed]:
         """The codes of *candidate_id*, each with its place."""
         return self._placed.get(candidate_id, ())
+
+    def expect(self, hashes: frozenset[int]) -> None:
+        """It knows where they stand."""
 
     def find_all(self, hashes: Collection[int]) -> Iterator[tuple[int, int]]:
         """Each of *hashes* that is a candidate's, with the code of its entry."""
@@ -217,6 +222,9 @@ class HashedEntries:
         found = self._range_of(candidate_id)
         placings = self.placings[found] or repeat(0)
         return list(zip(self.codes[found], placings, strict=False))
+
+    def expect(self, hashes: frozenset[int]) -> None:
+        """It knows where they stand."""
 
     def find_all(self, hashes: Collection[int]) -> Iterator[tuple[int, int]]:
         """Each of *hashes* that it holds, with the code of its entry."""

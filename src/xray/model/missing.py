@@ -93,11 +93,13 @@ def _match(offered: Candidates, decided: Candidates) -> _Compared:
     unknown = looked_for if known == named else _list_beside(offered.rosters, known)
     for roster in decided.rosters:
         unknown = roster.list_apart(unknown)
-    widest = max([last - first for first, last in looked_for], default=-1) + 1
+    widest = max([span[1] - span[0] for span in looked_for], default=-1) + 1
     return _count_distinct(looked_for), _count_distinct(unknown), widest
 
 
-def _list_beside(rosters: Sequence[Roster], hashes: Collection[int]) -> Sequence[Span]:
+def _list_beside(
+    rosters: Sequence[Roster], hashes: Collection[int]
+) -> Sequence[tuple[int, int, int]]:
     """What the entries of *rosters* may stand for that stand for none of *hashes*, by the last."""
     lists = [roster.list_beside(hashes) for roster in rosters]
     if len(lists) == 1:
@@ -121,7 +123,7 @@ def _walk(offered: Candidates, decided: Candidates) -> _Compared:
     return compared.count, unmatched.count, widest
 
 
-def _last(span: tuple[int, int]) -> int:
+def _last(span: tuple[int, ...]) -> int:
     return span[1]
 
 
@@ -146,10 +148,10 @@ def _put_in_order(
     return sorted(chain.from_iterable(spans), key=key)  # type: ignore[arg-type]
 
 
-def _count_distinct(spans: Iterable[Span]) -> int:
+def _count_distinct(spans: Iterable[tuple[int, int, int]]) -> int:
     """How many candidates *spans*, which come by ascending last hash, stand for at least."""
     count, reached = 0, -1
-    for first, last in spans:
+    for first, last, _ in spans:
         if first > reached:
             count += 1
             reached = last

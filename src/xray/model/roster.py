@@ -104,13 +104,21 @@ class Roster:
         """Whether it knows a rank or a score of some candidate."""
         return any(True for holding in self._holdings for _ in holding.places())
 
+    def expect(self, hashes: frozenset[int]) -> None:
+        """Look for *hashes* at once, since some of them will be asked for again and again."""
+        for holding in self._holdings:
+            holding.expect(hashes)
+
     def find_all(self, hashes: Collection[int]) -> Iterator[tuple[int, Fate]]:
         """Each of *hashes* whose candidate it may hold, with what became of that."""
         for holding in self._holdings:
-            for hashed, code in holding.find_all(hashes):
-                fate = holding.fates[code]
-                if self._keep is None or self._keep(fate):
-                    yield hashed, fate
+            fates, keep = holding.fates, self._keep
+            found = holding.find_all(hashes)
+            if keep is None:
+                yield from ((hashed, fates[code]) for hashed, code in found)
+            else:
+                wanted = list(map(keep, fates))
+                yield from ((hashed, fates[code]) for hashed, code in found if wanted[code])
 
     def match(self, hashes: Collection[int]) -> Matched:
         """Its entries that may stand for one of *hashes*, and the others."""
@@ -134,13 +142,16 @@ class Roster:
             matched.others.sort(key=itemgetter(1))
         return matched
 
-    def list_beside(self, hashes: Collection[int]) -> list[tuple[int, int]]:
-        """The first and last hash of each entry that stands for none of *hashes*, by the last."""
-        beside: list[tuple[int, int]] = []
+    def list_beside(self, hashes: Collection[int]) -> list[tuple[int, int, int]]:
+        """The first and last hash of each entry that stands for none of *hashes*, by the last.
+
+        What stands behind the two means something to the holding of the entry only.
+        """
+        beside: list[tuple[int, int, int]] = []
         for holding in self._holdings:
             wanted = [self._keep is None or self._keep(fate) for fate in holding.fates]
             spans = holding.list_beside(hashes)
-            beside += [(first, last) for first, last, code in spans if wanted[code]]
+            beside += spans if all(wanted) else [span for span in spans if wanted[span[2]]]
         if len(self._holdings) > 1:
             beside.sort(key=itemgetter(1))
         return beside
@@ -150,13 +161,13 @@ class Roster:
 
         None where the id itself is known: such an entry stands for no other candidate.
         """
-        return [
-            (first, last, hashed)
-            for holding in self._holdings
-            if holding.mistaken
-            for hashed, (first, last, code) in holding.find_spans(hashes)
-            if self._keep is None or self._keep(holding.fates[code])
-        ]
+        found: list[tuple[int, int, int]] = []
+        for holding in self._holdings:
+            if holding.mistaken:
+                wanted = [self._keep is None or self._keep(fate) for fate in holding.fates]
+                spans = holding.find_spans(hashes)
+                found += [(span[0], span[1], hashed) for hashed, span in spans if wanted[span[2]]]
+        return found
 
     def list_apart(self, spans: Iterable[SpanLike]) -> list[SpanLike]:
         """Those of *spans*, which come by ascending last hash, that none of its entries may mean.
@@ -175,8 +186,14 @@ class Roster:
     @cached_property
     def _bounds(self) -> tuple[list[int], list[int]]:
         """Where its spans begin, and how far they reach up to each of them."""
-        spans = list(self.spans())
-        return [span[0] for span in spans], list(accumulate((span[1] for span in spans), max))
+        spans: list[tuple[int, ...]] = []
+        for holding in self._holdings:
+            wanted = [self._keep is None or self._keep(fate) for fate in holding.fates]
+            own = holding.spans()
+            spans += own if all(wanted) else [span for span in own if wanted[span[2]]]
+        if len(self._holdings) > 1:
+            spans.sort()
+        return [span[0] for span in spans], list(accumulate([span[1] for span in spans], max))
 
     def find_last(self, verdict: Verdict, by: str | None) -> Placing | None:
         """The last in rank among the candidates with *verdict* that were decided for *by*.

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import Final, TypeVar
 
-from xray.model.compact import HASH_BITS
+from xray.model.universe import HASH_BITS
 
 Span = tuple[int, int]
 """The first and the last hash that an entry can stand for; one and the same for a known id."""

@@ -13,13 +13,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
-from xray.model.compact import Part, Universe, encode_part
+from xray.model.compact import Part, encode_part
 from xray.model.compact_entries import CompactEntries, compact_entries
 from xray.model.facts import StepRoster
 from xray.model.fates import Fate, FateTable, decode_fates, encode_fates
 from xray.model.hashing import hash64
 from xray.model.holdings import Entries, HashedEntries, hash_entries
 from xray.model.roster import Roster
+from xray.model.universe import Universe
 from xray.store.folding import check_roster_chunk
 from xray.store.sqlite.bodies import pack, unpack
 from xray.store.sqlite.frames import Compressor, Decompressor
