@@ -43,20 +43,18 @@ class Holders(Struct, frozen=True):
         )
 
 
-class Share:
+class Share(Struct, eq=False, gc=False):
     """Some runs: how many, and what they stand for.
 
     Args:
         example: one of them.
+        runs: how many.
     """
 
-    __slots__ = ("_more", "_more_squares", "example", "runs")
-
-    def __init__(self, example: Example = ("", "")) -> None:
-        self.runs = 0
-        self._more = 0.0
-        self._more_squares = 0.0
-        self.example = example
+    example: Example = ("", "")
+    runs: int = 0
+    _more: float = 0.0
+    _more_squares: float = 0.0
 
     def add(self, weight: float) -> None:
         """Count one run that stands for *weight*."""
