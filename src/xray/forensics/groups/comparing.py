@@ -58,10 +58,13 @@ def compare_groups(
     else:
         gathering = _unfinished.take(cursor, store, asked)
     if budget_s is None:
-        budget_s = FIRST_BUDGET_S if cursor is None else NEXT_BUDGET_S
+        # Of very many runs the comparing itself takes long: no part reads for less time than that.
+        budget_s = FIRST_BUDGET_S if cursor is None else max(NEXT_BUDGET_S, gathering.compared_s)
     deadline_s = clock() + budget_s
     is_complete = gathering.read(lambda: clock() >= deadline_s)
+    began_s = clock()
     found = find_differences(gathering.a, gathering.b)
+    gathering.compared_s = clock() - began_s
     compared = _conclude(gathering, asked, found)
     if is_complete:
         return compared

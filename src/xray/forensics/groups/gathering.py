@@ -73,6 +73,9 @@ class Gathering:
         a: which runs are in one group.
         b: which are in the other.
         asked: both questions as they were put.
+
+    Attributes:
+        compared_s: how long comparing took what was read before.
     """
 
     def __init__(self, store: Store, a: Plan, b: Plan, asked: tuple[str, str] = ("", "")) -> None:
@@ -81,6 +84,7 @@ class Gathering:
         self._streams = (Stream(store, a), Stream(store, b))
         self.a, self.b = Group(), Group()
         self.overlap = 0
+        self.compared_s = 0.0
 
     def is_about(self, store: Store, asked: tuple[str, ...]) -> bool:
         """Whether it gathers what these questions ask of that store."""
