@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 import traceback
+from itertools import pairwise
+from typing import TypeVar
 
 import pytest
 
@@ -15,6 +17,8 @@ from xray.capture.settings import CaptureSettings
 from xray.capture.step import current_step
 from xray.model.values import open_value
 from xray.testing import FakeClock, MemorySink
+
+Read = TypeVar("Read", int, float)
 
 
 @pytest.fixture
@@ -38,6 +42,41 @@ def test_a_run_is_known_from_its_start_and_ends_once(x: XRay, sink: MemorySink) 
     [ended] = sink.finished_runs
     assert (ended.status, open_value(ended.output)) == ("completed", 3)
     assert sink.settled_runs == [run.run_id]
+
+
+class HeldClock(FakeClock):
+    """A clock one of whose readers has to wait for the processor, once it has read.
+
+    Args:
+        place: which reader, in the order they come.
+    """
+
+    def __init__(self, place: int) -> None:
+        super().__init__()
+        self._left = place
+
+    def wall_us(self) -> int:
+        return self._hold(super().wall_us())
+
+    def monotonic_s(self) -> float:
+        return self._hold(super().monotonic_s())
+
+    def _hold(self, read: Read) -> Read:
+        if not self._left:
+            self.advance(0.05)
+        self._left -= 1
+        return read
+
+
+@pytest.mark.parametrize("place", range(12))
+def test_a_step_never_seems_to_end_after_the_next_began(sink: MemorySink, place: int) -> None:
+    with Run("p", sink, CaptureSettings(clock=HeldClock(place))) as run:
+        for name in ("first", "second", "third"):
+            with run.step(name):
+                pass
+    spans = [(step.started_at_us, (step.duration_ms or 0) * 1_000) for step in sink.steps]
+    for (start_us, took_us), (next_us, _) in pairwise(spans):
+        assert start_us + took_us <= next_us
 
 
 def test_a_run_that_only_finishes_has_begun_too(x: XRay, sink: MemorySink) -> None:

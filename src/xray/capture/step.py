@@ -202,8 +202,10 @@ class Step(CandidateVerbs, ActingVerbs, RecordingVerbs):
 
     def _open(self) -> None:
         clock = self.run.settings.clock
-        self._started_s = clock.monotonic_s()
+        # In this order: a thread that has to wait between the two seems to end early, never after
+        # the next step began.
         self._started_at_us = clock.wall_us()
+        self._started_s = clock.monotonic_s()
         self.ordinal = self.run.next_ordinal()
         self._attempt = self.run.begin_attempt(self.step_id, self._place)
 
