@@ -240,7 +240,8 @@ def _tell_strangest(audit: PositionAudit) -> str:
             f"{often.expected:,.3g})"
         )
     mean = next(one for one in audit.tests if one.about == "mean")
-    return f"took on average what stood {100 * mean.observed:.0f} % down the list in {number} (chance: 50 %)"
+    down = f"{100 * mean.observed:.0f} % down the list"
+    return f"took on average what stood {down} in {number} (chance: 50 %)"
 
 
 def _tell(steps: Sequence[ChoiceAudit], runs: int) -> str:
