@@ -20,19 +20,27 @@ settings.load_profile("xray")
 
 _states = count()
 
-_LONG_FIRST = ("web", "fault", "oracle", "e2e", "contract", "property")
-"""Folders whose files take long, the longest first; the others come after them."""
+_LONG = ("web", "fault", "oracle", "e2e")
+"""Folders whose files take long: some are busy all the time, others mostly wait."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """No worker is left alone with a long file at the end while the others have none."""
-    folders = {name: place for place, name in enumerate(_LONG_FIRST)}
+    """Long files come first and by turns.
+
+    So no worker is left alone with one of them at the end, and while one waits another is busy.
+    """
     tests = Path(__file__).parent
+    files: dict[str, dict[Path, int]] = {}
+    for item in items:
+        places = files.setdefault(item.path.relative_to(tests).parts[0], {})
+        places.setdefault(item.path, len(places))
 
-    def place_of(item: pytest.Item) -> int:
-        return folders.get(item.path.relative_to(tests).parts[0], len(folders))
+    def find_turn(item: pytest.Item) -> tuple[bool, float]:
+        folder = item.path.relative_to(tests).parts[0]
+        is_short = folder not in _LONG
+        return is_short, 0.0 if is_short else files[folder][item.path] / len(files[folder])
 
-    items.sort(key=place_of)
+    items.sort(key=find_turn)
 
 
 @pytest.fixture
