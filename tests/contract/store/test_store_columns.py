@@ -87,8 +87,8 @@ def test_a_column_says_what_the_rows_say(
         list(map(_gist, row.checks)) for row in opened
     ]
     assert [_spell(one) for one in outline_decisions(table)] == [
-        (row.candidate_id, row.decision, row.reason, row.score, row.rank, row.by,
-         _list_origins(row), row.weight, row.is_logged)
+        (row.candidate_id, row.decision, row.reason, row.score, row.rank, row.by, row.weight,
+         row.is_logged)
         for row in opened
     ]  # fmt: skip
 
@@ -103,6 +103,6 @@ def _gist(check: object) -> tuple[object, ...]:
 
 def _spell(one: Outline) -> tuple[object, ...]:
     return (
-        one.candidate_id, one.verdict, one.reason, one.score, one.rank, one.by, one.origins,
-        one.weight, one.is_logged,
+        one.candidate_id, one.verdict, one.reason, one.score, one.rank, one.by, one.weight,
+        one.is_logged,
     )  # fmt: skip
