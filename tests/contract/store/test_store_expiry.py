@@ -103,7 +103,7 @@ def is_kept(run: Written, said: list[tuple[str, str]]) -> bool:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(written=runs, said=rules, pass_runs=st.sampled_from([1, 3, 5_000]))
 def test_exactly_the_runs_go_that_no_rule_keeps(
     open_empty: OpenEmpty,
