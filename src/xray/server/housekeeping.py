@@ -9,7 +9,11 @@ from typing import Final
 
 import anyio
 
+from xray.model.removal import Removed
+from xray.model.sayings import say_number_of
+from xray.query.retention import read_policy
 from xray.server.context import Context
+from xray.store.expiry import Expiry, expire
 
 START_S: Final = 10.0
 """How long after the server's start it begins."""
@@ -40,11 +44,13 @@ async def _keep_house(context: Context) -> None:
 
 
 async def _let_expire(context: Context) -> None:
-    removed = 0
-    is_complete = False
-    while not is_complete:
-        report = await context.let_expire(context.settings.retention)
-        removed += report.removed
-        is_complete = report.is_complete
-    if removed:
-        _log.info("Retention deleted %s runs.", f"{removed:,}")
+    policy, now_us = read_policy(context.settings.retention), context.clock.wall_us()
+    expiry = Expiry(Removed(), is_complete=False)
+    removed = Removed()
+    while not expiry.is_complete:
+        expiry = await context.read(
+            lambda store: expire(store, policy, now_us, note=context.shelf.forget)
+        )
+        removed = removed.plus(expiry.removed)
+    if removed.runs:
+        _log.info("Retention deleted %s.", say_number_of(removed.runs, "run"))

@@ -143,6 +143,7 @@ class Writer:
         if not self._is_threaded:
             with self._inline_turn:
                 self._commit_waiting()
+                self._delete_waiting()
         return waiting.future
 
     def delete_runs(self, run_ids: Sequence[str]) -> Future[Removed]:

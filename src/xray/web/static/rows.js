@@ -260,7 +260,9 @@ class Rows {
     if (!answer.ok) return;
     const holder = document.createElement("template");
     holder.innerHTML = `<table><tbody>${await answer.text()}</tbody></table>`;
-    if (this.drawn.size > KEPT_ROWS) this.drawn.clear();
+    if (this.drawn.size > KEPT_ROWS) {
+      for (const [place, row] of this.drawn) if (!row.isConnected) this.drawn.delete(place);
+    }
     const rows = [...holder.content.querySelectorAll("tr")];
     rows.forEach((row, at) => this.drawn.set(places[at], row));
     for (const [place, coming] of this.coming) {
