@@ -43,6 +43,10 @@ browser:
 test: .venv/.ready browser  ## Run every test.
 	$(RUN)python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TEST_ARGS)
 
+.PHONY: pictures
+pictures: .venv/.ready browser  ## Make pictures of every page in build/pages.
+	XRAY_PICTURES=all $(RUN)python -m pytest -q tests/web/test_accessibility.py
+
 .PHONY: check
 check: format lint types layers test  ## All that must pass before a commit lands.
 

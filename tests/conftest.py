@@ -48,6 +48,14 @@ def swallowing() -> None:
     """The guard swallows in this test, as it does around a pipeline."""
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _keep_home_clean(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What outlives a test does not write to the user's own directory either."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state" / "session"))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _keep_spools_apart(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory

@@ -32,7 +32,7 @@ from xray.query.plan import Comparison, FieldRef, Plan
 from xray.store.protocol import Store
 from xray.store.sqlite.engine import SqliteStore
 
-_QUICK_KILLS = 20
+_QUICK_KILLS = 8
 _PROVEN_KILLS = 1_000
 _START_US = 1_767_225_600_000_000
 _MAX_WAITING = 8

@@ -155,6 +155,21 @@ def test_spans_apart_are_those_that_touch_no_other(
     assert list_apart(ordered, sorted(others)) == apart
 
 
+@given(entries, spans, st.lists(st.booleans(), min_size=3, max_size=3))
+def test_a_holding_leaves_the_spans_that_none_of_its_wanted_entries_may_mean(
+    drawn: list[tuple[int, int, int]], asked: list[tuple[int, int]], is_wanted: list[bool]
+) -> None:
+    ordered = sorted(asked, key=lambda span: span[1])
+    for holding in make_holdings(drawn):
+        wanted = [span for span in holding.spans() if is_wanted[span[2]]]
+        apart = [
+            span
+            for span in ordered
+            if not any(first <= span[1] and span[0] <= last for first, last, _ in wanted)
+        ]
+        assert holding.list_apart(ordered, is_wanted) == apart
+
+
 def candidates(ids: set[str], named: list[set[str]]) -> Candidates:
     rosters = [
         Roster("s", "r", len(names), make_holdings([(hash64(one), 1, 0) for one in names]))

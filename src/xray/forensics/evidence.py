@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, partial
-from itertools import chain, compress
+from itertools import chain, compress, repeat
 from typing import Final
 from weakref import proxy
 
@@ -13,7 +13,7 @@ from xray.errors import NotFoundError
 from xray.forensics.keys import Key, Keys, join_keys
 from xray.model.decisions import DecisionTable, Outline, outline_decisions
 from xray.model.facts import EVIDENCE
-from xray.model.hashing import hash_all
+from xray.model.hashing import hash_all, hash_often
 from xray.model.records import Decision, Run, Step
 from xray.model.roster import Roster
 from xray.model.sketch import CheckSketch
@@ -142,15 +142,14 @@ class Ledger:
         names, detailed = self._list_known().by_hash, self.detailed_keys.ids
         hashes = frozenset(names)
         roster.expect(hashes)
-        found: list[list[str]] = [[] for _ in VERDICTS]
+        found: list[set[str]] = [set() for _ in VERDICTS]
         partitioned: list[list[Key]] = [[] for _ in VERDICTS]
-        for hashed, fate in roster.find_all(hashes):
-            if (name := names[hashed]) in detailed:
-                continue
+        for fate, hashed_alike in roster.find_all(hashes).items():
+            beyond = set(map(names.__getitem__, hashed_alike)) - detailed
             if fate.by is None:
-                found[fate.verdict].append(name)
+                found[fate.verdict] |= beyond
             else:
-                partitioned[fate.verdict].append((fate.by, name))
+                partitioned[fate.verdict] += zip(repeat(fate.by), beyond, strict=False)
         return {
             verdict: join_keys(
                 [
@@ -213,7 +212,7 @@ class Ledger:
     @cached_property
     def row_hashes(self) -> list[int]:
         """The hashes of the candidates that have a row, ascending."""
-        return sorted(hash_all(tuple(self.table.places)))
+        return sorted(self.hash_ids(tuple(self.table.places)))
 
     def knows_between(self, first: int, last: int) -> bool:
         """Whether it knows a candidate whose hash may lie from *first* to *last*."""
@@ -400,7 +399,7 @@ class RunEvidence:
         """Every candidate that some step knows by id, as first recorded, with its hash."""
         ids = (one for step in self.steps for one in self.ledger(step).candidate_ids)
         distinct = tuple(dict.fromkeys(ids))
-        return KnownIds(zip(distinct, hash_all(distinct), strict=True))
+        return KnownIds(zip(distinct, map(hash_often, distinct), strict=True))
 
 
 def load_evidence(store: Store, run_id: str) -> RunEvidence:

@@ -6,10 +6,11 @@ Two steps may share thousands of candidates that all moved, so they are compared
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, compress, pairwise
-from operator import and_, eq, gt, lt, ne, sub
+from itertools import chain, compress, pairwise, repeat
+from operator import and_, eq, gt, le, lt, ne, sub
 from typing import Final, TypeVar
 
 from msgspec import Struct
@@ -17,6 +18,8 @@ from msgspec import Struct
 from xray.forensics.orders import kendall_tau, rank_biased_overlap
 from xray.forensics.outcomes import Name, Outcomes, Standings, pick, stand_as
 from xray.model.differences import Move, MoveKind, Moves, Standing
+from xray.model.holdings import Span
+from xray.model.spans import BEYOND
 from xray.model.vocabulary import VERDICTS, Verdict
 
 MAX_EXAMPLES: Final = 20
@@ -121,6 +124,8 @@ def _spell(name: Name) -> tuple[str, bool, str]:
 
 
 _Found = dict[MoveKind, _Moved]
+_Matched = tuple[int | None, int | None]
+"""The codes of what stands for one candidate in A and in B; None where it is not there."""
 _Kept = Counter[tuple[bool, bool]]
 """How many candidates were let through in A and in B."""
 
@@ -280,11 +285,42 @@ def _find_kind(
     return "reason_changed" if a.reason != b.reason else None
 
 
-def _match_hashed(a: Outcomes, b: Outcomes) -> Iterator[tuple[int | None, int | None]]:
+def _match_hashed(a: Outcomes, b: Outcomes) -> Iterable[_Matched]:
     """The codes of entries that stand for the same candidate, and of those without a partner."""
+    if all(fate.by is None for fate in chain(a.fates, b.fates)):
+        matched = _match_apart(a.hashed, b.hashed)
+        if matched is not None:
+            return matched
+    return _match_in_order(a, b)
+
+
+def _match_apart(a: Sequence[Span], b: Sequence[Span]) -> list[_Matched] | None:
+    """The same for entries that may each mean one of the other side at most; else None."""
+    firsts, lasts = [span[0] for span in b], [span[1] for span in b]
+    if any(map(le, firsts[1:], lasts)):
+        return None
+    at = list(map(bisect_left, repeat(lasts), [span[0] for span in a]))
+    is_met = list(map(le, map([*firsts, BEYOND].__getitem__, at), [span[1] for span in a]))
+    met = list(compress(at, is_met))
+    if len(set(met)) < len(met):
+        return None
+    codes: list[int | None] = [span[2] for span in b]
+    own = [span[2] for span in a]
+    partners = map([*codes, None].__getitem__, at)
+    matched = [
+        (code, partner if has_one else None)
+        for code, partner, has_one in zip(own, partners, is_met, strict=True)
+    ]
+    for place in met:
+        codes[place] = None
+    return [*matched, *((None, code) for code in codes if code is not None)]
+
+
+def _match_in_order(a: Outcomes, b: Outcomes) -> Iterator[_Matched]:
+    """The same where entries may mean several of the other side, or were decided by something."""
     by_in_a, by_in_b = [fate.by for fate in a.fates], [fate.by for fate in b.fates]
     left, at = b.hashed, 0
-    waiting: list[tuple[int, int, int]] = []
+    waiting: list[Span] = []
     for first, last, code in a.hashed:
         while at < len(left) and left[at][0] <= last:
             waiting.append(left[at])

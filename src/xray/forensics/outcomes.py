@@ -109,8 +109,8 @@ class Standings(Mapping[Name, Standing]):
         self._add_names(codes)
         verdicts = [VERDICTS.index(one.decision) for one in standings]
         reasons = [one.reason for one in standings]
-        self.codes += bytes(verdicts[code] for code in codes.values())
-        self.reasons += [reasons[code] for code in codes.values()]
+        self.codes += bytes(map(verdicts.__getitem__, codes.values()))
+        self.reasons += map(reasons.__getitem__, codes.values())
         unknown = [None] * len(codes)
         self.ranks += unknown
         self.scores += unknown

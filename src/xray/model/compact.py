@@ -176,6 +176,17 @@ class Part:
             self._expected = places if len(places) == len(met) else None
 
     @property
+    def is_plain(self) -> bool:
+        """Whether every entry may stand for any hash at its number."""
+        return not self._lookalikes
+
+    def list_numbers(self, is_wanted: Sequence[bool]) -> list[int]:
+        """The numbers of the entries whose codes are wanted, for each code whether it is."""
+        if all(is_wanted):
+            return self.numbers
+        return list(compress(self.numbers, map(is_wanted.__getitem__, self._all_codes)))
+
+    @property
     def is_ready(self) -> bool:
         """Whether every entry is known by the one hash it stands for, of those expected."""
         return self._expected is not None

@@ -10,6 +10,7 @@ from xray.model.compact import ENTRIES_PER_LOOKUP, Part, encode_parts
 from xray.model.fates import Fate
 from xray.model.hashing import hash64
 from xray.model.holdings import HashedEntries, Met, Placed, Span
+from xray.model.spans import SpanLike, list_apart, list_off_numbers, pick_wanted
 from xray.model.universe import HASH_BITS, Universe
 
 _MAX_PARTS_KEPT: Final = 4
@@ -78,25 +79,26 @@ class CompactEntries:
         """Its parts by ascending hash, if they know where all of *hashes* stand; else none."""
         if not self._expected.issuperset(hashes):
             return []
-        opened = list(filter(None, map(self._part, sorted(self._parts))))
+        opened = self._open_all()
         return opened if all(part.is_ready for part in opened) else []
 
-    def find_all(self, hashes: Collection[int]) -> Iterator[tuple[int, int]]:
+    def find_all(self, hashes: Collection[int]) -> Sequence[tuple[int, int]]:
         """Each of *hashes* that an entry may stand for, with the code of the entry."""
         universe = self._universe
         if self._expected and (ready := self._list_ready(hashes)):
             hashes = frozenset(hashes)
-            for opened in ready:
-                yield from opened.find_expected(hashes)
-            return
-        if len(hashes) * ENTRIES_PER_LOOKUP < self._count:
-            for hashed in hashes:
-                spans = self._spans_at(*universe.place(hashed), hashed, hashed)
-                yield from ((hashed, code) for _, _, code in spans)
-            return
-        wanted = universe.number(hashes)
-        for every in filter(None, map(self._part, sorted(self._parts))):
-            yield from every.find_all(wanted)
+            found = [opened.find_expected(hashes) for opened in ready]
+        elif len(hashes) * ENTRIES_PER_LOOKUP < self._count:
+            return [
+                (hashed, code)
+                for hashed in hashes
+                for _, _, code in self._spans_at(*universe.place(hashed), hashed, hashed)
+            ]
+        else:
+            wanted = universe.number(hashes)
+            every = self._open_all()
+            found = [opened.find_all(wanted) for opened in every]
+        return found[0] if len(found) == 1 else list(chain.from_iterable(found))
 
     def list_beside(self, hashes: Collection[int]) -> list[Span]:
         """Its entries that stand for none of *hashes*, in order."""
@@ -105,25 +107,25 @@ class CompactEntries:
             beside = [opened.list_beside_expected(hashes) for opened in ready]
         else:
             wanted = self._universe.number(hashes)
-            every = filter(None, map(self._part, sorted(self._parts)))
+            every = self._open_all()
             beside = [opened.list_beside(wanted) for opened in every]
         return beside[0] if len(beside) == 1 else list(chain.from_iterable(beside))
 
-    def find_spans(self, hashes: Collection[int]) -> Iterator[tuple[int, Span]]:
+    def find_spans(self, hashes: Collection[int]) -> Sequence[tuple[int, Span]]:
         """Each of *hashes* that an entry may stand for, with the entry."""
         if self._expected and (ready := self._list_ready(hashes)):
             hashes = frozenset(hashes)
-            for opened in ready:
-                yield from opened.find_expected_spans(hashes)
-            return
-        wanted = self._universe.number(hashes)
-        for opened in filter(None, map(self._part, sorted(self._parts))):
-            yield from opened.find_spans(wanted)
+            found = [opened.find_expected_spans(hashes) for opened in ready]
+        else:
+            wanted = self._universe.number(hashes)
+            every = self._open_all()
+            found = [opened.find_spans(wanted) for opened in every]
+        return found[0] if len(found) == 1 else list(chain.from_iterable(found))
 
     def match(self, hashes: Collection[int]) -> Met:
         """Its entries that may stand for one of *hashes*, and the others, both in order."""
         wanted = self._universe.number(hashes)
-        opened = filter(None, map(self._part, sorted(self._parts)))
+        opened = self._open_all()
         matched = [part.match(wanted) for part in opened]
         if len(matched) == 1:
             return matched[0]
@@ -142,6 +144,19 @@ class CompactEntries:
                 yield from Part(self._universe, part, self._parts[part]).spans()
             elif opened := self._part(part):
                 yield from opened.spans()
+
+    def list_apart(
+        self, spans: Sequence[SpanLike], is_wanted: Sequence[bool]
+    ) -> Sequence[SpanLike]:
+        """Those of *spans*, by ascending last hash, that no entry with a wanted code may mean."""
+        opened = [] if len(self._parts) > _MAX_PARTS_KEPT else self._open_all()
+        if not opened or not all(part.is_plain for part in opened):
+            return list_apart(spans, pick_wanted(self.spans(), is_wanted))
+        numbers = list(chain.from_iterable(part.list_numbers(is_wanted) for part in opened))
+        return list_off_numbers(spans, numbers, self._universe)
+
+    def _open_all(self) -> list[Part]:
+        return list(filter(None, map(self._part, sorted(self._parts))))
 
     def spans_of(self, candidate_id: str) -> Sequence[Span]:
         """The entries that are taken for *candidate_id*."""

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from hashlib import blake2b
+from typing import Final
+
+_MAX_REMEMBERED: Final = 1 << 15
+"""Some 200 bytes each."""
 
 
 def hash64(candidate_id: str) -> int:
@@ -23,3 +28,7 @@ def hash_all(candidate_ids: Sequence[str]) -> tuple[int, ...]:
         for candidate_id in candidate_ids
     ]
     return struct.unpack(f">{len(digests)}Q", b"".join(digests))
+
+
+hash_often: Final[Callable[[str], int]] = lru_cache(_MAX_REMEMBERED)(hash64)
+"""`hash64`, remembered: runs of one pipeline decide the same candidates again and again."""

@@ -19,6 +19,7 @@ from xray.model.fates import Fate, FateTable
 from xray.model.hashing import hash64
 from xray.model.packed_arrays import from_bytes, to_bytes
 from xray.model.ranking import Ranking
+from xray.model.spans import SpanLike, list_apart, pick_wanted
 from xray.model.universe import HASH_BITS
 
 _CODE_MASK: Final = (1 << CODE_BITS) - 1
@@ -65,7 +66,7 @@ class Holding(Protocol):
         """Look for *hashes* at once, since some of them will be asked for again and again."""
         ...
 
-    def find_all(self, hashes: Collection[int]) -> Iterator[tuple[int, int]]:
+    def find_all(self, hashes: Collection[int]) -> Iterable[tuple[int, int]]:
         """Each of *hashes* that an entry may stand for, with the code of the entry."""
         ...
 
@@ -77,8 +78,17 @@ class Holding(Protocol):
         """Its entries that stand for none of *hashes*, in order."""
         ...
 
-    def find_spans(self, hashes: Collection[int]) -> Iterator[tuple[int, Span]]:
+    def find_spans(self, hashes: Collection[int]) -> Iterable[tuple[int, Span]]:
         """Each of *hashes* that an entry may stand for, with the entry."""
+        ...
+
+    def list_apart(
+        self, spans: Sequence[SpanLike], is_wanted: Sequence[bool]
+    ) -> Sequence[SpanLike]:
+        """Those of *spans*, by ascending last hash, that no entry with a wanted code may mean.
+
+        A span is the first and the last hash of something; what stands behind does not matter.
+        """
         ...
 
     def places(self) -> Iterator[Placed]:
@@ -147,6 +157,12 @@ class NamedEntries:
     def find_spans(self, hashes: Collection[int]) -> Iterator[tuple[int, Span]]:
         """Each of *hashes* that an entry may stand for, with the entry."""
         return ((hashed, (hashed, hashed, code)) for hashed, code in self.find_all(hashes))
+
+    def list_apart(
+        self, spans: Sequence[SpanLike], is_wanted: Sequence[bool]
+    ) -> Sequence[SpanLike]:
+        """Those of *spans*, by ascending last hash, that no entry with a wanted code may mean."""
+        return list_apart(spans, pick_wanted(self.spans(), is_wanted))
 
     def match(self, hashes: Collection[int]) -> Met:
         """Its entries that may stand for one of *hashes*, and the others, both in order."""
@@ -239,6 +255,12 @@ class HashedEntries:
     def find_spans(self, hashes: Collection[int]) -> Iterator[tuple[int, Span]]:
         """Each of *hashes* that an entry may stand for, with the entry."""
         return ((hashed, (hashed, hashed, code)) for hashed, code in self.find_all(hashes))
+
+    def list_apart(
+        self, spans: Sequence[SpanLike], is_wanted: Sequence[bool]
+    ) -> Sequence[SpanLike]:
+        """Those of *spans*, by ascending last hash, that no entry with a wanted code may mean."""
+        return list_apart(spans, pick_wanted(self.spans(), is_wanted))
 
     def match(self, hashes: Collection[int]) -> Met:
         """Its entries that may stand for one of *hashes*, and the others, both in order."""

@@ -65,7 +65,8 @@ def find_missing(offered: Candidates, decided: Candidates) -> Missing:
     decided_ids = frozenset(decided.ids)
     offered_ids = dict.fromkeys(offered.ids)
     rest = {one: offered.hash_of(one) for one in offered_ids if one not in decided_ids}
-    found = {hashed for roster in decided.rosters for hashed, _ in roster.find_all(rest.values())}
+    alike = (roster.find_all(rest.values()) for roster in decided.rosters)
+    found = set(chain.from_iterable(chain.from_iterable(one.values() for one in alike)))
     gone = [candidate_id for candidate_id, hashed in rest.items() if hashed not in found]
     held = sum(roster.held for roster in (*offered.rosters, *decided.rosters))
     compare = _walk if held > _MAX_SORTED else _match

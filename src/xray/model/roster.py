@@ -7,13 +7,9 @@ candidates, but two rosters can be compared (`model.missing`).
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Collection, Iterator, Sequence
 from heapq import merge
-from itertools import accumulate
 from operator import itemgetter
-from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -24,11 +20,8 @@ from xray.model.fates import Fate
 from xray.model.holdings import Holding
 from xray.model.ranking import Placing, has_rank, unpack_place
 from xray.model.records import Decision, Origin
-from xray.model.spans import SpanLike, list_apart
+from xray.model.spans import SpanLike
 from xray.model.vocabulary import UNNAMED_REASON, LabelWord, Verdict
-
-_MAX_BOUNDED: Final = 50_000
-"""The bounds of a larger roster's entries are not kept: it is walked."""
 
 
 class Matched(Struct, frozen=True):
@@ -109,16 +102,17 @@ class Roster:
         for holding in self._holdings:
             holding.expect(hashes)
 
-    def find_all(self, hashes: Collection[int]) -> Iterator[tuple[int, Fate]]:
-        """Each of *hashes* whose candidate it may hold, with what became of that."""
+    def find_all(self, hashes: Collection[int]) -> dict[Fate, list[int]]:
+        """Those of *hashes* whose candidates it may hold, by what became of them."""
+        by_fate: dict[Fate, list[int]] = {}
         for holding in self._holdings:
-            fates, keep = holding.fates, self._keep
-            found = holding.find_all(hashes)
-            if keep is None:
-                yield from ((hashed, fates[code]) for hashed, code in found)
-            else:
-                wanted = list(map(keep, fates))
-                yield from ((hashed, fates[code]) for hashed, code in found if wanted[code])
+            found: list[list[int]] = [[] for _ in holding.fates]
+            for hashed, code in holding.find_all(hashes):
+                found[code].append(hashed)
+            for fate, hashed_alike in zip(holding.fates, found, strict=True):
+                if hashed_alike and (self._keep is None or self._keep(fate)):
+                    by_fate.setdefault(fate, []).extend(hashed_alike)
+        return by_fate
 
     def match(self, hashes: Collection[int]) -> Matched:
         """Its entries that may stand for one of *hashes*, and the others."""
@@ -169,31 +163,16 @@ class Roster:
                 found += [(span[0], span[1], hashed) for hashed, span in spans if wanted[span[2]]]
         return found
 
-    def list_apart(self, spans: Iterable[SpanLike]) -> list[SpanLike]:
+    def list_apart(self, spans: Sequence[SpanLike]) -> Sequence[SpanLike]:
         """Those of *spans*, which come by ascending last hash, that none of its entries may mean.
 
         A span is the first and the last hash of something; what stands behind does not matter.
         """
-        if self.held > _MAX_BOUNDED:
-            return list_apart(spans, self.spans())
-        starts, reached = self._bounds
-        return [
-            span
-            for span in spans
-            if not (before := bisect_right(starts, span[1])) or reached[before - 1] < span[0]
-        ]
-
-    @cached_property
-    def _bounds(self) -> tuple[list[int], list[int]]:
-        """Where its spans begin, and how far they reach up to each of them."""
-        spans: list[tuple[int, ...]] = []
         for holding in self._holdings:
-            wanted = [self._keep is None or self._keep(fate) for fate in holding.fates]
-            own = holding.spans()
-            spans += own if all(wanted) else [span for span in own if wanted[span[2]]]
-        if len(self._holdings) > 1:
-            spans.sort()
-        return [span[0] for span in spans], list(accumulate([span[1] for span in spans], max))
+            if spans:
+                is_wanted = [self._keep is None or self._keep(fate) for fate in holding.fates]
+                spans = holding.list_apart(spans, is_wanted)
+        return spans
 
     def find_last(self, verdict: Verdict, by: str | None) -> Placing | None:
         """The last in rank among the candidates with *verdict* that were decided for *by*.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import chain
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, compress, repeat
+from operator import gt
 from typing import Final, TypeVar
 
-from xray.model.universe import HASH_BITS
+from xray.model.universe import HASH_BITS, Universe
 
 Span = tuple[int, int]
 """The first and the last hash that an entry can stand for; one and the same for a known id."""
@@ -57,3 +59,34 @@ def list_apart(spans: Iterable[SpanLike], others: Iterable[Span]) -> list[SpanLi
         if furthest < span[0]:
             apart.append(span)
     return apart
+
+
+def pick_wanted(spans: Iterable[tuple[int, int, int]], is_wanted: Sequence[bool]) -> Iterator[Span]:
+    """Those of *spans* whose code is wanted.
+
+    Args:
+        spans: the first and the last hash of each, and its code.
+        is_wanted: for each code whether it is.
+    """
+    return ((first, last) for first, last, code in spans if is_wanted[code])
+
+
+def list_off_numbers(
+    spans: Sequence[SpanLike], numbers: list[int], universe: Universe
+) -> list[SpanLike]:
+    """Those of *spans* that no entry of a compact set may mean.
+
+    A hash stands at a number exactly if it lies in the span of the number, so spans are compared
+    with the numbers of a set without the spans of its entries.
+
+    Args:
+        spans: in any order; what stands behind the two hashes does not matter.
+        numbers: of the entries, ascending.
+        universe: what the set is in.
+    """
+    size = universe.size
+    first_numbers = [span[0] * size >> HASH_BITS for span in spans]
+    last_numbers = [span[1] * size >> HASH_BITS for span in spans]
+    entries = [*numbers, size]
+    nearest = map(entries.__getitem__, map(bisect_left, repeat(entries), first_numbers))
+    return list(compress(spans, map(gt, nearest, last_numbers)))

@@ -21,7 +21,7 @@ from xray.model.tallies import Tallied
 from xray.store.protocol import Store
 
 OpenEmpty = Callable[[str], Store]
-_quick = settings(max_examples=30, suppress_health_check=list(HealthCheck))
+_quick = settings(max_examples=15, suppress_health_check=list(HealthCheck))
 
 
 def facts_without(facts: list[Fact], gone: Collection[str]) -> list[Fact]:
