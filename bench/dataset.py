@@ -121,8 +121,23 @@ class Dataset:
         low = self._dice.getrandbits(80)
         return str(uuid.UUID(int=(at_us // 1000) << 80 | low & ~(0xF << 76) | 0x7 << 76))
 
-    def make_run(self, number: int, sizes: Sequence[int], capture: CaptureLevel) -> list[Fact]:
-        """The facts of one run whose steps have *sizes* decisions."""
+    def make_run(
+        self,
+        number: int,
+        sizes: Sequence[int],
+        capture: CaptureLevel,
+        *,
+        is_handed_on: bool = False,
+    ) -> list[Fact]:
+        """The facts of one run whose steps have *sizes* decisions.
+
+        Args:
+            number: which run of the data it is.
+            sizes: how many decisions each step has.
+            capture: its level.
+            is_handed_on: whether from the filter on each step decides what the one before it let
+                through, whatever its size; otherwise each draws its candidates anew.
+        """
         dice = self._dice
         at_us = _START_US + number * _SPAN_US // self.shape.small_runs
         run_id = self._time_ordered_id(at_us)
@@ -139,9 +154,15 @@ class Dataset:
             )
         ]
         took_ms = 0.0
+        kept: list[str] = []
         for ordinal, size in enumerate(sizes):
             began_us = at_us + int(took_ms * 1000)
-            step, more = self._step(run_id, pipeline, ordinal, began_us, size, capture)
+            candidate_ids = (
+                kept if is_handed_on and ordinal >= _FILTER else self._draw(ordinal, size)
+            )
+            step, more, kept = self._step(
+                run_id, pipeline, ordinal, began_us, candidate_ids, capture
+            )
             took_ms += step.duration_ms or 0.0
             facts += [step, *more]
         facts.append(
@@ -160,16 +181,16 @@ class Dataset:
         pipeline: str,
         ordinal: int,
         at_us: int,
-        size: int,
+        candidate_ids: Sequence[str],
         capture: CaptureLevel,
-    ) -> tuple[StepFinished, list[Fact]]:
+    ) -> tuple[StepFinished, list[Fact], list[str]]:
         dice = self._dice
         name, step_type = _STEPS[ordinal]
-        draw = self._search if step_type == "generate" else self._product
         rows = [
             self._row(step_type, candidate_id, rank)
-            for rank, candidate_id in enumerate(_draw_distinct(draw, size), start=1)
+            for rank, candidate_id in enumerate(candidate_ids, start=1)
         ]
+        kept = [row.candidate_id for row in rows if row.verdict != REJECTED]
         named: list[DecisionRow] = []
         if capture == "sample":
             rows, named = rows[:_CENSUS_ROWS], rows[_CENSUS_ROWS:]
@@ -194,13 +215,18 @@ class Dataset:
             omissions={"sampled_out": len(named)} if named else {},
         )
         if is_minimal:
-            return step, []
+            return step, [], kept
         if named:
-            return step, [_roster(step, named)]
-        return step, [
+            return step, [_roster(step, named)], kept
+        more: list[Fact] = [
             StepRows(run_id=run_id, step_id=step_id, chunk=chunk, rows=chunks[chunk])
             for chunk in range(1, len(chunks))
         ]
+        return step, more, kept
+
+    def _draw(self, ordinal: int, size: int) -> list[str]:
+        _, step_type = _STEPS[ordinal]
+        return _draw_distinct(self._search if step_type == "generate" else self._product, size)
 
     def _row(self, step_type: StepType, product: str, rank: int) -> DecisionRow:
         dice = self._dice

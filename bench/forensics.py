@@ -6,7 +6,7 @@ of memory is the peak of what Python allocates. `first` is a run that nobody ask
 server keeps runs open until they change, so `again` is what the next questions about it take.
 Every step of these runs draws its candidates anew, so that far more of them differ, are lost or
 appear out of nowhere than in any pipeline: the comparisons and the conservation check have most to
-do.
+do. Where it says `handed on`, a step decides what the one before it let through, as pipelines do.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class Kind:
         runs: how many there are.
         asked: how often each question is put.
         products: how many candidates there are to draw from.
+        is_handed_on: whether steps decide what the one before them let through.
         is_bounded: whether the budgets hold for them.
     """
 
@@ -64,6 +65,7 @@ class Kind:
     runs: int
     asked: int
     products: int = 6_000
+    is_handed_on: bool = False
     is_bounded: bool = True
 
 
@@ -73,12 +75,16 @@ _KINDS = (
     Kind("small runs", (), "full", 200, 100),
     Kind("5,000 a step, full", _LARGE, "full", 12, 60),
     Kind("5,000 a step, sample", _LARGE, "sample", 12, 60),
+    Kind("5,000 handed on, full", _LARGE, "full", 12, 60, is_handed_on=True),
+    Kind("5,000 handed on, sample", _LARGE, "sample", 12, 60, is_handed_on=True),
     Kind("100,000 a step, full", _HUGE, "full", 2, 3, 120_000, is_bounded=False),
 )
 _QUICK_KINDS = (
     Kind("small runs", (), "full", 50, 40),
     Kind("5,000 a step, full", _LARGE, "full", 4, 20),
     Kind("5,000 a step, sample", _LARGE, "sample", 4, 20),
+    Kind("5,000 handed on, full", _LARGE, "full", 4, 20, is_handed_on=True),
+    Kind("5,000 handed on, sample", _LARGE, "sample", 4, 20, is_handed_on=True),
 )
 
 
@@ -245,7 +251,9 @@ def _build(path: Path, kinds: Sequence[Kind]) -> list[Runs]:
             runs = Runs()
             for number in range(kind.runs):
                 sizes = kind.sizes or [dice.randint(2, 8) for _ in _LARGE]
-                facts = dataset.make_run(number, sizes, kind.capture)
+                facts = dataset.make_run(
+                    number, sizes, kind.capture, is_handed_on=kind.is_handed_on
+                )
                 runs.add(facts)
                 receipt = store.submit(f"{place}-{number}", facts).result()
                 assert not receipt.rejected, receipt.rejected[0]
