@@ -34,6 +34,12 @@ def provenance_request(run_id: str, item: str) -> tuple[str, Pairs]:
     return run_path(run_id, "provenance"), [("candidate", item)]
 
 
+def alike_request(run_id: str, candidate: str, limit: int | None = None) -> tuple[str, Pairs]:
+    """Path and parameters that ask which candidates like one were decided otherwise."""
+    limited = [] if limit is None else [("limit", str(limit))]
+    return run_path(run_id, "alike"), [("candidate", candidate), *limited]
+
+
 def diff_request(a: str, b: str) -> tuple[str, Pairs]:
     """Path and parameters that ask how run *b* differs from run *a*."""
     return "/v1/diff", [("a", a), ("b", b)]

@@ -53,6 +53,7 @@ def paths_of(shop: Shop) -> dict[str, list[str]]:
     found[f"{one}/export"] = [f"{run}/export"]
     found[f"{one}/case"] = [f"{labelled}/case", f"{ROOT}/runs/{shop.large}/case?candidate=shoe_0_9"]
     found[f"{one}/why"] = [f"{labelled}/why?candidate=shoe_7_3", f"{run}/why?candidate=nobody"]
+    found[f"{one}/alike"] = [f"{labelled}/alike?candidate=shoe_7_3"]
     found[f"{one}/provenance"] = [f"{ROOT}/runs/{shop.chained}/provenance?candidate=boot"]
     found[f"{one}/what-if"] = [f"{run}/what-if", f"{run}/what-if?limit=price_too_high%3D90"]
     assert set(found) == set(PAGES), "a page without an address to look at it"

@@ -49,6 +49,7 @@ def paths_of(hostile: Hostile) -> dict[str, list[str]]:
         "runs/{run_id}/export": [f"{run}/export"],
         "runs/{run_id}/case": [f"{run}/case", f"{single}/case?candidate={item}"],
         "runs/{run_id}/why": [f"{run}/why?candidate={quote(text)}" for text in HOSTILE[:4]],
+        "runs/{run_id}/alike": [f"{run}/alike?candidate={quote(text)}" for text in HOSTILE[:2]],
         "runs/{run_id}/provenance": [f"{run}/provenance?candidate={item}"],
         "runs/{run_id}/what-if": [f"{run}/what-if"],
         "steps": ["steps?limit=220", f"steps?{urlencode({'name': HOSTILE[12]})}"],

@@ -78,6 +78,7 @@ COMMANDS: Final = (
     Command("findings", "what deserves a look in a run, and where to look first"),
     Command("why", "why a candidate was chosen, rejected or never seen in a run"),
     Command("provenance", "what an item came from and what it brought in a run"),
+    Command("alike", "candidates like one that the run decided otherwise, and what differs"),
     Command("diff", "how two runs differ, decision by decision, and where they first part"),
     Command("compare", "why two groups of runs differ: slower, stricter, failing more"),
     Command("separate", "what separates the rejected from the kept, or bad runs from good"),

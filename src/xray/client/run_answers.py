@@ -8,10 +8,12 @@ from xray.client.lists import Lists
 from xray.model.answers import Finding, FindingList, Why
 from xray.model.differences import RunDiff
 from xray.model.lineage import Lineage
+from xray.model.neighbours import Neighbours
 from xray.model.separation import Separation
 from xray.model.verification import Verification
 from xray.model.what_if import WhatIf
 from xray.questions import (
+    alike_request,
     diff_request,
     provenance_request,
     run_path,
@@ -37,6 +39,17 @@ class RunAnswers(Lists):
         """What *item* came from and brought in *run* (an id, a unique prefix, or `last`)."""
         path, pairs = provenance_request(self.resolve_run(run), item)
         return read_record(self.get(path, pairs), Lineage)
+
+    def alike(self, run: str, candidate: str, *, limit: int | None = None) -> Neighbours:
+        """Candidates like *candidate* that *run* decided otherwise, and what differs.
+
+        Args:
+            run: the run: an id, a unique prefix, or `last`.
+            candidate: the candidate.
+            limit: how many are named, 1 to 20; 5 when absent.
+        """
+        path, pairs = alike_request(self.resolve_run(run), candidate, limit)
+        return read_record(self.get(path, pairs), Neighbours)
 
     def diff(self, a: str, b: str) -> RunDiff:
         """How run *b* differs from run *a* (each an id, a unique prefix, or `last`)."""

@@ -35,6 +35,7 @@ from xray.reading.rule_answers import survey_rules
 from xray.reading.run_answers import (
     diff_runs,
     explain_candidate,
+    find_alike,
     list_findings,
     trace_candidate,
     try_limits,
@@ -56,6 +57,7 @@ __all__ = [
     "compare_groups",
     "diff_runs",
     "explain_candidate",
+    "find_alike",
     "find_run",
     "foresee_retention",
     "let_expire",

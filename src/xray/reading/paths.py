@@ -35,6 +35,7 @@ from xray.reading.rule_answers import survey_rules
 from xray.reading.run_answers import (
     diff_runs,
     explain_candidate,
+    find_alike,
     list_findings,
     trace_candidate,
     try_limits,
@@ -72,6 +73,10 @@ _PATHS: Final[tuple[tuple[re.Pattern[str], _Reader], ...]] = tuple(
         (
             "/v1/runs/([^/]+)/provenance",
             lambda store, name, asked, _: trace_candidate(store, name, asked),
+        ),
+        (
+            "/v1/runs/([^/]+)/alike",
+            lambda store, name, asked, _: find_alike(store, name, asked),
         ),
         (
             "/v1/runs/([^/]+)/what-if",

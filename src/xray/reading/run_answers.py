@@ -9,6 +9,7 @@ from xray.forensics.diff import compare_runs
 from xray.forensics.findings.attention import count_first, order_findings
 from xray.forensics.findings.finders import find
 from xray.forensics.lineage import trace_lineage
+from xray.forensics.neighbours import MAX_NEIGHBOURS, find_neighbours
 from xray.forensics.unusual.deviations import find_deviations
 from xray.forensics.unusual.usual import load_baselines
 from xray.forensics.verification import verify
@@ -18,6 +19,7 @@ from xray.model.answers import FindingList, Why
 from xray.model.differences import RunDiff
 from xray.model.labels import LabelsAsked, words_by_candidate
 from xray.model.lineage import Lineage
+from xray.model.neighbours import Neighbours
 from xray.model.verification import Verification
 from xray.model.what_if import WhatIf
 from xray.query.what_if_parameters import read_limits
@@ -41,12 +43,26 @@ def trace_candidate(store: Store, run_id: str, parameters: Parameters) -> Lineag
     return trace_lineage(open_run(store, run_id), item)
 
 
-def _read_candidate(parameters: Parameters) -> str:
+def find_alike(store: Store, run_id: str, parameters: Parameters) -> Neighbours:
+    """The candidates like the one that *parameters* name that a run decided otherwise.
+
+    Raises:
+        InvalidQueryError: no candidate is named, or more are asked for than are found.
+    """
+    named = [one for one in parameters if one[0] != "limit"]
+    candidate_id = _read_candidate(named, "There are candidate= and limit=.")
+    limit = dict(parameters).get("limit", "5")
+    if not limit.isdecimal() or not 1 <= int(limit[:3]) <= MAX_NEIGHBOURS:
+        raise InvalidQueryError(
+            f"limit={limit[:100]!r} is not a number of candidates from 1 to {MAX_NEIGHBOURS}."
+        )
+    return find_neighbours(open_run(store, run_id), candidate_id, int(limit))
+
+
+def _read_candidate(parameters: Parameters, hint: str = "There is candidate=.") -> str:
     unknown = [name for name, _ in parameters if name not in ("candidate", "candidate_id")]
     if unknown:
-        raise InvalidQueryError(
-            f"There is no parameter {unknown[0][:100]!r} here.", hint="There is candidate=."
-        )
+        raise InvalidQueryError(f"There is no parameter {unknown[0][:100]!r} here.", hint=hint)
     named = dict(parameters)
     candidate_id = named.get("candidate") or named.get("candidate_id")
     if not candidate_id:

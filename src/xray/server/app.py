@@ -28,6 +28,7 @@ from xray.server.refusing import answer_routing_error, handle_error
 from xray.server.replies import Index
 from xray.server.routes import (
     aggregate,
+    alike,
     audit,
     baselines,
     batches,
@@ -70,6 +71,7 @@ _OPERATIONS: Final = (
     *aggregate.OPERATIONS,
     *why.OPERATIONS,
     *provenance.OPERATIONS,
+    *alike.OPERATIONS,
     *compare.OPERATIONS,
     *diff.OPERATIONS,
     *separate.OPERATIONS,

@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 
 from xray.questions import (
     Pairs,
+    alike_request,
     compare_request,
     diff_request,
     provenance_request,
@@ -100,6 +101,11 @@ def step_page(step_id: str, **parameters: str) -> str:
 def why_page(run_id: str, candidate_id: str) -> str:
     """Why a candidate ended as it did in a run."""
     return page_of(*why_request(run_id, candidate_id))
+
+
+def alike_page(run_id: str, candidate_id: str) -> str:
+    """Candidates like one that a run decided otherwise."""
+    return page_of(*alike_request(run_id, candidate_id))
 
 
 def provenance_page(run_id: str, item: str) -> str:

@@ -39,6 +39,7 @@ def _environment() -> Environment:
     environment.globals.update(
         asset=assets.address_of,
         to_run=addresses.run_page,
+        to_alike=addresses.alike_page,
         to_findings=addresses.findings_page,
         to_runs=addresses.runs_page,
         to_step=addresses.step_page,

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from xray.web.addresses import ROOT, runs_page
 from xray.web.assets import FOLDER, serve_asset
 from xray.web.page import Page, respond
+from xray.web.pages.alike import draw_alike
 from xray.web.pages.audit import draw_audit
 from xray.web.pages.baselines import draw_baselines
 from xray.web.pages.case import draw_case
@@ -46,6 +47,7 @@ PAGES: Final[dict[str, Draw]] = {
     f"{ROOT}/runs/{{run_id}}/export": draw_export,
     f"{ROOT}/runs/{{run_id}}/case": draw_case,
     f"{ROOT}/runs/{{run_id}}/why": draw_why,
+    f"{ROOT}/runs/{{run_id}}/alike": draw_alike,
     f"{ROOT}/runs/{{run_id}}/provenance": draw_provenance,
     f"{ROOT}/runs/{{run_id}}/what-if": draw_what_if,
     f"{ROOT}/steps": draw_steps,

@@ -208,3 +208,16 @@ def test_head_answers_as_get_does_without_a_body(api: Api, run_id: str) -> None:
             assert answer.headers[header] == asked.headers[header], path
     assert api.ask("HEAD", f"/v1/runs/{new_uuid7()}").status == 404
     assert api.ask("HEAD", "/v1/runs?no_such=1").status == 400
+
+
+def test_candidates_alike_that_were_decided_otherwise_are_named(api: Api, run_id: str) -> None:
+    found = api.get(f"/v1/runs/{run_id}/alike", candidate="p1", limit=1).json
+    assert [one["candidate_id"] for one in found["neighbours"]] == ["laptop_stand_42"]
+    assert (found["looked_at"], found["opposed"], found["certainty"]) == (1, 1, "known")
+    assert found["neighbours"][0]["checks"][0]["observed"] == 150
+    assert found["answer"].startswith("Of those decided otherwise the one most like p1: filter")
+    unknown = api.get(f"/v1/runs/{run_id}/alike", candidate="nobody").json
+    assert (unknown["neighbours"], unknown["certainty"]) == ([], "unknown")
+    for refused in ("", "?candidate=p1&limit=0", "?candidate=p1&limit=21", "?candidate=p1&n=1"):
+        assert api.ask("GET", f"/v1/runs/{run_id}/alike{refused}").status == 400
+    assert api.ask("GET", f"/v1/runs/{new_uuid7()}/alike?candidate=p1").status == 404

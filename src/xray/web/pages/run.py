@@ -24,7 +24,7 @@ from xray.web.site import site_of
 
 _TOP_REASONS = 3
 _MAX_ANSWERS = 12
-_MOST_DECIDED = 5_000
+MOST_DECIDED = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def model_run(store: Store, run_id: str, now_us: int) -> RunModel:
         run=run,
         short_id=run_id[:MIN_SHORT_ID],
         rows=_rows(run),
-        findings=reading.list_findings(store, run_id) if decided <= _MOST_DECIDED else None,
+        findings=reading.list_findings(store, run_id) if decided <= MOST_DECIDED else None,
         decided=decided,
         answers=selected[:_MAX_ANSWERS],
         more_answers=max(0, len(selected) - _MAX_ANSWERS),
