@@ -20,7 +20,8 @@ import msgspec
 from msgspec.structs import astuple, replace
 
 from xray.model.facts import NIL, DecisionRow, Fact, RunFinished, RunStarted, StepFinished, StepRows
-from xray.store.sqlite.frames import BODY, HEAD, STEP, Compressor, load_dictionaries
+from xray.store.frames import BODY, HEAD, STEP, Compressor
+from xray.store.sql.payloads import load_dictionaries
 
 _PART_ENTRIES = 256
 _GROUP_ROWS = 512

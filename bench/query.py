@@ -24,8 +24,8 @@ from bench.dataset import FULL, PIPELINES, Shape
 from bench.report import Figure, run_benchmark
 from bench.stored import SAMPLED_RUNS, Stored, find_stored, read_cache_folder
 from xray import reading
+from xray.store.sql.stat_index import list_indexed
 from xray.store.sqlite.engine import SqliteStore
-from xray.store.sqlite.stat_index import list_indexed
 
 _WHOLE = replace(FULL, sampled_runs=2 * SAMPLED_RUNS)
 _TENTH = replace(_WHOLE, small_runs=20_000, large_runs=20, sampled_runs=4)

@@ -39,10 +39,10 @@ from xray.model.ranking import make_ranking
 from xray.model.roster import Roster
 from xray.model.universe import Universe
 from xray.model.vocabulary import StepType
+from xray.store.frames import Compressor, Decompressor, DictionarySet
+from xray.store.sql.rosters import Rosters
 from xray.store.sqlite.connection import connect_writer
 from xray.store.sqlite.engine import SqliteStore
-from xray.store.sqlite.frames import Compressor, Decompressor, DictionarySet
-from xray.store.sqlite.rosters import Rosters
 
 _SIZES = (100, 1_000, 8_192, 100_000)
 _GROUPS = 12

@@ -46,11 +46,11 @@ class ServerFork:
             text=True,
         )
 
-    def start(self, path: Path) -> KilledServer:
-        """A server over the SQLite file at *path*, once it listens."""
+    def start(self, store: str) -> KilledServer:
+        """A server over the store at that URL, once it listens."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(f"{path}\n")
+        self._process.stdin.write(f"{store}\n")
         self._process.stdin.flush()
         pid, url = self._process.stdout.readline().split()
         return KilledServer(int(pid), url)
@@ -61,13 +61,15 @@ class ServerFork:
 
 
 def _fork_servers() -> None:
-    import xray.store.sqlite.engine  # noqa: F401  (imported before the fork, not after each)
+    # Imported before the fork, not after each.
+    import xray.store.postgres.engine
+    import xray.store.sqlite.engine  # noqa: F401
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
         if os.fork() == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            settings = ServerSettings(store=f"sqlite:///{line.strip()}", port=0)
+            settings = ServerSettings(store=line.strip(), port=0)
             serve(settings, log_level="critical", on_ready=_announce)
             os._exit(0)
 

@@ -52,7 +52,7 @@ def test_an_outage_loses_no_run_and_doubles_none(
     monkeypatch.setenv("XRAY_SPOOL_DIR", str(tmp_path / "spool"))
     runs = BEFORE + outage_s * PER_S + AFTER
     with closing(ServerFork()) as fork:
-        server = fork.start(tmp_path / "xray.db")
+        server = fork.start(f"sqlite:///{tmp_path / 'xray.db'}")
         program = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, server.url, str(runs), str(PER_S)],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,

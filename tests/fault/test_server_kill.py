@@ -159,11 +159,11 @@ def test_what_a_killed_server_acknowledged_is_there_and_nothing_is_doubled(
             # Now and then while it starts, else while it works, however slow the machine is.
             ingest_until_killed(
                 clients,
-                fork.start(path),
+                fork.start(f"sqlite:///{path}"),
                 alive_s=chance.uniform(0, 0.1),
                 has_answered=chance.random() < 0.8,
             )
-        last = fork.start(path)
+        last = fork.start(f"sqlite:///{path}")
         for client in clients:
             client.finish(last.url)
         last.kill()

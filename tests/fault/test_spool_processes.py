@@ -57,7 +57,7 @@ def files_below(place: Path) -> list[str]:
 def test_what_an_outage_kept_back_is_delivered_after_a_restart_500_of_500(tmp_path: Path) -> None:
     database, place = tmp_path / "xray.db", tmp_path / "spool"
     with closing(ServerFork()) as fork:
-        server = fork.start(database)
+        server = fork.start(f"sqlite:///{database}")
         port = server.url.rpartition(":")[2]
         server.kill()
         during = run(server.url, "record(250)", place)
@@ -136,7 +136,7 @@ os.kill(os.getpid(), 9)
 def test_a_run_that_a_killed_process_left_open_is_abandoned_at_once(tmp_path: Path) -> None:
     database, place = tmp_path / "xray.db", tmp_path / "spool"
     with closing(ServerFork()) as fork:
-        server = fork.start(database)
+        server = fork.start(f"sqlite:///{database}")
         program = """
 open_run = x.start(input="never ends")
 print(open_run.run_id, flush=True)

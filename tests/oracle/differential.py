@@ -1,4 +1,4 @@
-"""Memory, SQLite and the oracle asked the same: they must answer the same.
+"""Memory, SQLite, PostgreSQL and the oracle asked the same: they must answer the same.
 
 `make prove NAME=query` asks until a million answers were compared with the oracle's. So does
 `python -m tests.oracle.differential --comparisons 1000000 --seed 7`. What was compared is kept in
@@ -23,6 +23,7 @@ import msgspec
 from tests.oracle.hostile import KEYS, NOW_US, make_world
 from tests.oracle.interpreter import LEVELS, Json, Oracle
 from tests.oracle.questions import Questions
+from tests.postgres_server import ScratchStore
 from xray.model.facts import Fact
 from xray.query.language import format_condition, parse_query
 from xray.query.plan import MAX_LIMIT, Condition, Plan, Scope
@@ -32,7 +33,7 @@ from xray.store.sqlite.engine import SqliteStore
 from xray.testing.clock import FakeClock
 
 QUERIES_A_WORLD = 2_000
-STORES = 2
+STORES = 3
 
 
 class Trial:
@@ -49,7 +50,12 @@ class Trial:
         self._sqlite = SqliteStore(
             folder / "world.db", clock=clock, merge_fanout=2, index_stats=KEYS[:4]
         )
-        self.stores: dict[str, Store] = {"memory": self._memory, "SQLite": self._sqlite}
+        self._postgres = ScratchStore(clock, index_stats=KEYS[:4])
+        self.stores: dict[str, Store] = {
+            "memory": self._memory,
+            "SQLite": self._sqlite,
+            "PostgreSQL": self._postgres,
+        }
         for store in self.stores.values():
             store.submit("world", facts).result()
         self.runs = read_world(self._memory)
@@ -59,6 +65,7 @@ class Trial:
     def close(self) -> None:
         self._memory.close()
         self._sqlite.close()
+        self._postgres.close()
 
     def differ(self, level: Scope, query: str) -> str | None:
         """What the answers to *query* differ in; None when they agree."""
@@ -68,13 +75,10 @@ class Trial:
             return f"it is written down as {text!r}, which reads otherwise"
         expected = _name(self._oracle.ask(query, level), level)
         self.telling += bool(expected)
-        found = {
-            "memory": _ask(self._memory, level, where),
-            "SQLite": _ask(self._sqlite, level, where),
-        }
+        found = {name: _ask(store, level, where) for name, store in self.stores.items()}
         if level == "decision":
-            if found["memory"] != found["SQLite"]:
-                return f"memory and SQLite differ: {found}"
+            if any(ids != found["memory"] for ids in found.values()):
+                return f"the engines differ: {found}"
             expected, found = sorted(expected), {name: sorted(ids) for name, ids in found.items()}
         for name, ids in found.items():
             if ids != expected:

@@ -17,6 +17,7 @@ from tests.oracle.aggregation import Asked, aggregate, group_value, write_asked
 from tests.oracle.differential import NOW_US, Trial, make_world
 from tests.oracle.interpreter import Json, Oracle
 from tests.oracle.questions import Questions
+from tests.postgres_server import ScratchStore
 from xray import reading
 from xray.model.aggregates import Aggregate
 from xray.model.clock import to_wall_us
@@ -173,15 +174,16 @@ def test_parts_of_any_size_add_up_over_records_of_one_moment(
     with (
         closing(Trial(facts, tmp_path)) as trial,
         closing(sqlite),
+        closing(ScratchStore(clock, budget)) as postgres,
         closing(MemoryStore(clock, budget)) as memory,
     ):
         oracle, questions = Oracle(trial.runs, NOW_US), Questions(chance, trial.runs)
-        for store in (sqlite, memory):
+        for store in (sqlite, postgres, memory):
             store.submit("world", facts).result()
         for _ in range(40):
             asked = write_distinct(chance, questions)
             expected = aggregate(oracle, asked)
-            for store in (sqlite, memory):
+            for store in (sqlite, postgres, memory):
                 found = add_parts(ask_parts(store, asked))
                 difference = find_difference(asked, expected, found)
                 assert difference is None, f"{asked}\n{store}: {difference}"

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xray.model.hashing import hash64
-from xray.store.sqlite.postings import Postings, find_steps
+from xray.store.sql.postings import Postings, find_steps
 
 hashes = st.sampled_from([0, 1, 2**16 - 1, 2**16, 2**63, 2**64 - 1, *map(hash64, "abcdefgh")])
 

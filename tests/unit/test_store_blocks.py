@@ -13,8 +13,8 @@ import pytest
 from xray.errors import StoreError
 from xray.model.facts import ACCEPTED, REJECTED, Check, DecisionRow, OriginRef, Reservoir
 from xray.model.values import pack_value
-from xray.store.sqlite.blocks import EXTRAS_CHUNK, Block, draft_block, seal_blocks
-from xray.store.sqlite.frames import (
+from xray.store.blocks import EXTRAS_CHUNK, Block, draft_block, seal_blocks
+from xray.store.frames import (
     BODY,
     NONE,
     ZLIB,

@@ -12,10 +12,10 @@ import pytest
 from tests.contract.store.test_store_rosters import STEP, put, roster_chunks, sampled_step
 from xray.model.facts import StepRoster
 from xray.model.roster import Roster
+from xray.store.frames import Compressor, Decompressor, DictionarySet
+from xray.store.sql.rosters import Rosters, cut_pieces, load_roster
 from xray.store.sqlite.connection import connect_writer
 from xray.store.sqlite.engine import SqliteStore
-from xray.store.sqlite.frames import Compressor, Decompressor, DictionarySet
-from xray.store.sqlite.rosters import Rosters, cut_pieces, load_roster
 
 _SEQ = 7
 _DEADLINE_S = 20.0

@@ -123,7 +123,7 @@ def test_a_disk_that_is_full_fails_the_batch_with_a_reason_and_spares_the_rest(
 ) -> None:
     store = SqliteStore(path)
     put(store, started())
-    writer = store._inlet._writer._connection
+    writer = store._inlet._writer._ledger._connection
     (pages,) = writer.execute("pragma page_count").fetchone()
     writer.execute(f"pragma max_page_count = {pages}")
     big = [rejected(f"c{number}", os.urandom(64).hex()) for number in range(5_000)]
@@ -201,7 +201,8 @@ def test_dictionaries_are_trained_once_there_is_enough_and_older_blocks_stay_rea
     step_ids = [new_uuid7(NOW_US) for _ in range(1500)]
     for start in range(0, len(step_ids), 100):
         put(store, *(_wordy_step(step_id, at) for at, step_id in enumerate(step_ids[start:][:100])))
-    generations = store._inlet._writer._connection.execute("select max(generation) from codec_dict")
+    writer = store._inlet._writer._ledger._connection
+    generations = writer.execute("select max(generation) from codec_dict")
     assert generations.fetchone() == (1,)
     first, last = (len(store.decisions_of_step(step_ids[at])) for at in (0, -1))
     store.close()

@@ -19,8 +19,8 @@ from xray.query.language import parse_query
 from xray.query.plan import Plan
 from xray.store.memory import MemoryStore
 from xray.store.protocol import Store
+from xray.store.sql.stat_index import HOUR_US
 from xray.store.sqlite.engine import SqliteStore
-from xray.store.sqlite.stat_index import HOUR_US
 from xray.testing.clock import FakeClock
 
 NOW_US = 1_767_225_600_000_000
@@ -171,7 +171,8 @@ def test_what_is_not_filled_in_yet_is_a_scan_and_not_left_out(
     facts = world()
     with closing(open_sqlite(path, [])) as store:
         store.submit("b", facts[:200]).result()
-    monkeypatch.setattr("xray.store.sqlite.writer.Writer._fill_stats", lambda self: None)
+    filling = "xray.store.sqlite.ledger.SqliteLedger._fill_stats"
+    monkeypatch.setattr(filling, lambda self, is_needed: None)
     with closing(open_sqlite(path, ["y"])) as store:
         store.submit("c", facts[200:]).result()
         pages = ask(store, "stats.y > 0.5")

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeGuard
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, and_, false, func, not_, or_, select, true
+from sqlalchemy import ColumnElement, Integer, and_, false, func, not_, or_, select, true
 from sqlalchemy.sql.expression import FromClause
 
 from xray.model.vocabulary import ABANDONED_AFTER_S
@@ -57,12 +57,13 @@ class Dialect(Struct, frozen=True):
     """What the engines spell differently.
 
     Args:
-        holds_json: a JSON column meets a condition, exactly as `query.evaluate` judges it.
+        holds_json: a JSON column meets a condition, exactly as `query.evaluate` judges it; None
+            where SQL cannot tell.
         holds_text: a text column contains a text, exactly as `query.evaluate` judges it.
         uuid_text: the canonical text of a UUID column.
     """
 
-    holds_json: Callable[[ColumnElement[Any], JsonQuestion], Clause]
+    holds_json: Callable[[ColumnElement[Any], JsonQuestion], Clause | None]
     holds_text: Callable[[ColumnElement[Any], str], Clause]
     uuid_text: Callable[[ColumnElement[Any]], ColumnElement[str]]
 
@@ -320,7 +321,10 @@ class _Compiler:
         column = table.c[field.name]
         if stored.how == "json":
             self.reads_json = True
-            return self._dialect.holds_json(column, condition)
+            held = self._dialect.holds_json(column, condition)
+            if held is None:
+                raise _NotInSqlError
+            return held
         if field.path or isinstance(condition, Has):
             return false()
         if isinstance(condition, Exists):
@@ -389,15 +393,31 @@ class _Compiler:
 def _number(column: ColumnElement[Any], op: Comparator, operand: Operand) -> Clause:
     if isinstance(operand, (bool, str)) or op == "contains":
         return false()
-    if isinstance(operand, int) and operand not in _INT64:
-        return _compare_huge(column, op, operand)
-    return false() if math.isnan(operand) else _is(column, op, operand)
+    if math.isnan(operand):
+        return false()
+    if isinstance(column.type, Integer):
+        return _compare_whole(column, op, operand)
+    return _is(column, op, operand) if isinstance(operand, float) else _near(column, op, operand)
 
 
-def _compare_huge(column: ColumnElement[Any], op: Comparator, operand: int) -> Clause:
-    """`column op operand` for an integer that cannot be bound, exactly."""
+def _compare_whole(column: ColumnElement[Any], op: Comparator, operand: float) -> Clause:
+    """`column op operand` for a column of whole numbers, exactly; every engine rounds otherwise."""
+    is_above, is_below = operand >= _INT64.stop, operand < _INT64.start
+    if is_above or is_below:
+        is_met = op == "!=" or op in (("<", "<=") if is_above else (">", ">="))
+        return column.is_not(None) if is_met else false()
+    floor = math.floor(operand)
+    if floor == operand:
+        return _is(column, op, floor)
     if op in ("=", "!="):
-        return _equals_huge(column, op, operand)
+        return false() if op == "=" else column.is_not(None)
+    return column <= floor if op in ("<", "<=") else column > floor
+
+
+def _near(column: ColumnElement[Any], op: Comparator, operand: int) -> Clause:
+    """`column op operand` for a column of floats, exactly."""
+    if op in ("=", "!="):
+        return _equals_near(column, op, operand)
     try:
         near = float(operand)
         is_above = near > operand
@@ -411,7 +431,7 @@ def _compare_huge(column: ColumnElement[Any], op: Comparator, operand: int) -> C
     return column >= near if is_above else column > near
 
 
-def _equals_huge(column: ColumnElement[Any], op: Comparator, operand: int) -> Clause:
+def _equals_near(column: ColumnElement[Any], op: Comparator, operand: int) -> Clause:
     try:
         near = float(operand)
         is_exact = int(near) == operand

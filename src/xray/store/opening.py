@@ -15,14 +15,17 @@ from xray.store.protocol import Store
 if TYPE_CHECKING:
     from xray.store.sqlite.inlet import Inlet
 
-_CHOICES: Final = "memory:, sqlite:///relative.db or sqlite:////absolute.db"
+_CHOICES: Final = (
+    "memory:, sqlite:///relative.db, sqlite:////absolute.db or postgresql://user@host/database"
+)
 
 
 def open_store(url: str, *, index_stats: Sequence[str] | None = None) -> Store:
     """The store at *url*, made when it does not exist yet.
 
     Args:
-        url: `memory:`, `sqlite:///relative.db` or `sqlite:////absolute.db`.
+        url: `memory:`, `sqlite:///relative.db`, `sqlite:////absolute.db` or
+            `postgresql://user:password@host:port/database`.
         index_stats: the statistics of steps that are indexed, where the store has indexes; None
             leaves them as they are.
 
@@ -37,6 +40,8 @@ def open_store(url: str, *, index_stats: Sequence[str] | None = None) -> Store:
         return MemoryStore()
     if scheme == "sqlite":
         return _open_sqlite(url, index_stats)
+    if scheme in ("postgresql", "postgres"):
+        return _open_postgres(url, index_stats)
     raise ConfigurationError(
         f"No store is known for {url!r}.", hint=f"Use {_CHOICES}.", code="unknown_store"
     )
@@ -90,6 +95,12 @@ def _open_sqlite(url: str, index_stats: Sequence[str] | None) -> Store:
     return SqliteStore(path, index_stats=index_stats)
 
 
+def _open_postgres(url: str, index_stats: Sequence[str] | None) -> Store:
+    with _required_packages():
+        from xray.store.postgres.engine import PostgresStore
+    return PostgresStore(url, index_stats=index_stats)
+
+
 def _find_path(url: str) -> str:
     address, has_path, path = url.partition("///")
     if address != "sqlite:" or not has_path or not path:
@@ -104,10 +115,12 @@ def _required_packages() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("sqlalchemy", "zstandard"):
+        package = (error.name or "").partition(".")[0]
+        if package not in ("sqlalchemy", "zstandard", "psycopg", "psycopg_pool"):
             raise
+        extra = "server,postgres" if package.startswith("psycopg") else "server"
         raise ConfigurationError(
-            f"A SQLite store needs the package {error.name}, which is not installed.",
-            hint="Run: pip install 'xray-forensics[server]'",
+            f"This store needs the package {error.name}, which is not installed.",
+            hint=f"Run: pip install 'xray-forensics[{extra}]'",
             code="missing_extra",
         ) from error

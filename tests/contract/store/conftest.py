@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.contract.store.worlds import NOW_US
+from tests.postgres_server import ScratchStore
 from xray.store.memory import MemoryStore
 from xray.store.protocol import Store
+from xray.store.scanning import ScanBudget
 from xray.store.sqlite.engine import SqliteStore
 from xray.testing.clock import FakeClock
 
-ENGINES = ("memory", "sqlite")
+ENGINES = ("memory", "sqlite", "postgres")
 FORGET_LABELS = (
     "drop table labels; drop table waiting_labels; drop table correlated;"
     " drop index run_by_label; alter table runs drop column label;"
@@ -23,12 +25,14 @@ FORGET_LABELS = (
 """Leaves a SQLite database as a version without labels had it."""
 
 
-def open_engine(engine: str, folder: Path) -> Store:
+def open_engine(engine: str, folder: Path, budget: ScanBudget | None = None) -> Store:
     """An empty store of *engine* whose clock stands at `NOW_US`."""
     clock = FakeClock(NOW_US)
     if engine == "memory":
-        return MemoryStore(clock)
-    return SqliteStore(folder / "store.db", clock=clock, merge_fanout=2)
+        return MemoryStore(clock, budget)
+    if engine == "postgres":
+        return ScratchStore(clock, budget)
+    return SqliteStore(folder / "store.db", clock=clock, merge_fanout=2, budget=budget)
 
 
 @pytest.fixture(params=ENGINES)

@@ -8,6 +8,7 @@ from itertools import pairwise
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.contract.store.conftest import ENGINES
 from tests.contract.store.worlds import everything, worlds
 from xray.model.facts import Fact
 from xray.store.protocol import Store
@@ -35,15 +36,16 @@ def test_any_order_of_arrival_ends_as_the_facts_in_order_do_in_memory(
     open_empty: OpenEmpty, arrival: tuple[list[Fact], list[list[Fact]]]
 ) -> None:
     facts, batches = arrival
-    reference, memory, sqlite = map(open_empty, ("memory", "memory", "sqlite"))
+    reference = open_empty("memory")
     assert reference.submit("all", facts).result().accepted == len(facts)
-    accepted = [0, 0]
-    for number, batch in enumerate(batches):
-        for at, store in enumerate((memory, sqlite)):
+    expected = everything(reference)
+    accepted = dict.fromkeys(ENGINES, 0)
+    for engine in ENGINES:
+        store = open_empty(engine)
+        for number, batch in enumerate(batches):
             receipt = store.submit(str(number), batch).result()
             assert receipt.accepted + receipt.duplicate == len(batch)
-            accepted[at] += receipt.accepted
-    assert accepted[0] == accepted[1]
-    expected = everything(reference)
-    assert everything(memory) == expected
-    assert everything(sqlite) == expected
+            accepted[engine] += receipt.accepted
+        assert everything(store) == expected
+        store.close()
+    assert len(set(accepted.values())) == 1

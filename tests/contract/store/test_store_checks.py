@@ -8,6 +8,7 @@ from random import Random
 import pytest
 from msgspec.structs import replace
 
+from tests.contract.store.conftest import ENGINES, open_engine
 from tests.contract.store.worlds import NOW_US
 from xray import XRay
 from xray.model.checked import CheckedRun, CheckedStep
@@ -16,10 +17,8 @@ from xray.model.ids import new_uuid7
 from xray.model.vocabulary import CaptureLevel
 from xray.query.parameters import plan_from_parameters
 from xray.query.plan import Plan
-from xray.store.memory import MemoryStore
 from xray.store.protocol import Store
 from xray.store.scanning import ScanBudget
-from xray.store.sqlite.engine import SqliteStore
 from xray.testing import MemorySink
 
 WORDS = frozenset(("price_too_high",))
@@ -129,7 +128,7 @@ def test_without_words_every_step_is_shown_that_rejected_or_checked(store: Store
 def test_engines_show_the_same(open_empty: Callable[[str], Store]) -> None:
     facts = record()
     told = []
-    for engine in ("memory", "sqlite"):
+    for engine in ENGINES:
         store = open_empty(engine)
         store.submit(new_uuid7(), facts).result()
         told.append(
@@ -154,14 +153,11 @@ def test_only_runs_that_meet_the_query_are_shown(store: Store, query: str) -> No
 
 
 @pytest.mark.parametrize("budget", [ScanBudget(opened_rows=1), ScanBudget(column_rows=5)])
-@pytest.mark.parametrize("engine", ["memory", "sqlite"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_search_that_stops_goes_on_where_it_stopped(
     engine: str, budget: ScanBudget, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    path = tmp_path_factory.mktemp("store") / "runs.db"
-    store: Store = (
-        MemoryStore(budget=budget) if engine == "memory" else SqliteStore(path, budget=budget)
-    )
+    store = open_engine(engine, tmp_path_factory.mktemp("store"), budget)
     store.submit(new_uuid7(), record()).result()
     first = store.check_runs(Plan(scope="run"), WORDS, lambda _: None)
     if budget.opened_rows == 1:

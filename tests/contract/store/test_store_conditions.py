@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.contract.store.conftest import open_engine
+from tests.contract.store.conftest import ENGINES, open_engine
 from tests.contract.store.worlds import (
     CANDIDATES,
     NOW_US,
@@ -113,11 +113,13 @@ def _hostile_world() -> list[Fact]:
     return as_received(facts)
 
 
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Store]]:
+@pytest.fixture(scope="module", params=ENGINES[1:])
+def pair(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Store, Store]]:
     facts = _hostile_world()
     folder = tmp_path_factory.mktemp("conditions")
-    stores = open_engine("memory", folder), open_engine("sqlite", folder)
+    stores = open_engine("memory", folder), open_engine(request.param, folder)
     receipts = [store.submit("world", facts).result() for store in stores]
     assert receipts[0] == receipts[1]
     assert receipts[0].accepted > _WORLD_SIZE
@@ -157,8 +159,8 @@ def _ask(store: Store, scope: Scope, where: Condition, limit: int) -> list[str]:
 def test_a_condition_finds_the_same_runs_in_every_engine(
     pair: tuple[Store, Store], where: Condition, limit: int
 ) -> None:
-    memory, sqlite = pair
-    assert _ask(sqlite, "run", where, limit) == _ask(memory, "run", where, 1000)
+    memory, other = pair
+    assert _ask(other, "run", where, limit) == _ask(memory, "run", where, 1000)
 
 
 @_quick
@@ -166,8 +168,8 @@ def test_a_condition_finds_the_same_runs_in_every_engine(
 def test_a_condition_finds_the_same_steps_in_every_engine(
     pair: tuple[Store, Store], where: Condition, limit: int
 ) -> None:
-    memory, sqlite = pair
-    assert _ask(sqlite, "step", where, limit) == _ask(memory, "step", where, 1000)
+    memory, other = pair
+    assert _ask(other, "step", where, limit) == _ask(memory, "step", where, 1000)
 
 
 @_quick
@@ -177,8 +179,8 @@ def test_a_condition_finds_the_same_decisions_in_every_engine(
 ) -> None:
     named = Comparison(FieldRef("decision", "candidate_id"), "=", anchor)
     plan = Plan(scope="decision", where=AllOf((named, where)), limit=limit, now_us=NOW_US)
-    memory, sqlite = pair
-    assert repr(sqlite.decisions(plan)) == repr(memory.decisions(plan))
+    memory, other = pair
+    assert repr(other.decisions(plan)) == repr(memory.decisions(plan))
 
 
 _RUN_COLUMNS = ("pipeline", "status", "started_at", "duration_ms", "key", "weight", "run_id")
@@ -199,8 +201,8 @@ def test_each_comparison_of_a_column_agrees_with_its_opposite_under_not(
         "run_id": RUN_IDS[1],
     }
     condition = Comparison(FieldRef("run", name), op, operand_of[name])  # type: ignore[arg-type]
-    memory, sqlite = pair
-    met = _ask(sqlite, "run", condition, 1000)
-    unmet = _ask(sqlite, "run", Not(condition), 1000)
+    memory, other = pair
+    met = _ask(other, "run", condition, 1000)
+    unmet = _ask(other, "run", Not(condition), 1000)
     assert met == _ask(memory, "run", condition, 1000)
-    assert sorted(met + unmet) == sorted(_ask(sqlite, "run", AllOf(), 1000))
+    assert sorted(met + unmet) == sorted(_ask(other, "run", AllOf(), 1000))

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from msgspec.structs import replace
 
+from tests.contract.store.conftest import ENGINES
 from tests.contract.store.worlds import NOW_US, worlds
 from xray.model.facts import ErrorInfo, Fact, RunFinished, RunStarted, StepFinished, Tally
 from xray.model.run_figures import figures_of
@@ -94,7 +95,7 @@ def test_figures_of_hostile_records_are_the_same_in_every_engine(
 ) -> None:
     plan = Plan(scope="run", now_us=NOW_US)
     told = []
-    for engine in ("memory", "sqlite"):
+    for engine in ENGINES:
         store = open_empty(engine)
         store.submit("all", facts).result()
         told.append(repr(store.figures(plan)))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.contract.store.conftest import ENGINES
 from tests.contract.store.worlds import NOW_US
 from xray.model.facts import ACCEPTED, REJECTED, DecisionRow, Fact, RunStarted, StepFinished
 from xray.query.aggregate_parameters import aggregate_from_parameters
@@ -16,7 +17,6 @@ from xray.query.plan import Plan, Scope
 from xray.store.protocol import Store
 
 RUNS = 230
-ENGINES = ("memory", "sqlite")
 
 
 def uuid(kind: int, number: int) -> str:
@@ -127,8 +127,11 @@ def test_runs_of_a_candidate_are_counted(store: Store) -> None:
     assert (counted.end, answer_groups(counted.groups).rows) == (None, 5)
 
 
-def test_a_search_by_a_candidate_is_no_scan_in_a_file(open_empty: Callable[[str], Store]) -> None:
-    store = open_empty("sqlite")
+@pytest.mark.parametrize("engine", ENGINES[1:])
+def test_a_search_by_a_candidate_is_no_scan_in_a_database(
+    open_empty: Callable[[str], Store], engine: str
+) -> None:
+    store = open_empty(engine)
     store.submit("b", world()).result()
     for scope, search in (("run", store.runs), ("step", store.steps)):
         where = parse_query("any(decision.candidate_id = 'rare')", scope, NOW_US)  # type: ignore[arg-type]

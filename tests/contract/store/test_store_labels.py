@@ -31,7 +31,7 @@ from xray.query.language import parse_query
 from xray.query.plan import Plan, Scope
 from xray.store import labels as label_book
 from xray.store.protocol import Store
-from xray.store.sqlite import labels as label_rows
+from xray.store.sql import labels as label_rows
 
 RUN, OTHER, THIRD, _ = RUN_IDS
 STEP = new_uuid7(NOW_US)
@@ -294,6 +294,7 @@ def fill(store: Store, runs: int) -> None:
     put(store, *facts)
 
 
+@pytest.mark.parametrize("engine", ENGINES[1:])
 @pytest.mark.parametrize(
     ("scope", "query"),
     [
@@ -304,9 +305,9 @@ def fill(store: Store, runs: int) -> None:
     ],
 )
 def test_in_a_database_an_index_leads_to_what_is_labelled(
-    open_empty: Callable[[str], Store], scope: Scope, query: str
+    open_empty: Callable[[str], Store], scope: Scope, query: str, engine: str
 ) -> None:
-    store = open_empty("sqlite")
+    store = open_empty(engine)
     fill(store, 300)
     plan = Plan(scope=scope, where=parse_query(query, scope, NOW_US), now_us=NOW_US, limit=2)
     page = store.runs(plan) if scope == "run" else store.steps(plan)
@@ -315,10 +316,11 @@ def test_in_a_database_an_index_leads_to_what_is_labelled(
     assert page.scan is None
 
 
+@pytest.mark.parametrize("engine", ENGINES[1:])
 def test_labelled_decisions_are_found_in_the_runs_that_have_labels_alone(
-    open_empty: Callable[[str], Store],
+    open_empty: Callable[[str], Store], engine: str
 ) -> None:
-    store = open_empty("sqlite")
+    store = open_empty(engine)
     fill(store, 300)
     plan = Plan(scope="decision", where=parse_query("label = 'good'", "decision", NOW_US))
     page = store.decisions(plan)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.store.conftest import ENGINES, open_engine
 from tests.contract.store.worlds import NOW_US
 from xray import reading
 from xray.model.aggregates import Aggregate, FigureGroup
@@ -28,12 +29,10 @@ from xray.query.figures import add_parts
 from xray.store.memory import MemoryStore
 from xray.store.protocol import Store
 from xray.store.scanning import ScanBudget
-from xray.store.sqlite.engine import SqliteStore
 from xray.testing.clock import FakeClock
 
 RUNS = 240
 SHARE = 5
-ENGINES = ("memory", "sqlite")
 BEGAN_US = NOW_US // (60 * MINUTE_US) * 60 * MINUTE_US - 180 * MINUTE_US
 PIPELINES = ("big", "other", "whole")
 
@@ -247,10 +246,8 @@ def test_a_pipeline_without_tallies_keeps_its_weights(open_empty: Callable[[str]
 def test_parts_share_no_minute(tmp_path: Path, engine: str, budget_rows: int) -> None:
     budget = ScanBudget(budget_rows, budget_rows, budget_rows)
     clock = FakeClock(NOW_US)
-    store: Store = MemoryStore(clock, budget)
+    store = open_engine(engine, tmp_path, budget)
     whole = MemoryStore(clock)
-    if engine == "sqlite":
-        store = SqliteStore(tmp_path / "x.db", clock=clock, budget=budget)
     with closing(store), closing(whole):
         store.submit("b", sampled()).result()
         whole.submit("b", everything()).result()
@@ -281,7 +278,7 @@ def test_a_stretch_of_whole_minutes_is_exact(
 def test_too_many_tallies_are_not_added_up(
     open_empty: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("xray.store.memory", "xray.store.sqlite.snapshot"):
+    for module in ("xray.store.memory", "xray.store.sql.snapshot"):
         monkeypatch.setattr(f"{module}.MAX_TALLIES", 10)
     for engine in ENGINES:
         store = open_empty(engine)

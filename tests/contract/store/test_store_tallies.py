@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.contract.store.conftest import open_engine
+from tests.contract.store.conftest import ENGINES, open_engine
 from tests.contract.store.worlds import NOW_US, RUN_IDS, TEXTS
 from xray.model.clock import from_wall_us
 from xray.model.facts import RunFinished, RunStarted
@@ -168,7 +168,7 @@ def test_every_engine_adds_up_alike(
     for fact in facts:
         first.setdefault(fact.tally_id, fact)
     expected: list[MinuteTally] = merge_minutes(first.values(), step_name)
-    for engine in ("memory", "sqlite"):
+    for engine in ENGINES:
         store = open_empty_once(engine)
         store.submit("batch", facts).result()
         assert store.tallies(step_name=step_name) == expected

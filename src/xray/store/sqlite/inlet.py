@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import Final
 from xray.errors import StoreError
 from xray.model.facts import Fact, Receipt
 from xray.model.removal import Removed
+from xray.store.frames import Decompressor
+from xray.store.sql.stat_index import choose_stats
+from xray.store.sql.writer import Writer
 from xray.store.sqlite.connection import FileLock, connect_writer
-from xray.store.sqlite.frames import Decompressor
-from xray.store.sqlite.stat_index import choose_stats
-from xray.store.sqlite.writer import Writer
+from xray.store.sqlite.ledger import SqliteLedger
 
 MAX_QUEUED_BYTES: Final = 64 << 20
 MERGE_FANOUT: Final = 16
@@ -57,13 +59,9 @@ class Inlet:
         try:
             connection = connect_writer(path)
             if index_stats is not None:
-                choose_stats(connection, index_stats)
-            self._writer = Writer(
-                connection,
-                self.decompressor,
-                max_queued_bytes=max_queued_bytes,
-                merge_fanout=merge_fanout,
-            )
+                _choose_stats(connection, index_stats)
+            ledger = SqliteLedger(connection, self.decompressor, merge_fanout=merge_fanout)
+            self._writer = Writer(ledger, max_queued_bytes=max_queued_bytes)
         except BaseException:
             self._lock.release()
             raise
@@ -93,3 +91,13 @@ class Inlet:
     def abandon(self) -> None:
         """In a child: leave the file to the parent, and its connection alone."""
         self._lock.release()
+
+
+def _choose_stats(connection: sqlite3.Connection, names: Sequence[str]) -> None:
+    first = 1 + max(
+        connection.execute(f"select coalesce(max(seq), 0) from {table}").fetchone()[0]  # noqa: S608
+        for table in ("steps", "early_steps")
+    )
+    connection.execute("begin immediate")
+    choose_stats(connection, names, first)
+    connection.execute("commit")

@@ -19,10 +19,11 @@ from sqlalchemy.pool import QueuePool
 
 from xray.errors import StoreBusyError, StoreError
 from xray.model.clock import Clock
+from xray.store.frames import Decompressor
 from xray.store.scanning import ScanBudget
+from xray.store.sql.snapshot import Snapshot
 from xray.store.sqlite.connection import connect_reader, translate_error
-from xray.store.sqlite.frames import Decompressor
-from xray.store.sqlite.snapshot import Snapshot
+from xray.store.sqlite.spelling import SPELLING
 
 _POOL_SIZE: Final = 4
 _POOL_OVERFLOW: Final = 12
@@ -68,7 +69,11 @@ class Reader:
         """A view of one moment of the database, as long as the context lasts."""
         try:
             with self._engine.connect() as connection, connection.begin():
-                yield Snapshot(connection, self._decompressor, self._clock, self._budget)
+                driver = connection.connection.driver_connection
+                assert isinstance(driver, sqlite3.Connection)
+                yield Snapshot(
+                    connection, driver, SPELLING, self._decompressor, self._clock, self._budget
+                )
         except sqlite3.Error as error:
             raise translate_error(error) from error
         except PoolTimeoutError as error:

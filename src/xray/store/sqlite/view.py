@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 from xray.errors import StoreError
-from xray.model.baseline import Baseline
-from xray.model.checked import CheckedRun
 from xray.model.clock import Clock, SystemClock
-from xray.model.decisions import DecisionTable
 from xray.model.facts import Fact, Receipt
-from xray.model.labels import Label, LabelsAsked
-from xray.model.records import Decision, Page, Run, Step
 from xray.model.removal import Removed
-from xray.model.roster import Roster
-from xray.model.run_figures import RunFigures
-from xray.model.sketch import CheckSketch
-from xray.model.tallies import MinuteTally
-from xray.query.aggregate import AggregatePlan
-from xray.query.plan import Plan
-from xray.store.aggregating import Counted
-from xray.store.scanning import ScanBudget, Visited
+from xray.store.frames import Decompressor, DictionarySet
+from xray.store.scanning import ScanBudget
+from xray.store.sql.answers import Answers
+from xray.store.sql.payloads import load_dictionaries
+from xray.store.sql.snapshot import Snapshot
 from xray.store.sqlite.connection import connect_view, translated_errors
-from xray.store.sqlite.frames import ZSTD, Decompressor, FrameKind, load_dictionaries
 from xray.store.sqlite.reader import Reader
 
 
-class SqliteView:
+class SqliteView(Answers):
     """Runs, steps and decisions of a database file, as they are whenever it is asked.
 
     Args:
@@ -54,7 +47,7 @@ class SqliteView:
         connect_view(path).close()
         self._reader = Reader(
             path,
-            _FollowingDecompressor(path),
+            Decompressor(partial(_load_dictionaries, path)),
             clock or SystemClock(),
             budget or ScanBudget(),
             connect_view,
@@ -68,11 +61,6 @@ class SqliteView:
         """
         raise StoreError("The database was opened to be read only.", code="read_only")
 
-    def size_bytes(self) -> int | None:
-        """What the records take on disk."""
-        with self._reader.snapshot() as snapshot:
-            return snapshot.size_bytes()
-
     def delete_runs(self, run_ids: Sequence[str]) -> Future[Removed]:  # noqa: ARG002
         """Refuse: this is for questions.
 
@@ -81,121 +69,15 @@ class SqliteView:
         """
         raise StoreError("The database was opened to be read only.", code="read_only")
 
-    def run(self, run_id: str) -> Run | None:
-        """One run, or None."""
-        with self._reader.snapshot() as snapshot:
-            return snapshot.run(run_id)
-
-    def step(self, step_id: str) -> Step | None:
-        """One step with up to 50 samples a rejection reason, or None."""
-        with self._reader.snapshot() as snapshot:
-            return snapshot.step(step_id)
-
-    def steps_of_run(self, run_id: str, *, is_sampled: bool = True) -> list[Step]:
-        """The steps of a run by ordinal, if wanted with up to 50 samples a rejection reason."""
-        with self._reader.snapshot() as snapshot:
-            return snapshot.steps_of_run(run_id, is_sampled=is_sampled)
-
-    def decisions_of_step(self, step_id: str) -> DecisionTable:
-        """Every stored decision of a step; empty for an unknown one."""
-        with self._reader.snapshot() as snapshot:
-            return snapshot.decisions_of_step(step_id)
-
-    def roster_of_step(self, step_id: str) -> Roster | None:
-        """The candidates a step decided after its census, detail or not; None without any."""
-        with self._reader.snapshot() as snapshot:
-            return snapshot.roster_of_step(step_id)
-
-    def sketches_of_step(self, step_id: str) -> list[CheckSketch]:
-        """What the checks of a step observed over all its rows, where some have no detail."""
-        with self._reader.snapshot() as snapshot:
-            return snapshot.sketches_of_step(step_id)
-
-    def runs(self, plan: Plan) -> Page[Run]:
-        """Runs that meet *plan*, newest first; a long `output` is cut to 2 KB with a mark."""
-        with self._reader.snapshot() as snapshot:
-            return snapshot.runs(plan)
-
-    def steps(self, plan: Plan) -> Page[Step]:
-        """Steps that meet *plan*, newest first, with counts by reason but without samples."""
-        with self._reader.snapshot() as snapshot:
-            return snapshot.steps(plan)
-
-    def decisions(self, plan: Plan) -> Page[Decision]:
-        """Decisions that meet *plan*, which names a step, a run or a candidate."""
-        with self._reader.snapshot() as snapshot:
-            return snapshot.decisions(plan)
-
-    def aggregate(self, plan: AggregatePlan) -> Counted:
-        """Figures of groups of the records that meet *plan*, of the newest first."""
-        with self._reader.snapshot() as snapshot:
-            return snapshot.aggregate(plan)
-
-    def figures(self, plan: Plan) -> Page[RunFigures]:
-        """The figures of the runs that meet *plan* and of their steps, newest run first."""
-        with self._reader.snapshot() as snapshot:
-            return snapshot.figures(plan)
-
-    def check_runs(
-        self, plan: Plan, words: frozenset[str] | None, visit: Callable[[CheckedRun], None]
-    ) -> Visited:
-        """Show the runs that meet *plan* as far as their checks go, newest first, one by one."""
-        with self._reader.snapshot() as snapshot:
-            return snapshot.check_runs(plan, words, visit)
-
-    def run_ids(self, prefix: str, limit: int = 10) -> list[str]:
-        """Ids of runs that begin with *prefix*, newest first; all runs for the empty prefix."""
-        with self._reader.snapshot() as snapshot:
-            return snapshot.run_ids(prefix, limit)
-
-    def tallies(
-        self,
-        pipeline: str | None = None,
-        step_name: str | None = None,
-        from_us: int = 0,
-        to_us: int | None = None,
-    ) -> list[MinuteTally]:
-        """What is known of runs that were not kept, minute by minute, oldest first."""
-        with self._reader.snapshot() as snapshot:
-            return snapshot.tallies(pipeline, step_name, from_us, to_us)
-
-    def baselines(
-        self,
-        pipeline: str,
-        step_name: str | None = None,
-        from_us: int = 0,
-        to_us: int | None = None,
-    ) -> list[Baseline]:
-        """What was usual of the steps of a pipeline, day by day, oldest first."""
-        with self._reader.snapshot() as snapshot:
-            return snapshot.baselines(pipeline, step_name, from_us, to_us)
-
-    def labels(self, asked: LabelsAsked) -> list[Label]:
-        """The labels that are asked for, newest first."""
-        with self._reader.snapshot() as snapshot:
-            return snapshot.labels(asked)
-
-    def correlated(self, correlation_id: str, limit: int) -> list[str]:
-        """Ids of the runs that have *correlation_id* in another system, newest first."""
-        with self._reader.snapshot() as snapshot:
-            return snapshot.correlated(correlation_id, limit)
+    def _snapshot(self) -> AbstractContextManager[Snapshot]:
+        return self._reader.snapshot()
 
     def close(self) -> None:
         """Give the connections back."""
         self._reader.close()
 
 
-class _FollowingDecompressor(Decompressor):
-    """Looks up the dictionaries another process has added since."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._path = path
-
-    def decompress(self, codec: int, generation: int, kind: FrameKind, frame: bytes) -> bytes:
-        """The payload of *frame*."""
-        if codec == ZSTD and generation not in self._sets:
-            with translated_errors(), contextlib.closing(connect_view(self._path)) as connection:
-                for dictionaries in load_dictionaries(connection):
-                    self.add(dictionaries)
-        return super().decompress(codec, generation, kind, frame)
+def _load_dictionaries(path: Path) -> list[DictionarySet]:
+    """Those that another process may have added since."""
+    with translated_errors(), contextlib.closing(connect_view(path)) as connection:
+        return load_dictionaries(connection)

@@ -1,0 +1,1 @@
+"""Runs, steps and decisions in PostgreSQL, for several servers at once."""

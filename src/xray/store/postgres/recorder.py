@@ -1,0 +1,147 @@
+"""Facts into rows of PostgreSQL, which several servers write at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+from xray.model.baseline import Usual
+from xray.model.facts import Receipt
+from xray.store.frames import Compressor, Decompressor, Samples
+from xray.store.postgres.dims import SharedDims
+from xray.store.postgres.directory import SharedDirectory
+from xray.store.postgres.driver import PostgresDriver
+from xray.store.postgres.text import escape_json, exact_number
+from xray.store.sql.baselines import Baselines, StoredKey, encode_usual
+from xray.store.sql.postings import Postings
+from xray.store.sql.recorder import Recorder, Submitted
+from xray.store.sql.rows import PUT_STEP, RUN_COLUMNS, STEP_COLUMNS, spell_upsert
+from xray.store.sql.stat_index import StatIndex
+
+_PUT_RUN: Final = spell_upsert("runs", (*RUN_COLUMNS, "key_folded"))
+_KEY: Final = RUN_COLUMNS.index("key")
+_JSON_OF_RUN: Final = frozenset(
+    map(RUN_COLUMNS.index, ("tags", "metadata", "correlation", "error"))
+)
+_JSON_OF_STEP: Final = frozenset(map(STEP_COLUMNS.index, ("stats", "error")))
+_ADD_USUAL: Final = (
+    "insert into baselines (day, pipeline, name, step_type, usual) values (?, ?, ?, ?, ?)"
+)
+
+
+class SharedBaselines(Baselines):
+    """Baselines to which every transaction adds what it changes, so that none waits for another."""
+
+    def refresh(self) -> None:
+        """Start again with nothing that waits."""
+        self._waiting = {}
+        self._taken_back = {}
+        self._filled_from = 0
+
+    def _put(self, changes: Sequence[tuple[StoredKey, Usual]]) -> None:
+        rows = [(*key, encode_usual(usual)) for key, usual in changes]
+        self._connection.executemany(_ADD_USUAL, rows)
+
+
+class SharedStats(StatIndex):
+    """The index of statistics, which another server may be told to extend."""
+
+    def __init__(self, driver: PostgresDriver) -> None:
+        super().__init__(driver, exact_number)
+
+    def refresh(self) -> None:
+        """Start again with nothing that waits; what is indexed is asked in each transaction."""
+        self._rows.clear()
+        self._wanted: dict[str, int] = {}
+        self.is_due = False
+
+    def load(self) -> None:
+        """Ask what is indexed; who changes it waits until the transaction is over."""
+        super().refresh()
+
+
+class SharedRecorder(Recorder):
+    """Turns facts into rows; used by the writer alone.
+
+    Args:
+        driver: the writer's connection.
+        directory: numbers for runs and steps.
+        dims: numbers for repeated text.
+        postings: the candidate index.
+        compressor: compresses blocks and bodies.
+        decompressor: opens those that have to change.
+        samples: takes payloads to train dictionaries on; None once there are dictionaries.
+    """
+
+    baselines: SharedBaselines
+    stats: SharedStats
+
+    def __init__(
+        self,
+        driver: PostgresDriver,
+        directory: SharedDirectory,
+        dims: SharedDims,
+        postings: Postings,
+        compressor: Compressor,
+        decompressor: Decompressor,
+        samples: Samples | None,
+    ) -> None:
+        self._driver = driver
+        super().__init__(driver, directory, dims, postings, compressor, decompressor, samples)
+
+    def record(self, batches: Sequence[Submitted]) -> list[Receipt]:
+        """Write *batches*; the caller's transaction makes them durable."""
+        self.stats.load()
+        receipts = super().record(batches)
+        self.rosters.leave_due()
+        return receipts
+
+    def _make_stats(self) -> StatIndex:
+        return SharedStats(self._driver)
+
+    def _make_baselines(self) -> Baselines:
+        return SharedBaselines(self._connection, self._dims, self._open_body)
+
+    def _put_runs(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        listed = [(*_exact_row(row, _JSON_OF_RUN), _fold(row[_KEY])) for row in rows]
+        self._driver.executemany(_PUT_RUN, listed)
+
+    def _put_steps(
+        self,
+        rows: Sequence[tuple[Any, ...]],
+        bodies: Sequence[tuple[int, bytes]],
+        *,
+        are_new: bool,
+    ) -> None:
+        exact = [(*_exact_row(row, _JSON_OF_STEP)[:-1], _exact_brief(row[-1])) for row in rows]
+        if are_new:
+            self._driver.copy("steps", STEP_COLUMNS, exact)
+            self._driver.copy("step_bodies", ("seq", "data"), bodies)
+        else:
+            self._driver.executemany(PUT_STEP, exact)
+            self._put_bodies(bodies)
+
+    def _insert_blocks(self, rows: Sequence[tuple[int, int, int, bytes]]) -> None:
+        self._driver.copy("blocks", ("id", "chunk", "part", "data"), rows)
+
+
+def _exact_row(row: tuple[Any, ...], json_places: frozenset[int]) -> tuple[Any, ...]:
+    return tuple(
+        escape_json(value)
+        if place in json_places
+        # Not a number is no value; SQL would sort it above every number.
+        else None
+        if isinstance(value, float) and math.isnan(value)
+        else value
+        for place, value in enumerate(row)
+    )
+
+
+def _exact_brief(stored: bytes | int | None) -> bytes | None:
+    # The last column of a step: bytes alone, none for nothing.
+    return b"" if stored == 0 else stored  # type: ignore[return-value]
+
+
+def _fold(text: str | None) -> bytes | None:
+    return None if text is None else text.casefold().encode()

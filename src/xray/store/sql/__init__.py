@@ -1,0 +1,1 @@
+"""What the engines that speak SQL have in common: rows, questions and the way facts become rows."""

@@ -1,0 +1,508 @@
+"""Questions to one moment of the database: pages of runs, steps and decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import Final
+
+from sqlalchemy import (
+    Connection,
+)
+
+from xray.model.baseline import Baseline
+from xray.model.checked import CheckedRun
+from xray.model.clock import Clock, from_wall_us
+from xray.model.decisions import DecisionTable, ListedDecisions
+from xray.model.hashing import hash64
+from xray.model.labels import Label, LabelsAsked
+from xray.model.records import Decision, Page, Run, Step
+from xray.model.roster import Roster, decisions_about
+from xray.model.run_figures import RunFigures
+from xray.model.sketch import CheckSketch
+from xray.model.tallies import MinuteTally, merge_minutes
+from xray.query.aggregate import AggregatePlan
+from xray.query.evaluate import Record, meets, scopes_named
+from xray.query.plan import Condition, Plan, Position, Scope
+from xray.query.tallied import count_tallies, find_range, is_covered
+from xray.store.aggregating import MAX_TALLIES, Counted, count_decisions, find_span_us
+from xray.store.bodies import decode_step, unpack
+from xray.store.decision_table import NO_LABELS, Labels, open_rows_about, open_table
+from xray.store.folding import sample_rejections, shorten_output
+from xray.store.frames import Decompressor
+from xray.store.paging import (
+    BEHIND_ALL,
+    Anchor,
+    DecisionSource,
+    Portion,
+    Search,
+    StepKey,
+    about_steps,
+    find_anchor,
+    page_decisions,
+    sort_keys,
+)
+from xray.store.scanning import ROWS_A_RECORD, Meter, ScanBudget, Visited
+from xray.store.sql.baselines import load_baselines
+from xray.store.sql.checked import CheckReader
+from xray.store.sql.driver import Driver
+from xray.store.sql.grouping import Grouping
+from xray.store.sql.labels import (
+    find_correlated,
+    has_candidate_labels,
+    load_labels,
+    load_words,
+)
+from xray.store.sql.listing import Listing
+from xray.store.sql.payloads import load_blocks
+from xray.store.sql.postings import find_steps
+from xray.store.sql.records import Records, portion
+from xray.store.sql.rosters import are_few, is_named, load_roster
+from xray.store.sql.rows import id_text, raw_id
+from xray.store.sql.run_figures import load_figures
+from xray.store.sql.spelling import Spelling
+from xray.store.sql.tallies import are_at_most, load_tallies, number_tallied
+
+_MAX_KEPT_RUNS: Final = 1_000
+_MAX_COUNTED_STEPS: Final = 100
+_HISTORY_PORTION: Final = 100
+_LAST_US: Final = (1 << 63) - 1
+
+
+class Snapshot:
+    """One moment of the database.
+
+    Args:
+        connection: a connection within a transaction.
+        driver: the same, as its driver has it.
+        spelling: how its engine spells SQL.
+        decompressor: opens blocks and bodies.
+        clock: tells when a run without an end counts as abandoned.
+        budget: where scans stop.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        driver: Driver,
+        spelling: Spelling,
+        decompressor: Decompressor,
+        clock: Clock,
+        budget: ScanBudget,
+    ) -> None:
+        self._connection = connection
+        self._driver = driver
+        self._spelling = spelling
+        self._decompressor = decompressor
+        self._clock = clock
+        self._budget = budget
+        self._runs: dict[str, Run | None] = {}
+        self._deciding: dict[str, frozenset[int]] = {}
+        self._words: dict[str, Labels] = {}
+        self._records = Records(driver, decompressor)
+        self._listing = Listing(connection, driver, spelling, budget, clock, self._meets)
+
+    def size_bytes(self) -> int:
+        """What the records take on disk."""
+        return self._spelling.measure_bytes(self._driver)
+
+    def run(self, run_id: str) -> Run | None:
+        """One run, or None."""
+        raw = raw_id(run_id)
+        found = self._driver.execute("select seq from runs where run_id = ?", (raw,)).fetchone()
+        return None if found is None else self._records.runs([found[0]], self._now_us())[0]
+
+    def step(self, step_id: str) -> Step | None:
+        """One step with samples of its rejections, or None."""
+        seq = self._step_seq(step_id)
+        return None if seq is None else self._sampled(seq)
+
+    def steps_of_run(self, run_id: str, *, is_sampled: bool) -> list[Step]:
+        """The steps of a run by ordinal, if wanted with samples of their rejections."""
+        found = self._driver.execute(
+            "select seq from steps where run = (select seq from runs where run_id = ?)"
+            " order by ordinal, started_at, step_id",
+            (raw_id(run_id),),
+        )
+        seqs = [seq for (seq,) in found]
+        return list(map(self._sampled, seqs)) if is_sampled else self._records.steps(seqs)
+
+    def decisions_of_step(self, step_id: str) -> DecisionTable:
+        """Every stored decision of a step; empty for an unknown one."""
+        found = self._step_keys("steps.step_id = ?", [raw_id(step_id)])
+        tables = (self._table(seq, step_id, key.run_id) for seq, key in found.items())
+        return next(tables, ListedDecisions(step_id, []))
+
+    def roster_of_step(self, step_id: str) -> Roster | None:
+        """The candidates a step decided after its census; None without any."""
+        found = self._step_keys("steps.step_id = ?", [raw_id(step_id)])
+        return next((self._roster(seq, key, None) for seq, key in found.items()), None)
+
+    def sketches_of_step(self, step_id: str) -> list[CheckSketch]:
+        """What the checks of a step observed over all its rows, where some have no detail."""
+        found = self._driver.execute(
+            "select data from step_bodies join steps using (seq) where step_id = ?",
+            (raw_id(step_id),),
+        ).fetchone()
+        if found is None:
+            return []
+        return decode_step(unpack(found[0], self._decompressor)).fact.sketches
+
+    def runs(self, plan: Plan) -> Page[Run]:
+        """Runs that meet *plan*, newest first."""
+        now_us = plan.now_us or self._now_us()
+
+        def open_runs(seqs: Sequence[int]) -> list[Run]:
+            return self._records.runs(seqs, now_us)
+
+        page = self._listing.page(plan, now_us, open_runs)
+        shown = [shorten_output(run) for run in page.items]
+        return Page(
+            items=shown,
+            next_cursor=page.next_cursor,
+            total=page.total,
+            total_is_exact=page.total_is_exact,
+            complete=page.complete,
+            scan=page.scan,
+        )
+
+    def steps(self, plan: Plan) -> Page[Step]:
+        """Steps that meet *plan*, newest first, without samples."""
+        return self._listing.page(plan, plan.now_us or self._now_us(), self._records.steps)
+
+    def decisions(self, plan: Plan) -> Page[Decision]:
+        """Decisions that meet *plan*."""
+        return page_decisions(plan, self._search_decisions(plan))
+
+    def aggregate(self, plan: AggregatePlan) -> Counted:
+        """Figures of groups of the records that meet *plan*."""
+        if plan.shape.scope == "decision":
+            return count_decisions(plan, self._search_decisions(plan.rows))
+        now_us = plan.rows.now_us or self._now_us()
+        grouping = Grouping(self._connection, self._listing, self._budget, self._clock)
+        tallied = self._tallied_pipelines(plan)
+        counted = grouping.count(plan, now_us, self._open_with_run, tallied)
+        if tallied:
+            span_us = find_span_us(plan, counted.end)
+            pipeline = find_range(plan).pipeline
+            facts = load_tallies(self._driver, self._decompressor, pipeline, *span_us)
+            count_tallies(plan, now_us, counted.groups, facts)
+        return counted
+
+    def figures(self, plan: Plan) -> Page[RunFigures]:
+        """The figures of the runs that meet *plan* and of their steps, newest run first."""
+        now_us = plan.now_us or self._now_us()
+        is_opened = self._listing.compile("run", plan.where, now_us).rest is not None
+        found: dict[str, int] = {}
+
+        def open_runs(seqs: Sequence[int]) -> list[Run]:
+            runs = self._records.runs(seqs, now_us) if is_opened else _number_runs(seqs)
+            found.update((run.run_id, seq) for run, seq in zip(runs, seqs, strict=True))
+            return runs
+
+        page = self._listing.page(plan, now_us, open_runs)
+        seqs = [found[run.run_id] for run in page.items]
+        return Page(
+            items=load_figures(self._driver, seqs, self._decompressor, now_us),
+            next_cursor=page.next_cursor,
+            total=page.total,
+            total_is_exact=page.total_is_exact,
+            complete=page.complete,
+            scan=page.scan,
+        )
+
+    def check_runs(
+        self, plan: Plan, words: frozenset[str] | None, visit: Callable[[CheckedRun], None]
+    ) -> Visited:
+        """Show the runs that meet *plan* as far as their checks go, newest first, one by one."""
+        now_us = plan.now_us or self._now_us()
+        meter = Meter(self._budget.opened_rows, self._budget.duration_s, self._clock)
+        reader = CheckReader(
+            self._driver,
+            self._spelling,
+            self._decompressor,
+            lambda seq: self._records.steps([seq])[0],
+            words,
+        )
+
+        def open_runs(seqs: Sequence[int]) -> list[Run]:
+            return self._records.runs(seqs, now_us)
+
+        end = plan.after
+        for rows, end in self._listing.walk_runs(plan, now_us, open_runs):
+            for row, run in zip(rows, reader.read([row.seq for row in rows]), strict=True):
+                visit(run)
+                meter.spend(1 + run.row_count // ROWS_A_RECORD)
+                if not meter.left and row is not rows[-1]:
+                    return Visited(row.position, meter.report(row.position.sort_us))
+            if end is None or not meter.left:
+                break
+        return Visited(end, meter.report(None if end is None else end.sort_us))
+
+    def _tallied_pipelines(self, plan: AggregatePlan) -> dict[int, str]:
+        """The pipelines whose runs are counted from tallies where they were not kept."""
+        if not is_covered(plan):
+            return {}
+        asked = find_range(plan)
+        is_bounded = are_at_most(
+            self._driver, MAX_TALLIES, asked.pipeline, asked.from_us, asked.to_us
+        )
+        return number_tallied(self._driver) if is_bounded else {}
+
+    def _open_with_run(
+        self, scope: Scope, seqs: Sequence[int], rest: Condition, now_us: int
+    ) -> list[tuple[Run | Step, Run | None]]:
+        """The records that meet *rest*, each with its run."""
+        records: Sequence[Run | Step]
+        records = self._records.runs(seqs, now_us) if scope == "run" else self._records.steps(seqs)
+        return [
+            (record, record if isinstance(record, Run) else self._run_of(record))
+            for record in records
+            if self._meets(rest, record, now_us)
+        ]
+
+    def _search_decisions(self, plan: Plan) -> Search:
+        """The steps that can hold what *plan* asks, and what opens their decisions."""
+        anchor = find_anchor(plan)
+        meter = Meter(self._budget.opened_rows, self._budget.duration_s, self._clock)
+        seqs: dict[str, int] = {}
+
+        def number(found: dict[int, StepKey]) -> Iterable[StepKey]:
+            seqs.update({key.step_id: seq for seq, key in found.items()})
+            return found.values()
+
+        portions: Iterable[Portion]
+        is_counted = True
+        if anchor.is_scan:
+            portions = ((number(keys), end) for keys, end in self._steps_from(plan, meter))
+        elif anchor.is_history:
+            deciding = sorted(self._deciding_steps(anchor.candidate_id or ""))
+            is_counted = len(deciding) <= _MAX_COUNTED_STEPS and are_few(
+                self._driver, _MAX_COUNTED_STEPS
+            )
+            after = None if is_counted else plan.after
+            history = self._history(anchor.candidate_id or "", deciding, after, meter)
+            portions = ((number(keys), end) for keys, end in history)
+        else:
+            portions = [(sort_keys(anchor, number(self._anchored_steps(anchor))), None)]
+
+        def open_table(key: StepKey) -> DecisionTable:
+            seq = seqs[key.step_id]
+            if anchor.candidate_id is None:
+                return self._table(seq, key.step_id, key.run_id)
+            table = self._table_about(anchor.candidate_id, seq, key.step_id, key.run_id)
+            roster = self._roster(seq, key, anchor.candidate_id)
+            label = self._labels_of(key.run_id).get(anchor.candidate_id)
+            return decisions_about(anchor.candidate_id, table, roster, label)
+
+        source = DecisionSource(
+            table=open_table,
+            step=lambda step_id: self._records.steps([seqs[step_id]])[0],
+            run=self.run,
+        )
+        return Search(portions, source, meter, is_counted)
+
+    def _anchored_steps(self, anchor: Anchor) -> dict[int, StepKey]:
+        if anchor.step_id is not None:
+            return self._step_keys("steps.step_id = ?", [raw_id(anchor.step_id)])
+        return self._step_keys("runs.run_id = ?", [raw_id(anchor.run_id or "")])
+
+    def _deciding_steps(self, candidate_id: str) -> frozenset[int]:
+        """The steps that may hold a row about the candidate; all that do are among them."""
+        found = self._deciding.get(candidate_id)
+        if found is None:
+            found = frozenset(find_steps(self._driver, hash64(candidate_id)))
+            self._deciding[candidate_id] = found
+        return found
+
+    def _history(
+        self, candidate_id: str, deciding: Sequence[int], after: Position | None, meter: Meter
+    ) -> Iterator[tuple[dict[int, StepKey], Position | None]]:
+        """The steps that may have decided about a candidate, newest first.
+
+        No index tells which rosters hold it, so each of them is asked, as far as *meter* lets.
+
+        Args:
+            candidate_id: the candidate.
+            deciding: the steps that may hold a row about it.
+            after: the step to begin with.
+            meter: how many rosters may be asked.
+        """
+        query = (
+            "select steps.seq, step_id, run_id, ordinal, steps.started_at, max(has_row)"  # noqa: S608
+            f" from (select value as seq, 1 as has_row from {self._spelling.listed} as listed"
+            " union all select seq, 0 from rosters) as wanted"
+            f" {self._spelling.then_join} steps on steps.seq = wanted.seq"
+            " join runs on runs.seq = steps.run"
+            " where (steps.started_at, step_id) <= (?, ?) group by steps.seq, runs.seq"
+            " order by steps.started_at desc, step_id desc"
+        )
+        last = (_LAST_US, b"\xff" * 16)
+        if after is not None:
+            last = (after.sort_us, raw_id(after.record_id))
+        found = self._driver.execute(query, (self._spelling.list_numbers(deciding), *last))
+        rows = found.fetchmany(_HISTORY_PORTION)
+        while rows:
+            keys = {
+                row[0]: StepKey(id_text(row[1]), id_text(row[2]), *row[3:5])
+                for row in rows
+                if row[5] or self._is_named(row[0], candidate_id, meter)
+            }
+            end = rows[-1]
+            rows = found.fetchmany(_HISTORY_PORTION)
+            yield keys, Position(end[4], id_text(end[1]), BEHIND_ALL) if rows else None
+            if not meter.left:
+                return
+
+    def _is_named(self, seq: int, candidate_id: str, meter: Meter) -> bool:
+        meter.spend(1)
+        return is_named(self._driver, seq, candidate_id)
+
+    def _steps_from(
+        self, plan: Plan, meter: Meter
+    ) -> Iterator[tuple[dict[int, StepKey], Position | None]]:
+        """The steps that can hold what *plan* asks, newest first, from its cursor's step on."""
+        now_us = plan.now_us or self._now_us()
+        for seqs, end in self._listing.walk(about_steps(plan.where), plan.after, now_us, meter):
+            keys: dict[int, StepKey] = {}
+            for some in portion(seqs):
+                marks = ", ".join("?" * len(some))
+                found = self._step_keys(f"steps.seq in ({marks})", some)
+                keys.update((seq, found[seq]) for seq in some)
+            yield keys, end
+
+    def tallies(
+        self, pipeline: str | None, step_name: str | None, from_us: int, to_us: int | None
+    ) -> list[MinuteTally]:
+        """What is known of runs that were not kept, minute by minute, oldest first."""
+        wanted = load_tallies(self._driver, self._decompressor, pipeline, from_us, to_us)
+        return merge_minutes(wanted, step_name)
+
+    def baselines(
+        self, pipeline: str, step_name: str | None, from_us: int, to_us: int | None
+    ) -> list[Baseline]:
+        """What was usual of the steps of a pipeline, day by day, oldest first."""
+        return load_baselines(self._driver, pipeline, step_name, from_us, to_us)
+
+    def labels(self, asked: LabelsAsked) -> list[Label]:
+        """The labels that are asked for, newest first."""
+        return load_labels(self._driver, asked)
+
+    def correlated(self, correlation_id: str, limit: int) -> list[str]:
+        """Ids of the runs that have *correlation_id* in another system, newest first."""
+        return find_correlated(self._driver, correlation_id, limit)
+
+    def run_ids(self, prefix: str, limit: int) -> list[str]:
+        """Ids of runs that begin with *prefix*, newest first."""
+        hexed = prefix.lower().replace("-", "")
+        if len(hexed) > 32 or any(letter not in "0123456789abcdef" for letter in hexed):
+            return []
+        first = bytes.fromhex(hexed.ljust(32, "0"))
+        last = bytes.fromhex(hexed.ljust(32, "f"))
+        if not id_text(first).startswith(prefix.lower()):
+            return []
+        found = self._driver.execute(
+            "select run_id from runs where run_id between ? and ?"
+            " order by started_at desc, run_id desc limit ?"
+            if hexed
+            else "select run_id from runs order by started_at desc, run_id desc limit ?",
+            (first, last, limit) if hexed else (limit,),
+        )
+        return [id_text(raw) for (raw,) in found]
+
+    def _now_us(self) -> int:
+        return self._clock.wall_us()
+
+    def _step_seq(self, step_id: str) -> int | None:
+        raw = raw_id(step_id)
+        found = self._driver.execute("select seq from steps where step_id = ?", (raw,)).fetchone()
+        return None if found is None else int(found[0])
+
+    def _step_keys(self, condition: str, values: Sequence[object]) -> dict[int, StepKey]:
+        query = (
+            "select steps.seq, step_id, run_id, ordinal, steps.started_at"  # noqa: S608
+            f" from steps join runs on runs.seq = steps.run where {condition}"
+        )
+        return {
+            row[0]: StepKey(id_text(row[1]), id_text(row[2]), *row[3:])
+            for row in self._driver.execute(query, values)
+        }
+
+    def _table(self, seq: int, step_id: str, run_id: str) -> DecisionTable:
+        blocks = load_blocks(self._driver, seq, self._decompressor)
+        return open_table(step_id, run_id, blocks, self._labels_of(run_id))
+
+    def _table_about(self, candidate_id: str, seq: int, step_id: str, run_id: str) -> DecisionTable:
+        blocks = load_blocks(self._driver, seq, self._decompressor)
+        return open_rows_about(candidate_id, step_id, run_id, blocks, self._labels_of(run_id))
+
+    def _labels_of(self, run_id: str) -> Labels:
+        """The labels of a run's candidates."""
+        if not self._has_labels:
+            return NO_LABELS
+        labels = self._words.get(run_id)
+        if labels is None:
+            if len(self._words) >= _MAX_KEPT_RUNS:
+                self._words.clear()
+            labels = self._words[run_id] = load_words(self._driver, run_id)
+        return labels
+
+    @cached_property
+    def _has_labels(self) -> bool:
+        return has_candidate_labels(self._driver)
+
+    def _roster(self, seq: int, key: StepKey, candidate_id: str | None) -> Roster | None:
+        return load_roster(
+            self._driver,
+            seq,
+            self._decompressor,
+            step_id=key.step_id,
+            run_id=key.run_id,
+            candidate_id=candidate_id,
+        )
+
+    def _sampled(self, seq: int) -> Step:
+        step = self._records.steps([seq])[0]
+        if not step.rejections:
+            return step
+        table = self._table(seq, step.step_id, step.run_id)
+        return sample_rejections(step, table, has_logged=any(table.logged))
+
+    def _meets(self, rest: Condition, record: Run | Step, now_us: int) -> bool:
+        run: Run | None = None
+        if isinstance(record, Run):
+            run = record
+        elif "run" in scopes_named(rest):
+            run = self._run_of(record)
+        return meets(
+            rest, record, run, now_us, rows_below=self._rows_below, rows_about=self._rows_about
+        )
+
+    def _run_of(self, step: Step) -> Run | None:
+        if step.run_id not in self._runs:
+            if len(self._runs) >= _MAX_KEPT_RUNS:
+                self._runs.clear()
+            self._runs[step.run_id] = self.run(step.run_id)
+        return self._runs[step.run_id]
+
+    def _rows_below(self, scope: Scope, above: Record) -> Iterable[Record]:
+        if isinstance(above, Run) and scope == "step":
+            return self._records.steps(
+                list(self._step_keys("runs.run_id = ?", [raw_id(above.run_id)]))
+            )
+        if not isinstance(above, Step) or scope != "decision":
+            return ()
+        seq = self._step_seq(above.step_id)
+        return () if seq is None else self._table(seq, above.step_id, above.run_id)
+
+    def _rows_about(self, step: Step, candidate_id: str) -> Iterable[Decision]:
+        seq = self._step_seq(step.step_id)
+        if seq is None or seq not in self._deciding_steps(candidate_id):
+            return ()
+        return self._table_about(candidate_id, seq, step.step_id, step.run_id)
+
+
+def _number_runs(seqs: Sequence[int]) -> list[Run]:
+    """Runs of which no more will be asked than which they are."""
+    start = from_wall_us(0)
+    return [Run(run_id=str(seq), pipeline="", status="completed", started_at=start) for seq in seqs]
