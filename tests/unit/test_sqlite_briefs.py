@@ -14,8 +14,8 @@ from xray.model.values import pack_value
 from xray.query.plan import Plan
 from xray.store.memory import MemoryStore
 from xray.store.protocol import Store
+from xray.store.sql import briefs
 from xray.store.sql.dims import Dims
-from xray.store.sqlite import briefs
 from xray.store.sqlite.connection import connect_writer
 from xray.store.sqlite.engine import SqliteStore
 from xray.store.words import REASON

@@ -53,6 +53,11 @@ class ChildServer:
         return " / ".join(said[-_LOG_EXCERPT_LINES:]) or "it printed nothing"
 
 
+def names_server(store: str) -> bool:
+    """Whether the URL *store* is of a database that others keep running."""
+    return store.startswith("postgresql:")
+
+
 @contextmanager
 def run_server(
     folder: Path, port: int | None, environment: Mapping[str, str]
@@ -60,7 +65,7 @@ def run_server(
     """A server on this machine with a store in *folder*; it is stopped at the end.
 
     Args:
-        folder: where its store and its log go.
+        folder: where its log goes, and its store, unless the environment names a database server.
         port: the port to take; None means the next free one from 8000.
         environment: the environment of the server.
 
@@ -68,7 +73,9 @@ def run_server(
         ConfigurationError: the port is taken, or no port is free.
         ServerUnreachableError: the server did not start.
     """
-    settings = dict(environment) | {"XRAY_STORE": f"sqlite:///{folder / 'demo.db'}"}
+    settings = dict(environment)
+    if not names_server(settings.get("XRAY_STORE", "")):
+        settings["XRAY_STORE"] = f"sqlite:///{folder / 'demo.db'}"
     server = _start_on_free_port(folder, port, settings)
     try:
         yield server

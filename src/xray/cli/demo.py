@@ -23,7 +23,7 @@ from typing import Final, TextIO
 
 import msgspec
 
-from xray.cli.child_server import ChildServer, run_server
+from xray.cli.child_server import ChildServer, names_server, run_server
 from xray.cli.console import Console, open_console
 from xray.cli.terminal import fit, printable
 from xray.cli.why import draw_why
@@ -129,11 +129,16 @@ def find_examples() -> Path:
 
 
 def make_environment(folder: Path, api_key: str | None = None) -> dict[str, str]:
-    """This process's environment without X-Ray's settings, which are meant for another server."""
+    """This process's environment without X-Ray's settings, which are meant for another server.
+
+    A database server stays: whoever names one wants to see the demo there.
+    """
     environment = {
         name: text
         for name, text in os.environ.items()
-        if not name.startswith("XRAY_") or name == "XRAY_LOG"
+        if not name.startswith("XRAY_")
+        or name == "XRAY_LOG"
+        or (name == "XRAY_STORE" and names_server(text))
     }
     if api_key:
         environment["XRAY_API_KEY"] = api_key

@@ -40,7 +40,7 @@ def open_store(url: str, *, index_stats: Sequence[str] | None = None) -> Store:
         return MemoryStore()
     if scheme == "sqlite":
         return _open_sqlite(url, index_stats)
-    if scheme in ("postgresql", "postgres"):
+    if scheme == "postgresql":
         return _open_postgres(url, index_stats)
     raise ConfigurationError(
         f"No store is known for {url!r}.", hint=f"Use {_CHOICES}.", code="unknown_store"
