@@ -27,7 +27,7 @@ from xray import XRay
 from xray.model.facts import Fact
 from xray.model.ids import new_uuid7
 from xray.model.labels import Labelled
-from xray.store.sqlite import writer
+from xray.store.sqlite import ledger
 from xray.store.sqlite.engine import SqliteStore
 from xray.testing import FakeClock, MemorySink
 
@@ -121,7 +121,7 @@ def main() -> int:
         path = Path(folder) / "xray.db"
         # So that a small file has a dictionary and merged segments, as large ones do.
         with (
-            patch.object(writer, "_TRAINING_BYTES", _TRAINING_BYTES),
+            patch.object(ledger, "TRAINING_BYTES", _TRAINING_BYTES),
             closing(SqliteStore(path, clock=FakeClock(NOW_US), merge_fanout=3)) as store,
         ):
             for number, batch in enumerate(batch_facts(facts)):
