@@ -116,7 +116,8 @@ def score_value(score: Score | None) -> float | None:
 
 
 def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
+    # Zero has no sign here: not every store keeps it.
+    return float(value) + 0.0 if math.isfinite(value) else None
 
 
 def resolve_rows(rows: Iterable[DecisionRow]) -> tuple[list[DecisionRow], int]:

@@ -92,7 +92,8 @@ class RunFold(Struct, array_like=True):
                 return False
             self.finished = fact
         else:
-            merged = fact if self.patch is None else _merge_patches(self.patch, fact)
+            # The first one too takes the form that merging gives, so that it is known again.
+            merged = _merge_patches(self.patch or RunPatched(run_id=fact.run_id), fact)
             if merged == self.patch:
                 return False
             self.patch = merged

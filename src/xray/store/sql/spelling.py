@@ -25,8 +25,7 @@ class Spelling(Struct, frozen=True):
         are_among: whether a column holds one of some numbers.
         total: the sum of a column as a floating-point number; 0 without rows.
         measure_bytes: what the records take on disk.
-        measure_bytes: Callable[[Driver], int]
-    bind_number: a number in a form that is compared exactly.
+        bind_number: a number in a form that is compared exactly.
     """
 
     dialect: Dialect
