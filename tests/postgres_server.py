@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import tempfile
 import warnings
@@ -29,6 +30,9 @@ fsync = off
 full_page_writes = off
 autovacuum = off
 """
+_INDEX_FILTER_RATE = (
+    "insert into indexed_stats (name, filled_from, is_wanted) values ('filter_rate', 1, 1)"
+)
 
 
 @cache
@@ -56,10 +60,17 @@ def execute(statement: SQL, *names: str) -> None:
         connection.execute(statement.format(*map(Identifier, names)))
 
 
+def _drop_at_exit(name: str) -> None:
+    # A server that is started here takes its databases with it.
+    if "XRAY_TEST_POSTGRES" in os.environ:
+        atexit.register(drop_database, name)
+
+
 @cache
 def _find_template() -> str:
     """A database with X-Ray's schema, of which new ones are copies."""
     name = f"xray_template_{uuid4().hex}"
+    _drop_at_exit(name)
     execute(SQL("create database {} template template0 encoding 'UTF8'"), name)
     with connect_writer(locate(name)) as connection:
         migrate(connection)
@@ -87,8 +98,41 @@ def drop_database(name: str) -> None:
     execute(SQL("drop database if exists {} with (force)"), name)
 
 
+_unused: list[str] = []
+"""Empty databases that a store had before; to empty one takes less than to make one."""
+
+
+def take_database() -> str:
+    """The name of an empty database with X-Ray's schema."""
+    if _unused:
+        return _unused.pop()
+    name = create_database()
+    _drop_at_exit(name)
+    return name
+
+
+def give_back(name: str) -> None:
+    """Empty a database for whoever takes one next; nobody is connected to it."""
+    with psycopg.connect(locate(name), autocommit=True) as connection:
+        connection.execute(_spell_emptying())
+    _unused.append(name)
+
+
+@cache
+def _spell_emptying() -> bytes:
+    """Statements that leave a database as the template is."""
+    with psycopg.connect(locate(_find_template())) as connection:
+        tables = connection.execute(
+            "select relname from pg_class where relnamespace = 'public'::regnamespace"
+            " and relkind in ('r', 'p') and not relispartition"
+            " and relname not in ('xray_schema', 'periods')"
+        ).fetchall()
+    deletions = "".join(f"delete from {name};" for (name,) in tables)
+    return f"{deletions} {_INDEX_FILTER_RATE}".encode()
+
+
 class ScratchStore(PostgresStore):
-    """A store in a database of its own, which goes with it."""
+    """A store in a database of its own, as long as it is open."""
 
     def __init__(
         self,
@@ -96,12 +140,12 @@ class ScratchStore(PostgresStore):
         budget: ScanBudget | None = None,
         index_stats: Sequence[str] | None = None,
     ) -> None:
-        self.name = create_database()
+        self.name = take_database()
         super().__init__(
             locate(self.name), clock=clock, budget=budget, merge_fanout=2, index_stats=index_stats
         )
 
     def close(self) -> None:
-        """Close the store and drop its database."""
+        """Close the store and empty its database."""
         super().close()
-        drop_database(self.name)
+        give_back(self.name)

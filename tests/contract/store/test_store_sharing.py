@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 from psycopg.sql import SQL
 
 from tests.contract.store.worlds import NOW_US, everything, worlds
-from tests.postgres_server import create_database, drop_database, execute, locate
+from tests.postgres_server import (
+    create_database,
+    drop_database,
+    execute,
+    give_back,
+    locate,
+    take_database,
+)
 from xray.errors import StoreBusyError, StoreError
 from xray.model.facts import ACCEPTED, DecisionRow, Fact, RunStarted, StepFinished
 from xray.model.ids import new_uuid7
@@ -56,6 +63,17 @@ def test_a_later_version_is_refused_with_a_sentence(empty: str) -> None:
     assert refused.value.code == "store_too_new"
 
 
+def test_a_database_that_does_not_hold_every_text_is_refused_with_a_sentence() -> None:
+    name = f"xray_latin_{new_uuid7()}"
+    execute(SQL("create database {} template template0 encoding 'LATIN1' locale 'C'"), name)
+    try:
+        with pytest.raises(StoreError, match="has the encoding LATIN1") as refused:
+            PostgresStore(locate(name))
+    finally:
+        drop_database(name)
+    assert refused.value.code == "store_encoding"
+
+
 def test_a_database_that_cannot_be_reached_is_said_so() -> None:
     with pytest.raises(StoreBusyError, match="cannot be reached"):
         open_store("postgresql://nobody@127.0.0.1:1/none?connect_timeout=2")
@@ -64,7 +82,7 @@ def test_a_database_that_cannot_be_reached_is_said_so() -> None:
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(facts=worlds(), seed=st.integers(0, 1 << 32))
 def test_servers_at_once_end_in_the_state_of_one(facts: list[Fact], seed: int) -> None:
-    name = create_database()
+    name = take_database()
     chance = random.Random(seed)
 
     def submit(store: PostgresStore, mixed: Sequence[Fact]) -> int:
@@ -73,7 +91,7 @@ def test_servers_at_once_end_in_the_state_of_one(facts: list[Fact], seed: int) -
         return sum(part.result().accepted for part in parts)
 
     with ExitStack() as opened:
-        opened.callback(drop_database, name)
+        opened.callback(give_back, name)
         stores = [
             opened.enter_context(closing(PostgresStore(locate(name), clock=FakeClock(NOW_US))))
             for _ in range(SERVERS)

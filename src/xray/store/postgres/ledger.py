@@ -38,11 +38,11 @@ class PostgresLedger:
         wake_tidier: called after each commit.
     """
 
+    # A missing partition, table or privilege is the database's failure, not a fact's.
     unstorable: tuple[type[Exception], ...] = (
-        psycopg.IntegrityError,
         psycopg.DataError,
-        psycopg.ProgrammingError,
-        psycopg.NotSupportedError,
+        errors.NotNullViolation,
+        errors.UniqueViolation,
         errors.ProgramLimitExceeded,
         *UNSTORABLE,
     )

@@ -21,7 +21,8 @@ def migrate(connection: Connection) -> None:
     """Bring the schema up to date; several servers that start at once do it once.
 
     Raises:
-        StoreError: a later version of X-Ray made the database, or PostgreSQL is too old.
+        StoreError: a later version of X-Ray made the database, PostgreSQL is too old, or the
+            database does not hold every text.
     """
     if connection.info.server_version < MIN_VERSION:
         raise StoreError(
@@ -29,11 +30,20 @@ def migrate(connection: Connection) -> None:
             hint=f"Use PostgreSQL {MIN_VERSION // 10_000} or later.",
             code="store_too_old",
         )
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise StoreError(
+            f"The database has the encoding {encoding}, which does not hold every text.",
+            hint="Make one with: create database xray template template0 encoding 'UTF8'",
+            code="store_encoding",
+        )
     latest = len(_scripts())
     if _read_version(connection) == latest:
         return
     with connection.transaction():
         connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
+        # Once asked for in vain, a name stays unknown to a session until it locks a table.
+        connection.execute(_VERSIONS)
         version = _read_version(connection)
         if version > latest:
             raise StoreError(
@@ -41,7 +51,6 @@ def migrate(connection: Connection) -> None:
                 hint="Use the version of X-Ray that wrote it, or a later one.",
                 code="store_too_new",
             )
-        connection.execute(_VERSIONS)
         for number, script in enumerate(_scripts()[version:], start=version + 1):
             connection.execute(script.encode())
             connection.execute("insert into xray_schema (version) values (%s)", (number,))
