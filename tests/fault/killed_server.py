@@ -18,7 +18,7 @@ DEATH_DEADLINE_S = 10
 
 
 class KilledServer:
-    """A real uvicorn in a process of its own, over a SQLite file."""
+    """A real uvicorn in a process of its own."""
 
     def __init__(self, pid: int, url: str) -> None:
         self._pid = pid
@@ -46,11 +46,11 @@ class ServerFork:
             text=True,
         )
 
-    def start(self, store: str) -> KilledServer:
-        """A server over the store at that URL, once it listens."""
+    def start(self, store: str, port: int = 0) -> KilledServer:
+        """A server over the store at that URL, once it listens; on any port, or on that one."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(f"{store}\n")
+        self._process.stdin.write(f"{port} {store}\n")
         self._process.stdin.flush()
         pid, url = self._process.stdout.readline().split()
         return KilledServer(int(pid), url)
@@ -69,7 +69,8 @@ def _fork_servers() -> None:
     for line in sys.stdin:
         if os.fork() == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            settings = ServerSettings(store=line.strip(), port=0)
+            port, _, store = line.strip().partition(" ")
+            settings = ServerSettings(store=store, port=int(port))
             serve(settings, log_level="critical", on_ready=_announce)
             os._exit(0)
 

@@ -11,6 +11,7 @@ from tests.e2e.uvicorn_process import UvicornProcess
 from tests.fault.killed_server import ServerFork
 from tests.fault.test_server_kill import all_runs
 from xray.store.opening import open_store
+from xray.store.protocol import Store
 
 QUICK_S = 3
 PROVEN_S = 120
@@ -43,6 +44,16 @@ def serve(folder: Path, port: int) -> UvicornProcess:
     return UvicornProcess(command, folder)
 
 
+def check_stored(store: Store, inputs: list[int]) -> None:
+    """Every run with one of *inputs* is there once, and whole."""
+    stored = list(all_runs(store))
+    assert sorted(run.input for run in stored) == sorted(inputs)
+    assert {run.status for run in stored} == {"completed"}
+    for run in stored:
+        [step] = store.steps_of_run(run.run_id)
+        assert step.counts.rejected == 1
+
+
 @pytest.mark.parametrize(
     "outage_s", [QUICK_S, pytest.param(PROVEN_S, marks=pytest.mark.prove)], ids=str
 )
@@ -73,9 +84,4 @@ def test_an_outage_loses_no_run_and_doubles_none(
     offered, acknowledged, lost = map(int, said.split()[-3:])
     assert (offered, acknowledged, lost) == (runs * 3, runs * 3, 0)
     with closing(open_store(f"sqlite:///{tmp_path / 'xray.db'}")) as store:
-        stored = list(all_runs(store))
-        assert sorted(run.input for run in stored) == list(range(runs))
-        assert {run.status for run in stored} == {"completed"}
-        for run in stored:
-            [step] = store.steps_of_run(run.run_id)
-            assert step.counts.rejected == 1
+        check_stored(store, list(range(runs)))
