@@ -168,5 +168,6 @@ class ScratchStore(PostgresStore):
 
     def close(self) -> None:
         """Close the store and empty its database."""
-        super().close()
-        give_back(self.name)
+        if not self._is_closed:
+            super().close()
+            give_back(self.name)

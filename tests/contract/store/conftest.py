@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import strategies as st
 
 from tests.contract.store.worlds import NOW_US
 from tests.postgres_server import ScratchStore
@@ -16,6 +17,9 @@ from xray.store.sqlite.engine import SqliteStore
 from xray.testing.clock import FakeClock
 
 ENGINES = ("memory", "sqlite", "postgres")
+some_engines = st.integers(0, 3).map(lambda turn: ENGINES[: 2 if turn else 3])
+"""For tests of many examples: PostgreSQL, where each takes longest, takes part in some of them."""
+
 FORGET_LABELS = (
     "drop table labels; drop table waiting_labels; drop table correlated;"
     " drop index run_by_label; alter table runs drop column label;"

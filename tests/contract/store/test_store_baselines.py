@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.contract.store.conftest import ENGINES, FORGET_LABELS, open_engine
+from tests.contract.store.conftest import FORGET_LABELS, open_engine, some_engines
 from tests.contract.store.worlds import DAY_US, NOW_US, RUN_IDS, STEP_IDS, TEXTS, worlds
 from xray.model.baseline import Baseline, Usual, recall_figures, sum_usual
 from xray.model.bins import bin_amount, bin_rate, round_weight
@@ -177,11 +177,14 @@ def test_rows_that_come_later_change_what_the_step_counts_for(store: Store) -> N
 
 
 @settings(max_examples=60)
-@given(facts=worlds(), cuts=st.lists(st.integers(0, 12), max_size=3))
+@given(facts=worlds(), cuts=st.lists(st.integers(0, 12), max_size=3), engines=some_engines)
 def test_every_engine_keeps_what_counting_again_would_give(
-    open_empty_once: Callable[[str], Store], facts: list[Fact], cuts: list[int]
+    open_empty_once: Callable[[str], Store],
+    facts: list[Fact],
+    cuts: list[int],
+    engines: Sequence[str],
 ) -> None:
-    for engine in ENGINES:
+    for engine in engines:
         store = open_empty_once(engine)
         places = [0, *sorted(cuts), len(facts)]
         for first, last in pairwise(places):

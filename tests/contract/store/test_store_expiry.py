@@ -133,6 +133,7 @@ def test_exactly_the_runs_go_that_no_rule_keeps(
             break
     assert removed == len(gone)
     assert set(store.run_ids("", 100)) == kept
+    store.close()
 
 
 def test_the_forecast_tells_each_rules_runs_and_the_oldest(store: Store) -> None:

@@ -61,6 +61,8 @@ def test_what_is_deleted_was_never_there_and_can_come_again(
     assert everything(store) == everything(without)
     store.submit("again", facts).result()
     assert everything(store) == everything(whole)
+    for opened in (store, without, whole):
+        opened.close()
 
 
 def test_a_run_goes_with_its_steps_decisions_and_labels(store: Store) -> None:

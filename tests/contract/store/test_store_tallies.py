@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.contract.store.conftest import ENGINES, open_engine
+from tests.contract.store.conftest import open_engine, some_engines
 from tests.contract.store.worlds import NOW_US, RUN_IDS, TEXTS
 from xray.model.clock import from_wall_us
 from xray.model.facts import RunFinished, RunStarted
@@ -160,15 +160,22 @@ tallies = st.builds(
 )
 
 
-@given(facts=st.lists(tallies, max_size=12), step_name=st.sampled_from([None, *TEXTS]))
+@given(
+    facts=st.lists(tallies, max_size=12),
+    step_name=st.sampled_from([None, *TEXTS]),
+    engines=some_engines,
+)
 def test_every_engine_adds_up_alike(
-    open_empty_once: Callable[[str], Store], facts: list[Tallied], step_name: str | None
+    open_empty_once: Callable[[str], Store],
+    facts: list[Tallied],
+    step_name: str | None,
+    engines: Sequence[str],
 ) -> None:
     first: dict[str, Tallied] = {}
     for fact in facts:
         first.setdefault(fact.tally_id, fact)
     expected: list[MinuteTally] = merge_minutes(first.values(), step_name)
-    for engine in ENGINES:
+    for engine in engines:
         store = open_empty_once(engine)
         store.submit("batch", facts).result()
         assert store.tallies(step_name=step_name) == expected
