@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _KEEP_ALIVE_S: Final = 75
-_SHUTDOWN_S: Final = 5
 _BACKLOG: Final = 256
+SHUTDOWN_S: Final = 5
+"""How long requests may go on once the server is told to stop."""
 
 
 def serve(
@@ -155,7 +156,7 @@ def _configure(app: FastAPI, log_level: str | None) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=_SHUTDOWN_S,
+        timeout_graceful_shutdown=SHUTDOWN_S,
     )
     config.load()
     return config
