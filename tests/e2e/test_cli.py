@@ -260,7 +260,10 @@ def test_a_server_with_a_key_answers_only_with_it(
     store.close()
 
 
-def test_serve_announces_its_address_keeps_its_records_and_ends_on_ctrl_c(tmp_path: Path) -> None:
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM], ids=lambda told: told.name)
+def test_serve_announces_its_address_keeps_its_records_and_ends_when_told(
+    tmp_path: Path, told: signal.Signals
+) -> None:
     argv = [sys.executable, "-m", "xray.cli.main", "serve", "--port", "0", "--json"]
     argv += ["--store", f"sqlite:///{tmp_path}/xray.db"]
     environment = {name: text for name, text in os.environ.items() if name != "XRAY_URL"}
@@ -276,9 +279,10 @@ def test_serve_announces_its_address_keeps_its_records_and_ends_on_ctrl_c(tmp_pa
                 if not expected:
                     post_run(address, case_search(FIRST_ID))
             finally:
-                process.send_signal(signal.SIGINT)
+                process.send_signal(told)
             out, err = process.communicate(timeout=10)
             assert (process.returncode, out, err.strip()) == (0, "", "")
+            assert not (tmp_path / "xray.db-wal").exists()
 
 
 def test_a_port_that_is_taken_is_one_sentence(url: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from typing import Final
 
@@ -50,13 +51,16 @@ def _parse_port(text: str) -> int:
 
 
 def run(args: Namespace) -> int:
-    """Serve until Ctrl-C."""
+    """Serve until Ctrl-C or SIGTERM."""
     from xray.server.serving import serve
 
     console = open_console(args)
     options = {"host": args.host, "port": args.port, "store": args.store, "api_key": args.api_key}
     settings = read_settings(os.environ, **options)
     store = printable(without_password(settings.store))
+    # What stops services sends SIGTERM. Left as it is, it ends a process that is not the first of a
+    # container before the store is closed.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         serve(
             settings,
@@ -65,6 +69,8 @@ def run(args: Namespace) -> int:
         )
     except KeyboardInterrupt:
         console.note("")
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return 0
 
 
