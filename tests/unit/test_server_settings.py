@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 
 from xray.errors import ConfigurationError
+from xray.server.app import announce_store
+from xray.server.context import Context
+from xray.server.placement import StepPlacement
 from xray.server.settings import ServerSettings, describe_settings, read_settings
+from xray.store.memory import MemoryStore
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -78,3 +82,17 @@ def test_every_setting_has_a_variable_and_a_meaning() -> None:
     for row in rows:
         assert row.env.startswith("XRAY_")
         assert row.help
+
+
+def test_a_password_in_the_address_of_the_store_is_told_to_nobody(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings = ServerSettings(store="postgresql://xray:s3cret@db.example.org/xray")
+    store = MemoryStore()
+    told = Context(settings, store, StepPlacement(store)).tell_settings()
+    shown = {one.variable: one.value for one in told}
+    assert shown["XRAY_STORE"] == "postgresql://…@db.example.org/xray"
+    with caplog.at_level("INFO", logger="uvicorn.error"):
+        announce_store(settings)
+    assert "db.example.org/xray" in caplog.text
+    assert "s3cret" not in f"{told} {caplog.text}"

@@ -58,6 +58,7 @@ from xray.server.settings import ServerSettings, read_settings
 from xray.store.opening import open_store
 from xray.store.protocol import Store
 from xray.web.routes import make_routes
+from xray.wire.address import without_password
 from xray.wire.limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
@@ -162,7 +163,8 @@ def give_way_often() -> None:
 def announce_store(settings: ServerSettings) -> None:
     """Say in the server's log where records are kept."""
     path = settings.store.removeprefix("sqlite:///")
-    where = settings.store if path == settings.store else Path(path).absolute()
+    is_file = path != settings.store
+    where = Path(path).absolute() if is_file else without_password(settings.store)
     _log.info("X-Ray keeps its records in %s", where)
 
 

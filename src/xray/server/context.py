@@ -26,6 +26,7 @@ from xray.server.settings import ServerSettings, describe_settings
 from xray.server.space import Spaces
 from xray.store.protocol import Store
 from xray.web.site import ToldSetting
+from xray.wire.address import without_password
 from xray.wire.limits import DEFAULT_LIMITS, Limits
 
 _Answer = TypeVar("_Answer")
@@ -66,12 +67,14 @@ class Context:
         return self.settings.api_key is not None
 
     def tell_settings(self) -> list[ToldSetting]:
-        """What the server was told, without the key."""
+        """What the server was told, without the key and a password in the store's address."""
         told = []
         for one in describe_settings():
             value = getattr(self.settings, one.name)
             if one.name == "api_key":
                 value = "set" if value else None
+            elif one.name == "store":
+                value = without_password(value)
             elif isinstance(value, tuple):
                 value = ", ".join(value)
             told.append(ToldSetting(one.env, str(value or "not set"), one.help))
