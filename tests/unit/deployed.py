@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.docs.fences import ROOT
+from xray.reading.shelf import MAX_DECISIONS
 from xray.server.serving import SHUTDOWN_S
+from xray.server.space import OPENED_BYTES, RECEIVED_BYTES
 
 PROJECT = (ROOT / "pyproject.toml").read_text("utf-8")
 VERSION = re.findall(r'^version = "(.+)"$', PROJECT, re.MULTILINE)[0]
@@ -17,6 +19,8 @@ IMAGE = "xray-forensics"
 COMMIT_S = 10
 GRACE_S = SHUTDOWN_S + COMMIT_S
 """Requests that go on end, and what waits is committed."""
+MEMORY_BYTES = RECEIVED_BYTES + OPENED_BYTES + MAX_DECISIONS * 400 + (256 << 20)
+"""Bodies, runs that are kept open, and the process itself with what waits to be written."""
 
 _SIZE = re.compile(r"(\d+)\s*([kmg])(i?b?)", re.IGNORECASE)
 _UNITS = {"k": 10, "m": 20, "g": 30}

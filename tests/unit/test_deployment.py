@@ -21,6 +21,7 @@ from tests.docs.fences import ROOT
 from tests.unit.deployed import (
     GRACE_S,
     IMAGE,
+    MEMORY_BYTES,
     PROJECT,
     VERSION,
     Instruction,
@@ -35,7 +36,6 @@ from xray.cli.main import build_command_parser, find_command, load_command
 from xray.server.auth import OPEN_PATHS
 from xray.server.serving import BackgroundServer, check_exposure
 from xray.server.settings import ServerSettings, describe_settings, read_settings
-from xray.server.space import OPENED_BYTES, RECEIVED_BYTES
 from xray.settings import VARIABLES
 from xray.wire.limits import DEFAULT_LIMITS
 
@@ -243,7 +243,7 @@ def test_a_server_in_a_container_writes_nowhere_but_to_its_volume(path: Path, se
     assert described["cap_drop"] == ["ALL"]
     assert "cap_add" not in described
     limits = described["deploy"]["resources"]["limits"]
-    assert read_bytes(limits["memory"]) >= RECEIVED_BYTES + OPENED_BYTES + (128 << 20)
+    assert read_bytes(limits["memory"]) >= MEMORY_BYTES
     assert read_seconds(described["stop_grace_period"]) >= GRACE_S
 
 
@@ -351,7 +351,7 @@ def test_a_pod_has_the_time_and_the_memory_that_the_server_takes() -> None:
     *_, pause = container()["lifecycle"]["preStop"]["exec"]["command"]
     assert pod()["terminationGracePeriodSeconds"] >= int(pause) + GRACE_S
     resources = container()["resources"]
-    assert read_bytes(resources["limits"]["memory"]) >= RECEIVED_BYTES + OPENED_BYTES + (128 << 20)
+    assert read_bytes(resources["limits"]["memory"]) >= MEMORY_BYTES
     assert read_bytes(resources["requests"]["memory"]) >= 128 << 20
 
 
@@ -397,7 +397,7 @@ def test_the_unit_starts_a_server_that_may_write_where_its_records_are() -> None
     assert service["DynamicUser"] == service["NoNewPrivileges"] == "yes"
     assert service["ProtectSystem"] == "strict"
     assert service["CapabilityBoundingSet"] == ""
-    assert read_bytes(service["MemoryMax"]) >= RECEIVED_BYTES + OPENED_BYTES + (128 << 20)
+    assert read_bytes(service["MemoryMax"]) >= MEMORY_BYTES
 
 
 def test_proxies_let_the_largest_body_through() -> None:
