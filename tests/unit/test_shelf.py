@@ -12,6 +12,9 @@ from xray.model.facts import Fact
 from xray.model.ids import new_uuid7
 from xray.reading import shelf as shelf_module
 from xray.reading.shelf import Shelf, open_run, put_up_shelf
+from xray.server.context import Context
+from xray.server.placement import StepPlacement
+from xray.server.settings import ServerSettings
 from xray.store.memory import MemoryStore
 from xray.store.protocol import Store
 from xray.testing import FakeClock, MemorySink
@@ -48,6 +51,20 @@ def test_a_store_without_a_shelf_is_read_every_time() -> None:
     run_id, facts = record()
     store = stored(facts)
     assert open_run(store, run_id) is not open_run(store, run_id)
+
+
+@pytest.mark.parametrize(
+    ("address", "is_kept"), [("sqlite:///runs.db", True), ("postgresql://u@h/runs", False)]
+)
+def test_a_server_keeps_runs_open_where_nobody_else_writes_them(
+    address: str, is_kept: bool
+) -> None:
+    run_id, facts = record()
+    store = stored(facts)
+    context = Context(ServerSettings(store=address), store, StepPlacement(store))
+    assert (open_run(store, run_id) is open_run(store, run_id)) is is_kept
+    context.note_changes(facts)
+    assert open_run(store, run_id).run.run_id == run_id
 
 
 def test_what_was_read_before_a_change_does_not_outlive_it(

@@ -46,7 +46,7 @@ class Context:
         clock: the time.
         spaces: the memory that bodies may take.
         feed: which runs changed.
-        shelf: runs that were asked about last, kept open.
+        shelf: runs that were asked about last, kept open where nobody else writes the store.
     """
 
     settings: ServerSettings
@@ -59,7 +59,11 @@ class Context:
     shelf: Shelf = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shelf", put_up_shelf(self.store, self.clock))
+        # A server does not hear of every change of a store that others write as well, so there
+        # runs are read anew for each question: the shelf stays empty.
+        is_shared = self.settings.is_store_shared
+        shelf = Shelf(self.clock) if is_shared else put_up_shelf(self.store, self.clock)
+        object.__setattr__(self, "shelf", shelf)
 
     @property
     def has_key(self) -> bool:

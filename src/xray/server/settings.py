@@ -135,6 +135,11 @@ class ServerSettings:
         "how often runs that expired are deleted",
     )
 
+    @property
+    def is_store_shared(self) -> bool:
+        """Whether other servers may write the same store."""
+        return self.store.startswith("postgresql:")
+
 
 @dataclass(frozen=True)
 class SettingHelp:
