@@ -11,9 +11,10 @@ import anyio
 
 from xray.model.removal import Removed
 from xray.model.sayings import say_number_of
-from xray.query.retention import read_policy
+from xray.query.retention import Policy, read_policy
 from xray.server.context import Context
 from xray.store.expiry import Expiry, expire
+from xray.store.protocol import Store
 
 START_S: Final = 10.0
 """How long after the server's start it begins."""
@@ -43,14 +44,20 @@ async def _keep_house(context: Context) -> None:
         await anyio.sleep(context.settings.retention_interval_s)
 
 
+def _expire_alone(context: Context, store: Store, policy: Policy, now_us: int) -> Expiry:
+    """Delete some of what is not kept, unless another server of the store is at it."""
+    with store.claim("retention") as is_ours:
+        if not is_ours:
+            return Expiry(Removed(), is_complete=True)
+        return expire(store, policy, now_us, note=context.shelf.forget)
+
+
 async def _let_expire(context: Context) -> None:
     policy, now_us = read_policy(context.settings.retention), context.clock.wall_us()
     expiry = Expiry(Removed(), is_complete=False)
     removed = Removed()
     while not expiry.is_complete:
-        expiry = await context.read(
-            lambda store: expire(store, policy, now_us, note=context.shelf.forget)
-        )
+        expiry = await context.read(lambda store: _expire_alone(context, store, policy, now_us))
         removed = removed.plus(expiry.removed)
     if removed.runs:
         _log.info("Retention deleted %s.", say_number_of(removed.runs, "run"))

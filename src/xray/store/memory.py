@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from threading import RLock
 from typing import TypeVar
 
@@ -448,6 +449,10 @@ class MemoryStore:
         with self._lock:
             self._require_open()
             return self._kept.correlated(correlation_id)[:limit]
+
+    def claim(self, task: str) -> AbstractContextManager[bool]:  # noqa: ARG002
+        """Always: no other server has this store."""
+        return nullcontext(True)
 
     def close(self) -> None:
         """Forget everything."""

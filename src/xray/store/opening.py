@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from xray.errors import ConfigurationError, StoreError
 from xray.model.backup import Backup
 from xray.store.protocol import Store
+from xray.wire.address import without_password
 
 if TYPE_CHECKING:
     from xray.store.sqlite.inlet import Inlet
@@ -43,7 +44,9 @@ def open_store(url: str, *, index_stats: Sequence[str] | None = None) -> Store:
     if scheme == "postgresql":
         return _open_postgres(url, index_stats)
     raise ConfigurationError(
-        f"No store is known for {url!r}.", hint=f"Use {_CHOICES}.", code="unknown_store"
+        f"No store is known for {without_password(url)!r}.",
+        hint=f"Use {_CHOICES}.",
+        code="unknown_store",
     )
 
 

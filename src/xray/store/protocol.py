@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from xray.model.baseline import Baseline
@@ -162,6 +163,13 @@ class Store(Protocol):
         The future is done when that is on disk and the space can be used again. A run comes or
         goes as a whole; one that is not stored is passed over. What is usual of steps and the
         tallies stay: they count, and name no candidate. A fact that arrives later is stored again.
+        """
+        ...
+
+    def claim(self, task: str) -> AbstractContextManager[bool]:
+        """Be the only server of this store that does *task*, as long as the context lasts.
+
+        Its value is False where another server is at it: then the task is not to be done.
         """
         ...
 

@@ -44,8 +44,9 @@ def test_the_address_of_a_server_is_one_that_reaches_it(host: str) -> None:
 @pytest.mark.parametrize("start", [BackgroundServer, serve])
 def test_a_server_that_cannot_start_says_why_at_once(start: object) -> None:
     assert callable(start)
-    with pytest.raises(ConfigurationError, match="No store is known"):
-        start(ServerSettings(store="mongodb://x", port=0))
+    with pytest.raises(ConfigurationError, match="No store is known") as refused:
+        start(ServerSettings(store="mongodb://me:secret@x", port=0))
+    assert "secret" not in str(refused.value)
     with pytest.raises(ConfigurationError, match="Without a key"):
         start(ServerSettings(store="memory:", host="0.0.0.0", port=0))
 

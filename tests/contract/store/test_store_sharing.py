@@ -79,6 +79,18 @@ def test_a_database_that_cannot_be_reached_is_said_so() -> None:
         open_store("postgresql://nobody@127.0.0.1:1/none?connect_timeout=2")
 
 
+def test_a_task_is_one_server_s_until_it_lets_go(empty: str) -> None:
+    with closing(PostgresStore(empty)) as one, closing(PostgresStore(empty)) as other:
+        with (
+            one.claim("retention") as is_first,
+            other.claim("retention") as is_second,
+            other.claim("something else") as is_other,
+        ):
+            assert (is_first, is_second, is_other) == (True, False, True)
+        with other.claim("retention") as is_free:
+            assert is_free
+
+
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(facts=worlds(), seed=st.integers(0, 1 << 32))
 def test_servers_at_once_end_in_the_state_of_one(facts: list[Fact], seed: int) -> None:

@@ -90,6 +90,12 @@ def test_what_is_no_id_names_nothing(store: Store, nonsense: str) -> None:
     assert store.decisions(ask("run_id", nonsense)).items == []
 
 
+def test_a_task_is_claimed_beside_other_tasks_and_again(store: Store) -> None:
+    for _ in range(2):
+        with store.claim("retention") as is_ours, store.claim("something else") as is_ours_too:
+            assert (is_ours, is_ours_too) == (True, True)
+
+
 def test_the_same_fact_twice_is_a_duplicate_and_changes_nothing(store: Store) -> None:
     facts = [started(), finished_step(rejected("a")), RunFinished(run_id=RUN, status="completed")]
     assert put(store, *facts, *facts) == Receipt(batch_id="batch", accepted=3, duplicate=3)

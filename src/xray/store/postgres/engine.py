@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Final
 
 import psycopg
@@ -30,6 +31,8 @@ from xray.store.sql.writer import Writer
 
 _MAX_QUEUED_BYTES: Final = 64 << 20
 _MERGE_FANOUT: Final = 16
+_CLAIMS: Final = 0x5852_6179 >> 4
+"""The upper half of the keys of advisory locks that claims take."""
 
 
 class PostgresStore(Answers):
@@ -105,6 +108,20 @@ class PostgresStore(Answers):
     def tidy(self) -> bool:
         """Merge now what commits have added; False where another server is at it."""
         return self._tidier.tidy()
+
+    @contextmanager
+    def claim(self, task: str) -> Iterator[bool]:
+        """Whether this server alone does *task*, as long as the context lasts.
+
+        A server that ends, however it ends, lets go of what it claimed with its connection.
+        """
+        try:
+            with closing(connect_writer(self._url)) as connection:
+                key = _CLAIMS << 32 | zlib.crc32(task.encode())
+                found = connection.execute("select pg_try_advisory_lock(%s)", (key,)).fetchone()
+                yield bool(found and found[0])
+        except psycopg.Error as error:
+            raise translate_error(error) from error
 
     def close(self) -> None:
         """Commit what waits and give the connections back; it cannot be used afterwards."""

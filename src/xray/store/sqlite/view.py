@@ -72,6 +72,10 @@ class SqliteView(Answers):
     def _snapshot(self) -> AbstractContextManager[Snapshot]:
         return self._reader.snapshot()
 
+    def claim(self, task: str) -> AbstractContextManager[bool]:  # noqa: ARG002
+        """Never: nothing is written by who only looks."""
+        return contextlib.nullcontext(False)
+
     def close(self) -> None:
         """Give the connections back."""
         self._reader.close()
