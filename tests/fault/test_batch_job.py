@@ -19,7 +19,7 @@ from xray.forensics.why import explain
 from xray.store.opening import open_store
 
 ROOT = Path(__file__).parents[2]
-QUICK_ROWS = 100_000
+QUICK_ROWS = 40_000
 FULL_ROWS = 2_000_000
 MAX_GROWTH_MB = 64
 QUICK_PATIENCE_S = 300

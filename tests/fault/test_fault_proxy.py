@@ -22,7 +22,7 @@ from xray.model.facts import Receipt
 from xray.query.plan import Plan
 from xray.store.opening import open_store
 
-QUICK_SEEDS = 36
+QUICK_SEEDS = 28
 PROVEN_SEEDS = 2_000
 PROVEN_SLICES = 20
 FIRST_PROVEN_SEED = 1_000_000

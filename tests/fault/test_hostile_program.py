@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -34,10 +35,13 @@ def test_output_exceptions_and_exit_status_do_not_depend_on_xray(
     tmp_path: Path, status: int
 ) -> None:
     report = tmp_path / "report.json"
-    off = run_program(status, XRAY_DISABLED="1")
-    with FaultServer() as server:
-        live = run_program(status, str(report), XRAY_URL=server.url)
-    dead = run_program(status, XRAY_URL=NOBODY_LISTENS)
+    with FaultServer() as server, ThreadPoolExecutor(3) as pool:
+        programs = [
+            pool.submit(run_program, status, XRAY_DISABLED="1"),
+            pool.submit(run_program, status, str(report), XRAY_URL=server.url),
+            pool.submit(run_program, status, XRAY_URL=NOBODY_LISTENS),
+        ]
+        off, live, dead = (program.result() for program in programs)
     assert off[0] == status
     assert int(off[1].splitlines()[0]) >= 200
     assert live == off

@@ -21,7 +21,7 @@ from xray.delivery.spool.spool import Spool
 from xray.model.facts import Receipt
 from xray.testing import FakeFiles
 
-QUICK_SEEDS = 2_000
+QUICK_SEEDS = 1_000
 QUICK_SLICES = 4
 PROVEN_SEEDS = 100_000
 PROVEN_SLICES = 100

@@ -15,7 +15,7 @@ from xray.store.protocol import Store
 
 OpenEmpty = Callable[[str], Store]
 _quick = settings(
-    max_examples=50, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+    max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )
 
 

@@ -176,7 +176,7 @@ def test_rows_that_come_later_change_what_the_step_counts_for(store: Store) -> N
     assert (one(store).runs, one(store).steps) == (1, 1)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(facts=worlds(), cuts=st.lists(st.integers(0, 12), max_size=3), engines=some_engines)
 def test_every_engine_keeps_what_counting_again_would_give(
     open_empty_once: Callable[[str], Store],

@@ -89,7 +89,7 @@ def test_figures_hold_what_is_compared(store: Store) -> None:
     assert (step.stats, step.error, step.duration_ms) == ({"tokens": 4}, "TimeoutError", 5.0)
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(facts=worlds(), engines=some_engines)
 def test_figures_of_hostile_records_are_the_same_in_every_engine(
     open_empty: Callable[[str], Store], facts: list[Fact], engines: Sequence[str]
