@@ -82,41 +82,26 @@ def _refuse(status: int, error: XRayError) -> Answer:
     return Answer(status, msgspec.json.encode({"code": error.code}))
 
 
-class LocalClient(Client):
-    """Asks a database file what `Client` asks a server, also while a process writes it.
-
-    Nothing in the file is changed but labels, and runs go that rules of retention let go. Records
-    that still wait in a spool are not in it yet.
+class DatabaseClient(Client):
+    """Asks a database server what `Client` asks an X-Ray server; nothing in it is changed.
 
     Args:
-        url: the file, e.g. `sqlite:///runs.db`.
+        url: the database, e.g. `postgresql://user@host/name`.
 
     Raises:
-        ConfigurationError: *url* names no file, or the `server` extra is not installed.
-        StoreError: there is no such file, or it cannot be read.
+        ConfigurationError: *url* names no database, or an extra is not installed.
+        StoreError: it cannot be reached, or X-Ray keeps nothing there.
     """
 
     def __init__(self, url: str) -> None:
         from xray.store.opening import open_view
 
-        self.url = check_file(url)
-        if files.is_torn(self.url):
-            raise StoreError(
-                f"The database {find_file(self.url)} was open when this process was forked.",
-                hint="Ask in the process that forked it, or with `xray --store`.",
-            )
+        self.url = url
         self._clock = SystemClock()
-        self._view: Store = open_view(self.url)
-        files.note_reader(self.url, 1)
-        self._is_open = True
-        self._has_written = False
-
-    @property
-    def _place(self) -> str:
-        return f"The database {find_file(self.url)}"
+        self._view: Store = open_view(url)
 
     def get(self, path: str, parameters: Pairs = ()) -> bytes:
-        """The body a server on this file would answer to a question.
+        """The body a server on this database would answer to a question.
 
         Raises:
             XRayError: the subclass that says why there is no answer.
@@ -134,6 +119,64 @@ class LocalClient(Client):
     def ask(self, path: str, parameters: Pairs = ()) -> Reply:
         """The same as `get` with the status around it; refusals are raised."""
         return Reply(200, {}, self.get(path, parameters))
+
+    def send(
+        self,
+        method: str,  # noqa: ARG002
+        path: str,  # noqa: ARG002
+        parameters: Pairs = (),  # noqa: ARG002
+        *,
+        body: bytes | None = None,  # noqa: ARG002
+    ) -> bytes:
+        """Refuse: this is for questions.
+
+        Raises:
+            StoreError: always.
+        """
+        raise StoreError(
+            "The database was opened to be read only.",
+            hint="Name a server on it: --url instead of --store.",
+            code="read_only",
+        )
+
+    def health(self) -> str:
+        """What a server on this database would say of itself."""
+        return "ok"
+
+    def close(self) -> None:
+        """Give the connections back; the client cannot be used afterwards."""
+        self._view.close()
+
+
+class LocalClient(DatabaseClient):
+    """Asks a database file what `Client` asks a server, also while a process writes it.
+
+    Nothing in the file is changed but labels, and runs go that rules of retention let go. Records
+    that still wait in a spool are not in it yet.
+
+    Args:
+        url: the file, e.g. `sqlite:///runs.db`.
+
+    Raises:
+        ConfigurationError: *url* names no file, or the `server` extra is not installed.
+        StoreError: there is no such file, or it cannot be read.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = check_file(url)
+        if files.is_torn(self.url):
+            raise StoreError(
+                f"The database {find_file(self.url)} was open when this process was forked.",
+                hint="Ask in the process that forked it, or with `xray --store`.",
+            )
+        super().__init__(self.url)
+        files.note_reader(self.url, 1)
+        self._is_open = True
+        self._has_written = False
+
+    @property
+    def _place(self) -> str:
+        return f"The database {find_file(self.url)}"
 
     def send(
         self, method: str, path: str, parameters: Pairs = (), *, body: bytes | None = None
@@ -183,10 +226,6 @@ class LocalClient(Client):
             ) from error
         for refusal in receipt.rejected:
             raise InvalidRecordError(refusal.detail, code=refusal.code)
-
-    def health(self) -> str:
-        """What a server on this file would say of itself."""
-        return "ok"
 
     def close(self) -> None:
         """Close the file; the client cannot be used afterwards."""

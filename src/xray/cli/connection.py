@@ -12,7 +12,7 @@ from typing import Final
 from xray.client import Client
 from xray.errors import ConfigurationError, InvalidQueryError
 from xray.questions import Pairs
-from xray.wire.address import DEFAULT_URL, check_file, names_file
+from xray.wire.address import DEFAULT_URL, check_file, names_database, names_file
 
 _KEY: Final = re.compile(r"[\w.$-]+")
 _BARE_WORD: Final = re.compile(r"[\w.$-]+=?|=.*")
@@ -46,7 +46,8 @@ def resolve_url(args: Namespace, environment: Mapping[str, str]) -> Setting:
         raise ConfigurationError(
             "Both --url and --store are given.", hint="Name a server or a file, not both."
         )
-    return Setting("XRAY_URL", check_file(args.store), "--store")
+    place = args.store if names_database(args.store) else check_file(args.store)
+    return Setting("XRAY_URL", place, "--store")
 
 
 def resolve_api_key(args: Namespace, environment: Mapping[str, str]) -> Setting:
@@ -75,6 +76,10 @@ def open_client(args: Namespace) -> Client:
         from xray.local import LocalClient
 
         return LocalClient(url)
+    if args.store is not None and names_database(args.store):
+        from xray.local import DatabaseClient
+
+        return DatabaseClient(args.store)
     return Client(url, resolve_api_key(args, os.environ).value)
 
 

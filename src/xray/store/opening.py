@@ -64,12 +64,16 @@ def open_inlet(url: str) -> Inlet:
 
 
 def open_view(url: str) -> Store:
-    """The SQLite store at *url* to ask and not to write, also while a process writes it.
+    """The store at *url* to ask and not to write, also while others write it.
 
     Raises:
-        ConfigurationError: *url* names no database file, or a package is not installed.
+        ConfigurationError: *url* names no database, or a package is not installed.
         StoreError: there is no such database, or it cannot be read.
     """
+    if urlsplit(url).scheme == "postgresql":
+        with _required_packages():
+            from xray.store.postgres.view import PostgresView
+        return PostgresView(url)
     path = _find_path(url)
     with _required_packages():
         from xray.store.sqlite.view import SqliteView

@@ -30,6 +30,11 @@ def names_file(url: str) -> bool:
     return url.startswith(_FILE_SCHEME)
 
 
+def names_database(url: str) -> bool:
+    """Whether *url* is of a database server, which X-Ray servers write and anybody may ask."""
+    return url.startswith("postgresql://")
+
+
 def check_file(url: str) -> str:
     """*url* with the absolute path of its file, so that it means the same in every folder.
 

@@ -56,6 +56,27 @@ def migrate(connection: Connection) -> None:
             connection.execute("insert into xray_schema (version) values (%s)", (number,))
 
 
+def check_version(connection: Connection) -> None:
+    """Find out whether what is in the database can be read.
+
+    Raises:
+        StoreError: it holds nothing of X-Ray, or what another version wrote.
+    """
+    version, latest = _read_version(connection), len(_scripts())
+    if version == 0:
+        raise StoreError(
+            "The database holds nothing of X-Ray.",
+            hint="Start a server on it first, or name another one.",
+            code="no_such_store",
+        )
+    if version != latest:
+        raise StoreError(
+            f"The database has schema version {version}; this X-Ray reads {latest}.",
+            hint="Use the version of X-Ray that its servers have.",
+            code="store_too_new" if version > latest else "store_too_old",
+        )
+
+
 def _read_version(connection: Connection) -> int:
     """The number of the last script that was run; 0 in an empty database."""
     (exists,) = connection.execute("select to_regclass('xray_schema') is not null").fetchone() or (
