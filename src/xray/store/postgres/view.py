@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, nullcontext
 
 import psycopg
 
@@ -66,6 +66,10 @@ class PostgresView(Answers):
             StoreError: always.
         """
         raise StoreError("The database was opened to be read only.", code="read_only")
+
+    def claim(self, task: str) -> AbstractContextManager[bool]:  # noqa: ARG002
+        """Never: nothing is written by who only looks."""
+        return nullcontext(False)
 
     def close(self) -> None:
         """Give the connections back."""
