@@ -11,8 +11,8 @@ import msgspec
 
 from xray.cli.console import Console, open_console
 from xray.cli.terminal import printable
+from xray.model.addresses import without_password
 from xray.server.settings import describe_settings, read_settings
-from xray.wire.address import without_password
 
 _OPTIONS: Final = {"host": "ADDRESS", "port": "N", "store": "URL"}
 _MAX_PORT: Final = 65_535

@@ -16,9 +16,9 @@ from xray.delivery.notices import Notices
 from xray.delivery.queue import Parcel, measure_parcels
 from xray.delivery.reports import lose_parcels, note_loss
 from xray.delivery.settings import DeliverySettings
+from xray.model.addresses import without_password
 from xray.model.facts import Refusal
 from xray.model.interruptions import is_interruption
-from xray.wire.address import without_password
 from xray.wire.codec import MSGPACK, name_encoded
 
 NOTHING_TO_DO_S: Final = 3600.0

@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from xray.errors import XRayError
+from xray.model.addresses import without_password
 from xray.model.clock import Clock, SystemClock
 from xray.server.auth import Gate
 from xray.server.browsing import prefer_page
@@ -58,7 +59,6 @@ from xray.server.settings import ServerSettings, read_settings
 from xray.store.opening import open_store
 from xray.store.protocol import Store
 from xray.web.routes import make_routes
-from xray.wire.address import without_password
 from xray.wire.limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:

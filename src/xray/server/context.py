@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 import anyio
 from starlette.requests import Request
 
+from xray.model.addresses import without_password
 from xray.model.clock import Clock, SystemClock
 from xray.model.facts import Fact, Receipt
 from xray.model.ids import new_uuid7
@@ -26,7 +27,6 @@ from xray.server.settings import ServerSettings, describe_settings
 from xray.server.space import Spaces
 from xray.store.protocol import Store
 from xray.web.site import ToldSetting
-from xray.wire.address import without_password
 from xray.wire.limits import DEFAULT_LIMITS, Limits
 
 _Answer = TypeVar("_Answer")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from xray.errors import ConfigurationError, StoreError
+from xray.model.addresses import without_password
 from xray.model.backup import Backup
 from xray.store.protocol import Store
-from xray.wire.address import without_password
 
 if TYPE_CHECKING:
     from xray.store.sqlite.inlet import Inlet

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING, Final
 
 from xray.errors import ConfigurationError
+from xray.model.addresses import without_password
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,11 +97,6 @@ def check_url(url: str) -> str:
             code="invalid_url",
         )
     return url.rstrip("/")
-
-
-def without_password(url: str) -> str:
-    """*url* as it may be shown."""
-    return re.sub(r"//[^/@]*@", "//…@", url)
 
 
 def is_loopback(host: str) -> bool:
