@@ -108,6 +108,11 @@ class Usual(Struct, array_like=True):
     rates: Bins = field(default_factory=dict)
     shares: dict[str, Bins] = field(default_factory=dict)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether every step that was counted was taken back."""
+        return self.steps <= 0
+
     def add(self, step: StepFigures, weight: Number, sign: int = 1) -> None:
         """Count a step, or take it back.
 

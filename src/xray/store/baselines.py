@@ -44,11 +44,40 @@ class BaselineBook:
             change.runs = 1
         self._usual.setdefault(key, Usual()).merge(change)
 
+    def take_back(self, run_id: str, step_ids: Collection[str]) -> None:
+        """Let nothing count any more that the steps of a run counted for."""
+        for key, one in list(self._runs):
+            if one == run_id:
+                self._usual[key].merge(Usual(runs=-1))
+        for step_id in step_ids:
+            counted = self._counted.get(step_id)
+            if counted is not None:
+                key, figures, weight = counted
+                change = Usual()
+                change.add(figures, weight, -1)
+                self._usual[key].merge(change)
+        self.release(run_id, step_ids)
+        self._usual = {key: usual for key, usual in self._usual.items() if not usual.is_empty}
+
+    def drop(self, pipeline: str) -> None:
+        """Forget what was usual of the steps of *pipeline*."""
+        self._usual = {key: usual for key, usual in self._usual.items() if key.pipeline != pipeline}
+        self._runs = {(key, one) for key, one in self._runs if key.pipeline != pipeline}
+        self._counted = {
+            step_id: counted
+            for step_id, counted in self._counted.items()
+            if counted[0].pipeline != pipeline
+        }
+
     def release(self, run_id: str, step_ids: Collection[str]) -> None:
         """A run is deleted: what it counted stays, and what comes of it later counts again."""
         for step_id in step_ids:
             self._counted.pop(step_id, None)
         self._runs = {(key, one) for key, one in self._runs if one != run_id}
+
+    def items(self) -> Iterable[tuple[BaselineKey, Usual]]:
+        """What is usual of each kind of step and day."""
+        return self._usual.items()
 
     def list(
         self, pipeline: str, step_name: str | None, from_us: int, to_us: int | None

@@ -227,6 +227,17 @@ def seal_blocks(
     ]
 
 
+def recompress_block(
+    data: bytes, compressor: Compressor, decompressor: Decompressor
+) -> bytes | None:
+    """A block made anew; None where it needs no dictionary or has the newest one."""
+    block = Block(0, data, decompressor)
+    if block.generation == compressor.generation:
+        return None
+    (sealed,) = seal_blocks([block.draft()], compressor)
+    return sealed
+
+
 def _varint(number: int) -> bytes:
     if number < 128:
         return bytes((number,))
@@ -263,7 +274,7 @@ class Block:
         self._data = data
         self._decompressor = decompressor
         self._codec = data[1]
-        self._generation, at = _read_varint(data, 2)
+        self.generation, at = _read_varint(data, 2)
         self.row_count, at = _read_varint(data, at)
         head_bytes, self._head_at = _read_varint(data, at)
         self._body_at = self._head_at + head_bytes
@@ -271,13 +282,17 @@ class Block:
     def __len__(self) -> int:
         return self.row_count
 
+    def draft(self) -> BlockDraft:
+        """The block before its frames were compressed."""
+        return BlockDraft(self.row_count, self._open_head(), self._body_payload())
+
     @cached_property
     def _head_payload(self) -> bytes:
         return self._open_head()
 
     def _open_head(self) -> bytes:
         frame = self._data[self._head_at : self._body_at]
-        return self._decompressor.decompress(self._codec, self._generation, HEAD, frame)
+        return self._decompressor.decompress(self._codec, self.generation, HEAD, frame)
 
     @cached_property
     def head(self) -> Head:
@@ -323,7 +338,7 @@ class Block:
 
     def _body_payload(self) -> bytes:
         frame = self._data[self._body_at :]
-        return self._decompressor.decompress(self._codec, self._generation, BODY, frame)
+        return self._decompressor.decompress(self._codec, self.generation, BODY, frame)
 
     def rows(self) -> list[DecisionRow]:
         """Every row, as it was sent."""

@@ -99,6 +99,13 @@ def unpack(data: bytes, decompressor: Decompressor) -> bytes:
     return decompressor.decompress(data[0], data[1], STEP, data[2:])
 
 
+def recompress(data: bytes, compressor: Compressor, decompressor: Decompressor) -> bytes | None:
+    """A stored body made anew; None where it needs no dictionary or has the newest one."""
+    if not data or data[0] != ZSTD or data[1] == compressor.generation:
+        return None
+    return pack(unpack(data, decompressor), compressor)
+
+
 def encode_step(fact: StepFinished, summary: StepSummary, reasons: dict[str, int]) -> bytes:
     """The body of a step.
 

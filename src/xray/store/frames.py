@@ -7,7 +7,7 @@ left out it takes about two thirds.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Literal
 
 import zstandard
@@ -31,7 +31,8 @@ _SMALL_BYTES: Final = 16_384
 # Segment and match length of the training; without them zstd tries dozens, for half a second.
 _SEGMENT_BYTES: Final = 200
 _MATCH_BYTES: Final = 8
-_FORMAT: Final = zstandard.FORMAT_ZSTD1_MAGICLESS
+FORMAT: Final = zstandard.FORMAT_ZSTD1_MAGICLESS
+_MAX_GENERATION: Final = 255
 
 
 class DictionarySet(Struct, frozen=True):
@@ -39,11 +40,21 @@ class DictionarySet(Struct, frozen=True):
 
     Args:
         generation: their number; 0 stands for no dictionary.
-        by_kind: the trained bytes.
+        by_kind: the trained bytes; empty ones for a kind without a dictionary.
     """
 
     generation: int
     by_kind: dict[int, bytes]
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether there is a dictionary for any kind."""
+        return any(self.by_kind.values())
+
+
+def next_generation(generation: int) -> int:
+    """The number of the generation after *generation*; a body has one byte for it."""
+    return generation % _MAX_GENERATION + 1
 
 
 class Compressor:
@@ -51,6 +62,7 @@ class Compressor:
 
     def __init__(self, dictionaries: DictionarySet) -> None:
         self.generation = dictionaries.generation
+        self.is_trained = dictionaries.is_trained
         trained = {kind: dictionaries.by_kind.get(kind, b"") for kind in _KINDS}
         self._small = {kind: _compressor(trained[kind], _SMALL_BYTES) for kind in _KINDS}
         self._large = {kind: _compressor(trained[kind], 0) for kind in _KINDS}
@@ -86,6 +98,17 @@ class Decompressor:
         """Make a generation known; before any frame of it can be read."""
         self._sets[dictionaries.generation] = dictionaries
 
+    def supersede(self, dictionaries: DictionarySet, others: Iterable[int]) -> None:
+        """Make a generation known, and forget all but it and *others*, which may still be read."""
+        kept = {0, dictionaries.generation, *others}
+        self.add(dictionaries)
+        self._sets = {number: self._sets[number] for number in kept & self._sets.keys()}
+
+    @property
+    def known(self) -> Sequence[DictionarySet]:
+        """The generations that are known."""
+        return list(self._sets.values())
+
     def decompress(self, codec: int, generation: int, kind: FrameKind, frame: bytes) -> bytes:
         """The payload of *frame*."""
         if codec == NONE:
@@ -95,8 +118,11 @@ class Decompressor:
 
             return zlib.decompress(frame)
         if codec == ZSTD and generation not in self._sets and self._find_more is not None:
-            for dictionaries in self._find_more():
-                self.add(dictionaries)
+            found = {dictionaries.generation: dictionaries for dictionaries in self._find_more()}
+            # One that was given up may come back with other content; the last of those that are
+            # known may still be read by who began to ask before.
+            last = next(reversed(self._sets))
+            self._sets = {0: self._sets[0], last: self._sets[last], **found}
         if codec != ZSTD or generation not in self._sets:
             raise StoreError(
                 f"A block names codec {codec} and dictionary {generation}, which are not known.",
@@ -105,17 +131,24 @@ class Decompressor:
         return self._opener(generation, kind).decompress(frame)
 
     def _opener(self, generation: int, kind: FrameKind) -> zstandard.ZstdDecompressor:
-        openers: dict[tuple[int, int], zstandard.ZstdDecompressor] | None
+        openers: dict[tuple[int, int], tuple[bytes, zstandard.ZstdDecompressor]] | None
         openers = getattr(self._local, "openers", None)
         if openers is None:
             openers = self._local.openers = {}
-        opener = openers.get((generation, kind))
-        if opener is None:
-            trained = self._sets[generation].by_kind.get(kind, b"")
-            dictionary = zstandard.ZstdCompressionDict(trained) if trained else None
-            opener = zstandard.ZstdDecompressor(dict_data=dictionary, format=_FORMAT)
-            openers[generation, kind] = opener
+        trained = self._sets[generation].by_kind.get(kind, b"")
+        known = openers.get((generation, kind))
+        # Numbers come round: the same one may stand for other bytes.
+        if known is not None and known[0] is trained:
+            return known[1]
+        opener = open_frames(trained)
+        openers[generation, kind] = (trained, opener)
         return opener
+
+
+def open_frames(trained: bytes) -> zstandard.ZstdDecompressor:
+    """What opens frames that were made with the dictionary *trained*; without one when empty."""
+    dictionary = zstandard.ZstdCompressionDict(trained) if trained else None
+    return zstandard.ZstdDecompressor(dict_data=dictionary, format=FORMAT)
 
 
 def _compressor(trained: bytes, source_bytes: int) -> zstandard.ZstdCompressor:
@@ -123,7 +156,7 @@ def _compressor(trained: bytes, source_bytes: int) -> zstandard.ZstdCompressor:
         _LEVEL,
         source_size=source_bytes,
         dict_size=len(trained),
-        format=_FORMAT,
+        format=FORMAT,
         write_content_size=True,
         write_dict_id=False,
         write_checksum=False,

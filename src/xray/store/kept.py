@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
+import msgspec
 from msgspec.structs import replace
 
 from xray.model.baseline import recall_figures
 from xray.model.clock import to_wall_us
 from xray.model.counts import resolve_rows
 from xray.model.facts import DecisionRow, Fact, StepFinished, StepRoster, StepRows
+from xray.model.forgetting import refuse_forgotten
 from xray.model.holdings import name_entries
 from xray.model.labels import Labelled
 from xray.model.records import Decision, Run, Step, displayed_status
@@ -22,7 +25,10 @@ from xray.query.plan import Position, Scope
 from xray.store.baselines import BaselineBook, key_step
 from xray.store.folding import RunFold, check_roster_chunk, join_chunks, open_decisions, open_step
 from xray.store.labels import LabelBook
+from xray.store.names import Names
 from xray.store.paging import StepKey
+
+_encode: Final = msgspec.msgpack.Encoder().encode
 
 
 class KeptFacts:
@@ -46,6 +52,7 @@ class KeptFacts:
         self.tallies: dict[str, Tallied] = {}
         self.baselines = BaselineBook()
         self.labels = LabelBook()
+        self._forgotten: set[str] = set()
         self._early: dict[str, str] = {}
         self._chunks: dict[str, dict[int, list[DecisionRow]]] = {}
         self._rosters: dict[str, dict[int, StepRoster]] = {}
@@ -62,6 +69,8 @@ class KeptFacts:
             is_new = fact.tally_id not in self.tallies
             self.tallies.setdefault(fact.tally_id, fact)
             return is_new
+        if fact.run_id in self._forgotten:
+            raise refuse_forgotten(fact.run_id)
         if isinstance(fact, Labelled):
             return self.labels.add(fact)
         if isinstance(fact, StepRoster):
@@ -134,6 +143,62 @@ class KeptFacts:
                 of_step.pop(step_id, None)
         self.baselines.release(run_id, step_ids)
         return Removed(1, len(step_ids))
+
+    def forget_run(self, run_id: str) -> Removed:
+        """Forget a run and what it counted for, and keep nothing of it any more."""
+        self._forgotten.add(run_id)
+        self.baselines.take_back(run_id, self.step_ids.get(run_id, ()))
+        return self.delete_run(run_id)
+
+    def forget_pipeline(self, pipeline: str) -> None:
+        """Forget what is known of a pipeline beside its runs."""
+        self.baselines.drop(pipeline)
+        self.tallies = {
+            tally_id: fact for tally_id, fact in self.tallies.items() if fact.pipeline != pipeline
+        }
+
+    def runs_holding(self, candidate_id: str) -> list[str]:
+        """The runs that decided about a candidate, or have a label about it."""
+        found = {fact.run_id for fact in self.labels.facts() if fact.candidate_id == candidate_id}
+        for step_id, run_id in (
+            *((step_id, fact.run_id) for step_id, fact in self.steps.items()),
+            *self._early.items(),
+        ):
+            if run_id in self.runs and candidate_id in self._candidates_of(step_id):
+                found.add(run_id)
+        return sorted(found)
+
+    def _candidates_of(self, step_id: str) -> set[str]:
+        fact = self.steps.get(step_id)
+        rows = [row for rows in self._chunks.get(step_id, {}).values() for row in rows]
+        if fact is not None:
+            rows += [*fact.rows, *fact.logged]
+            rows += [row for drawn in fact.reservoirs for row in drawn.rows]
+        named = {row.candidate_id for row in rows}
+        for chunk in self._rosters.get(step_id, {}).values():
+            named.update(name for group in chunk.all_groups() for name in group.ids)
+        return named
+
+    def show_documents(self, names: Names) -> None:
+        """Let *names* look at everything that is kept."""
+        for run_id, fold in self.runs.items():
+            for part in (fold.started, fold.finished, fold.patch, fold.first_step):
+                names.see_document(_encode(part), "a run", partial(str, run_id))
+        for step in self.steps.values():
+            names.see_document(_encode(step), "a step", partial(str, step.run_id))
+        for chunks in self._rosters.values():
+            for chunk in chunks.values():
+                names.see_document(_encode(chunk), "a roster", partial(str, chunk.run_id))
+        for label in self.labels.facts():
+            names.see_document(_encode(label), "a label", partial(str, label.run_id))
+        for step_id, parts in self._chunks.items():
+            owner = self.steps[step_id].run_id if step_id in self.steps else self._early[step_id]
+            for rows in parts.values():
+                names.see_document(_encode(rows), "decisions of a step", partial(str, owner))
+        for tally in self.tallies.values():
+            names.see_document(_encode(tally), "a tally of runs that were not kept", _nobody)
+        for key, usual in self.baselines.items():
+            names.see_document(_encode((key, usual)), "what is usual of steps", _nobody)
 
     def run_ends(self) -> list[Position]:
         """Every run by its age, newest first."""
@@ -235,3 +300,7 @@ def _measure(chunks: Collection[StepRoster]) -> tuple[int, int] | None:
 def by_age(position: Position) -> tuple[int, str]:
     """What records are sorted by, oldest first."""
     return (position.sort_us, position.record_id)
+
+
+def _nobody() -> None:
+    return None

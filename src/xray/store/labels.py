@@ -51,6 +51,10 @@ class LabelBook:
         """Nothing was ever said of this run."""
         self._runs.pop(run_id, None)
 
+    def facts(self) -> list[Labelled]:
+        """What was said last about each run and candidate, what was taken back included."""
+        return [fact for said in self._runs.values() for fact in said.values()]
+
     def word_of_run(self, run_id: str) -> LabelWord | None:
         """The label of the run itself."""
         fact = self._runs.get(run_id, {}).get(None)

@@ -30,6 +30,7 @@ from xray.model.facts import (
     Refusal,
     fact_id,
 )
+from xray.model.forgetting import Forgotten, NameSearch, Progress
 from xray.model.labels import Label, LabelsAsked
 from xray.model.records import Decision, Page, Run, Step
 from xray.model.removal import Removed
@@ -58,6 +59,7 @@ from xray.store.folding import (
     shorten_output,
 )
 from xray.store.kept import KeptFacts, by_age
+from xray.store.names import Names
 from xray.store.paging import (
     DecisionSource,
     Search,
@@ -126,6 +128,49 @@ class MemoryStore:
         done: Future[Removed] = Future()
         done.set_result(removed)
         return done
+
+    def forget_runs(
+        self,
+        run_ids: Sequence[str],
+        pipelines: Sequence[str],
+        show: Callable[[Progress], None],
+    ) -> Future[Forgotten]:
+        """Delete runs so that nothing kept tells what they held; the future is done already."""
+        removed = Removed()
+        show(Progress("deleting"))
+        with self._lock:
+            self._require_open()
+            for run_id in run_ids:
+                removed = removed.plus(self._kept.forget_run(run_id))
+            for pipeline in pipelines:
+                self._kept.forget_pipeline(pipeline)
+        done: Future[Forgotten] = Future()
+        done.set_result(Forgotten(removed.runs, removed.steps))
+        return done
+
+    def runs_holding(self, candidate_id: str) -> list[str]:
+        """Ids of the runs that decided about a candidate, or have a label about it."""
+        with self._lock:
+            self._require_open()
+            return self._kept.runs_holding(candidate_id)
+
+    def find_names(
+        self,
+        names: Sequence[str],
+        candidate_ids: Sequence[str],  # noqa: ARG002  (nothing is kept by its hash alone)
+        show: Callable[[Progress], None],
+    ) -> NameSearch:
+        """Look for names in everything that is kept."""
+        found = Names(names)
+        show(Progress("looking"))
+        with self._lock:
+            self._require_open()
+            self._kept.show_documents(found)
+        return found.conclude()
+
+    def owes_sweeping(self) -> bool:
+        """Never: what is forgotten is gone at once."""
+        return False
 
     def run(self, run_id: str) -> Run | None:
         """One run, or None."""

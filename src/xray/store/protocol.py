@@ -11,6 +11,7 @@ from xray.model.baseline import Baseline
 from xray.model.checked import CheckedRun
 from xray.model.decisions import DecisionTable
 from xray.model.facts import Fact, Receipt
+from xray.model.forgetting import Forgotten, NameSearch, Progress
 from xray.model.labels import Label, LabelsAsked
 from xray.model.records import Decision, Page, Run, Step
 from xray.model.removal import Removed
@@ -171,6 +172,53 @@ class Store(Protocol):
 
         Its value is False where another server is at it: then the task is not to be done.
         """
+        ...
+
+    def runs_holding(self, candidate_id: str) -> list[str]:
+        """Ids of the runs that decided about a candidate, or have a label about it.
+
+        A roster knows candidates by their hash: one in 100,000 runs with one may be among them
+        that never had the candidate.
+        """
+        ...
+
+    def forget_runs(
+        self,
+        run_ids: Sequence[str],
+        pipelines: Sequence[str],
+        show: Callable[[Progress], None],
+    ) -> Future[Forgotten]:
+        """Delete runs so that nothing stored tells what they held, and record them no more.
+
+        The future is done when that is on disk. What they counted for in what is usual of steps is
+        taken back; texts, dictionaries and indexes keep nothing that only they brought. A fact
+        about one of them that arrives later is refused as `forgotten`. Without runs and
+        pipelines, only what runs that are gone have left is swept up.
+
+        Args:
+            run_ids: the runs; those that are not stored are not recorded later either.
+            pipelines: what was usual of their steps goes altogether, and their tallies.
+            show: is told how far it is, from any thread.
+        """
+        ...
+
+    def find_names(
+        self,
+        names: Sequence[str],
+        candidate_ids: Sequence[str],
+        show: Callable[[Progress], None],
+    ) -> NameSearch:
+        """Look for names in everything that is stored, with all that is compressed opened.
+
+        Args:
+            names: what is looked for, as a value of its own or a word of a longer text.
+            candidate_ids: those of them that may be known by their hash.
+            show: is told how far it is.
+        """
+        ...
+
+    def owes_sweeping(self) -> bool:
+        """Whether forgetting was interrupted before everything was swept up."""
         ...
 
     def close(self) -> None:

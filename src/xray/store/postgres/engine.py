@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Final
@@ -13,6 +13,7 @@ import psycopg
 from xray.errors import StoreError
 from xray.model.clock import Clock, SystemClock
 from xray.model.facts import Fact, Receipt
+from xray.model.forgetting import Forgotten, Progress
 from xray.model.removal import Removed
 from xray.store.frames import Decompressor, DictionarySet
 from xray.store.postgres.connection import connect_writer, translate_error
@@ -104,6 +105,19 @@ class PostgresStore(Answers):
             StoreError: the store is closed.
         """
         return self._writer.delete_runs(run_ids)
+
+    def forget_runs(
+        self,
+        run_ids: Sequence[str],
+        pipelines: Sequence[str],
+        show: Callable[[Progress], None],
+    ) -> Future[Forgotten]:
+        """Delete runs so that nothing stored tells what they held, and record them no more.
+
+        Raises:
+            StoreError: the store is closed.
+        """
+        return self._writer.forget_runs(run_ids, pipelines, show)
 
     def tidy(self) -> bool:
         """Merge now what commits have added; False where another server is at it."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
 from xray.model.baseline import Baseline
 from xray.model.checked import CheckedRun
 from xray.model.decisions import DecisionTable
+from xray.model.forgetting import NameSearch, Progress
 from xray.model.labels import Label, LabelsAsked
 from xray.model.records import Decision, Page, Run, Step
 from xray.model.roster import Roster
@@ -17,6 +18,7 @@ from xray.model.tallies import MinuteTally
 from xray.query.aggregate import AggregatePlan
 from xray.query.plan import Plan
 from xray.store.aggregating import Counted
+from xray.store.names import Names
 from xray.store.scanning import Visited
 from xray.store.sql.snapshot import Snapshot
 
@@ -131,3 +133,29 @@ class Answers:
         """Ids of the runs that have *correlation_id* in another system, newest first."""
         with self._snapshot() as snapshot:
             return snapshot.correlated(correlation_id, limit)
+
+    def runs_holding(self, candidate_id: str) -> list[str]:
+        """Ids of the runs that decided about a candidate, or have a label about it."""
+        with self._snapshot() as snapshot:
+            return snapshot.runs_holding(candidate_id)
+
+    def find_names(
+        self,
+        names: Sequence[str],
+        candidate_ids: Sequence[str],
+        show: Callable[[Progress], None],
+    ) -> NameSearch:
+        """Look for names in everything that is stored."""
+        found = Names(names)
+        with self._snapshot() as snapshot:
+            snapshot.find_names(found, candidate_ids, show)
+        self._search_bytes(found)
+        return found.conclude()
+
+    def _search_bytes(self, names: Names) -> None:
+        """Look for names in what is stored and is no record, where that can be read."""
+
+    def owes_sweeping(self) -> bool:
+        """Whether forgetting was interrupted before everything was swept up."""
+        with self._snapshot() as snapshot:
+            return snapshot.owes_sweeping()

@@ -43,6 +43,9 @@ _PUT: Final = (
     "insert into baselines (day, pipeline, name, step_type, usual) values (?, ?, ?, ?, ?)"
     " on conflict (day, pipeline, name, step_type) do update set usual = excluded.usual"
 )
+_DELETE: Final = (
+    "delete from baselines where day = ? and pipeline = ? and name = ? and step_type = ?"
+)
 _SIBLINGS: Final = (
     "select seq from steps where run = ? and seq >= ? and name = ? and pipeline = ?"
     " and step_type = ? and started_at >= ? and started_at < ?"
@@ -115,6 +118,19 @@ class Baselines:
         """Let what step *seq* counted for, when it was stored earlier, not count any more."""
         if seq >= self._filled_from and seq not in self._waiting:
             self._taken_back.setdefault(seq, _Waiting(run, fact, summary))
+
+    def take_back_run(self, run: int) -> None:
+        """Let nothing count any more that the steps of *run* counted for."""
+        weight = self._load_weight(run).now
+        changes: dict[_Key, Usual] = {}
+        query = (
+            "select data from steps join step_bodies using (seq) where run = ? and steps.seq >= ?"
+        )
+        for (data,) in self._connection.execute(query, (run, self._filled_from)).fetchall():
+            fact, summary = self._open_body(data)
+            change = changes.setdefault(_key_of(fact), Usual(runs=-1))
+            change.add(read_figures(fact, summary), round_weight(weight), -1)
+        self._merge(changes)
 
     def write(self, weights: Mapping[int, RunWeight]) -> None:
         """Count what waits, once the rows of the steps are written.
@@ -195,14 +211,19 @@ class Baselines:
 
     def _put(self, changes: Sequence[tuple[StoredKey, Usual]]) -> None:
         rows: list[tuple[Any, ...]] = []
+        empty: list[StoredKey] = []
         for key, usual in changes:
             found = self._connection.execute(_FIND, key).fetchone()
             if found is not None:
                 stored = decode_usual(found[0])
                 stored.merge(usual)
                 usual = stored
-            rows.append((*key, encode_usual(usual)))
+            if usual.is_empty:
+                empty.append(key)
+            else:
+                rows.append((*key, encode_usual(usual)))
         self._connection.executemany(_PUT, rows)
+        self._connection.executemany(_DELETE, empty)
 
     def fill_slice(self) -> None:
         """Count some of the steps that were stored before there were baselines."""
@@ -224,6 +245,14 @@ class Baselines:
         self._merge(changes)
         self._connection.execute("update baseline_fill set filled_from = ?", (first,))
         self._filled_from = first
+
+
+def drop_baselines(connection: Driver, pipeline: str) -> None:
+    """Forget what was usual of the steps of *pipeline*."""
+    connection.execute(
+        "delete from baselines where pipeline = (select id from dim where kind = ? and text = ?)",
+        (PIPELINE, pipeline),
+    )
 
 
 def _key_of(fact: StepFinished) -> _Key:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from xray.store.blocks import BLOCK_BITS, Block
 from xray.store.bodies import decode_run, unpack
 from xray.store.folding import RunFold
-from xray.store.frames import Decompressor, DictionarySet
+from xray.store.frames import BODY, HEAD, STEP, Decompressor, DictionarySet, Samples
 from xray.store.sql.driver import Driver
+
+_SAMPLED_ROWS: Final = 3_000
 
 
 def load_dictionaries(connection: Driver) -> list[DictionarySet]:
@@ -24,6 +28,20 @@ def save_dictionaries(connection: Driver, dictionaries: DictionarySet) -> None:
         "insert into codec_dict (generation, kind, data) values (?, ?, ?)",
         [(dictionaries.generation, kind, data) for kind, data in dictionaries.by_kind.items()],
     )
+
+
+def sample_payloads(connection: Driver, decompressor: Decompressor, samples: Samples) -> None:
+    """Give *samples* the payloads of what came last, as far as they take them."""
+    # Of each payload a sample takes 64 KiB at most, and of all together what makes it enough.
+    for table, key in (("step_bodies", "seq"), ("run_facts", "id")):
+        query = f"select data from {table} order by {key} desc limit {_SAMPLED_ROWS}"  # noqa: S608
+        for (data,) in connection.execute(query).fetchall():
+            samples.add_all(STEP, [unpack(data, decompressor)])
+    query = f"select data from blocks order by id desc limit {_SAMPLED_ROWS}"  # noqa: S608
+    for (data,) in connection.execute(query).fetchall():
+        draft = Block(0, data, decompressor).draft()
+        samples.add_all(HEAD, [draft.head])
+        samples.add_all(BODY, [draft.body])
 
 
 def block_range(seq: int) -> tuple[int, int]:

@@ -113,12 +113,18 @@ class Postings:
         query = 'select id, level from cand_seg where "window" = ? order by id'
         return self._connection.execute(query, (window,)).fetchall()
 
-    def sweep(self, window: int, segment: tuple[int, int]) -> None:
+    def windows(self) -> list[int]:
+        """The windows that have segments."""
+        query = 'select distinct "window" from cand_seg order by "window"'
+        return [window for (window,) in self._connection.execute(query).fetchall()]
+
+    def sweep(self, window: int, segment: tuple[int, int], *, is_thorough: bool = False) -> None:
         """Leave deleted steps out of a segment, where they are enough to be worth it.
 
         Args:
             window: its window.
             segment: its number and its level; one that was merged meanwhile is passed over.
+            is_thorough: whether every single one is worth it.
         """
         number, level = segment
         if (number, level) not in self.segments_of(window):
@@ -126,7 +132,8 @@ class Postings:
         entries = self._load(number)
         is_alive = self._find_alive(window)
         left = array("Q", [entry for entry in entries if is_alive[entry & _STEP_MASK]])
-        if len(entries) - len(left) < len(entries) * _WORTH_SWEEPING:
+        gone = len(entries) - len(left)
+        if not gone or (not is_thorough and gone < len(entries) * _WORTH_SWEEPING):
             return
         self._delete(number)
         if left:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, Protocol
 
 from msgspec import Struct
@@ -21,7 +22,9 @@ from xray.model.facts import (
     StepFinished,
     StepRoster,
     StepRows,
+    fact_id,
 )
+from xray.model.forgetting import refuse_forgotten
 from xray.model.hashing import hash_all
 from xray.model.labels import Labelled
 from xray.model.tallies import Tallied
@@ -50,6 +53,7 @@ from xray.store.frames import Compressor, Decompressor, Samples
 from xray.store.sql.baselines import Baselines, RunWeight
 from xray.store.sql.dims import Dims
 from xray.store.sql.driver import Driver
+from xray.store.sql.forgotten import find_forgotten, has_forgotten
 from xray.store.sql.labels import label_arrived, put_correlated, put_label
 from xray.store.sql.payloads import block_range, load_blocks, load_run
 from xray.store.sql.postings import Postings
@@ -74,6 +78,10 @@ class Submitted(Struct, frozen=True):
 
     batch_id: str
     facts: Sequence[Fact]
+
+
+_Checked = tuple[Submitted, list[tuple[Fact, Refusal | None]]]
+"""A batch with its facts, each with why it is not stored."""
 
 
 class KnownRun(Struct):
@@ -183,6 +191,7 @@ class Recorder:
         self.baselines = self._make_baselines()
         self.compressor = compressor
         self.samples = samples
+        self.has_forgotten = has_forgotten(connection)
         self._decompressor = decompressor
         self.forget()
 
@@ -229,10 +238,28 @@ class Recorder:
         checked = [
             (batch, [(fact, refuse_fact(fact)) for fact in batch.facts]) for batch in batches
         ]
+        if self.has_forgotten:
+            checked = self._refuse_forgotten(checked)
         self._look_up(fact for _, facts in checked for fact, refusal in facts if refusal is None)
         receipts = [self._take(batch, facts) for batch, facts in checked]
         self._write()
         return receipts
+
+    def _refuse_forgotten(self, checked: Sequence[_Checked]) -> list[_Checked]:
+        """*checked* without what is about runs that were forgotten."""
+        named = {
+            id_bytes(fact.run_id): fact.run_id
+            for _, facts in checked
+            for fact, refusal in facts
+            if refusal is None and not isinstance(fact, Tallied)
+        }
+        gone = {named[raw] for raw in find_forgotten(self._connection, named)}
+        if not gone:
+            return list(checked)
+        return [
+            (batch, [(fact, refusal or _refuse(fact, gone)) for fact, refusal in facts])
+            for batch, facts in checked
+        ]
 
     def _take(self, batch: Submitted, facts: Iterable[tuple[Fact, Refusal | None]]) -> Receipt:
         accepted = 0
@@ -494,3 +521,11 @@ class Recorder:
         fact, summary = self._open_body(data)
         self.baselines.take_back(seq, run, fact, summary)
         return run, fact
+
+
+def _refuse(fact: Fact, gone: AbstractSet[str]) -> Refusal | None:
+    """Why *fact* is not stored, where it is about a run that is *gone*."""
+    if isinstance(fact, Tallied) or fact.run_id not in gone:
+        return None
+    error = refuse_forgotten(fact.run_id)
+    return Refusal(fact_id(fact), error.code, str(error))

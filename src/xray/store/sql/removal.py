@@ -56,7 +56,9 @@ class Removal:
         """Delete the runs; between two steps of this, each a transaction, others may write."""
         while self._waiting:
             with transaction():
-                removed, steps = _delete_slice(connection, self._waiting, directory, stats)
+                removed, steps = _delete_slice(
+                    connection, self._waiting, directory, stats, self.take_leave
+                )
             rosters.forget(steps)
             self.removed = self.removed.plus(removed)
             self._windows.update(map(postings.window_of, steps))
@@ -67,13 +69,29 @@ class Removal:
                     postings.sweep(window, segment)
                 yield
 
+    def take_leave(self, raw: bytes, seq: int | None) -> None:
+        """Do what is to be done before a run goes, in the transaction that deletes it.
+
+        Args:
+            raw: its id.
+            seq: its number; None where it is not stored.
+        """
+
+    def fail(self, error: Exception) -> None:
+        """Tell who waits that it could not be done."""
+        self.future.set_exception(error)
+
     def finish(self) -> None:
         """Tell who waits that everything is deleted."""
         self.future.set_result(self.removed)
 
 
 def _delete_slice(
-    connection: Driver, waiting: deque[bytes], directory: Directory, stats: StatIndex
+    connection: Driver,
+    waiting: deque[bytes],
+    directory: Directory,
+    stats: StatIndex,
+    take_leave: Callable[[bytes, int | None], None],
 ) -> tuple[Removed, list[int]]:
     """Delete the first of the runs that are *waiting*; how much, and the numbers of their steps."""
     runs = 0
@@ -84,6 +102,7 @@ def _delete_slice(
         found = connection.execute(
             "select seq, correlation from runs where run_id = ?", (raw,)
         ).fetchone()
+        take_leave(raw, None if found is None else found[0])
         connection.execute("delete from labels where run_id = ?", (raw,))
         connection.execute("delete from waiting_labels where run_id = ?", (raw,))
         if found is None:

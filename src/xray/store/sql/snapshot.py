@@ -14,6 +14,7 @@ from xray.model.baseline import Baseline
 from xray.model.checked import CheckedRun
 from xray.model.clock import Clock, from_wall_us
 from xray.model.decisions import DecisionTable, ListedDecisions
+from xray.model.forgetting import Progress
 from xray.model.hashing import hash64
 from xray.model.labels import Label, LabelsAsked
 from xray.model.records import Decision, Page, Run, Step
@@ -30,6 +31,7 @@ from xray.store.bodies import decode_step, unpack
 from xray.store.decision_table import NO_LABELS, Labels, open_rows_about, open_table
 from xray.store.folding import sample_rejections, shorten_output
 from xray.store.frames import Decompressor
+from xray.store.names import Names
 from xray.store.paging import (
     BEHIND_ALL,
     Anchor,
@@ -46,6 +48,7 @@ from xray.store.scanning import ROWS_A_RECORD, Meter, ScanBudget, Visited
 from xray.store.sql.baselines import load_baselines
 from xray.store.sql.checked import CheckReader
 from xray.store.sql.driver import Driver
+from xray.store.sql.forgotten import owes_sweeping
 from xray.store.sql.grouping import Grouping
 from xray.store.sql.labels import (
     find_correlated,
@@ -60,6 +63,7 @@ from xray.store.sql.records import Records, portion
 from xray.store.sql.rosters import are_few, is_named, load_roster
 from xray.store.sql.rows import id_text, raw_id
 from xray.store.sql.run_figures import load_figures
+from xray.store.sql.searching import Searching, find_holders
 from xray.store.sql.spelling import Spelling
 from xray.store.sql.tallies import are_at_most, load_tallies, number_tallied
 
@@ -391,6 +395,20 @@ class Snapshot:
     def correlated(self, correlation_id: str, limit: int) -> list[str]:
         """Ids of the runs that have *correlation_id* in another system, newest first."""
         return find_correlated(self._driver, correlation_id, limit)
+
+    def runs_holding(self, candidate_id: str) -> list[str]:
+        """Ids of the runs that decided about a candidate, or have a label about it."""
+        return find_holders(self._driver, self._decompressor, candidate_id)[0]
+
+    def find_names(
+        self, names: Names, candidate_ids: Sequence[str], show: Callable[[Progress], None]
+    ) -> None:
+        """Look for names in every row."""
+        Searching(self._driver, self._decompressor, names, show).run(candidate_ids)
+
+    def owes_sweeping(self) -> bool:
+        """Whether forgetting was interrupted before everything was swept up."""
+        return owes_sweeping(self._driver)
 
     def run_ids(self, prefix: str, limit: int) -> list[str]:
         """Ids of runs that begin with *prefix*, newest first."""

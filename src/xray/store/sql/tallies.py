@@ -36,6 +36,14 @@ def put_tally(connection: Driver, fact: Tallied, dims: Dims, compressor: Compres
     return put.rowcount > 0
 
 
+def drop_tallies(connection: Driver, pipeline: str) -> None:
+    """Forget the runs of *pipeline* that were not kept."""
+    connection.execute(
+        "delete from tallies where pipeline = (select id from dim where kind = ? and text = ?)",
+        (PIPELINE, pipeline),
+    )
+
+
 def number_tallied(connection: Driver) -> dict[int, str]:
     """The pipelines that have tallies, by their numbers."""
     query = (

@@ -23,9 +23,11 @@ from xray.model.facts import (
     StepRows,
     fact_id,
 )
+from xray.model.forgetting import Forgotten, Progress
 from xray.model.labels import Labelled
 from xray.model.removal import Removed
 from xray.model.tallies import Tallied
+from xray.store.sql.forgetting import Forgetting
 from xray.store.sql.recorder import Submitted
 from xray.store.sql.removal import Removal
 
@@ -66,7 +68,7 @@ class Ledger(Protocol):
         ...
 
     def delete(self, removal: Removal) -> Iterator[None]:
-        """Delete runs, a slice between each two steps of this."""
+        """Delete or forget runs, a slice between each two steps of this."""
         ...
 
     def tidy(self, is_needed: Callable[[], bool]) -> None:
@@ -143,6 +145,22 @@ class Writer:
             StoreError: the store is closed.
         """
         removal = Removal(run_ids)
+        self._let_wait(removal)
+        return removal.future
+
+    def forget_runs(
+        self, run_ids: Sequence[str], pipelines: Sequence[str], show: Callable[[Progress], None]
+    ) -> Future[Forgotten]:
+        """Delete runs, a slice at a time between commits, and sweep up whatever they left.
+
+        Raises:
+            StoreError: the store is closed.
+        """
+        forgetting = Forgetting(run_ids, pipelines, show)
+        self._let_wait(forgetting)
+        return forgetting.forgotten
+
+    def _let_wait(self, removal: Removal) -> None:
         with self._changed:
             if self._is_closing:
                 raise StoreError("The store is closed.", hint="Open it again with open_store.")
@@ -151,7 +169,6 @@ class Writer:
         if not self._is_threaded:
             with self._inline_turn:
                 self._delete_waiting()
-        return removal.future
 
     def _commit_waiting(self) -> None:
         while self._queue:
@@ -168,7 +185,7 @@ class Writer:
             with self._inline_turn:
                 self._ledger.close()
         for removal in self._removals:
-            removal.future.set_exception(
+            removal.fail(
                 StoreError("The store was closed before all of it was deleted.", hint="Ask again.")
             )
 
@@ -252,7 +269,7 @@ class Writer:
                     if self._is_needed():
                         return
             except Exception as error:  # noqa: BLE001  (whoever waits must be told, whatever it is)
-                removal.future.set_exception(self._ledger.translate(error))
+                removal.fail(self._ledger.translate(error))
             self._removing = None
             self._removals.popleft()
 

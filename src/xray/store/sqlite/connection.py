@@ -17,6 +17,7 @@ APPLICATION_ID: Final = 0x58526179  # "XRay"
 _WRITER_CACHE_KB: Final = 65_536
 _READER_CACHE_KB: Final = 16_384
 _PAGE_BYTES: Final = 8192
+_CHECKPOINT_TRIES: Final = 3
 # Result codes of SQLite; the sqlite3 module names them only from Python 3.11 on.
 _BUSY_CODES: Final = frozenset({5, 6})
 _IO_CODE: Final = 10
@@ -220,6 +221,31 @@ def _migrate(connection: sqlite3.Connection) -> None:
     version = _pragma(connection, "user_version")
     for number, script in enumerate(_migrations()[version:], start=version + 1):
         connection.executescript(f"begin;\n{script}\npragma user_version = {number};\ncommit;")
+
+
+def compact(connection: sqlite3.Connection) -> str:
+    """Write the file anew without free space, and empty its log.
+
+    Deleting leaves bytes behind that `secure_delete` would not reach: copies that SQLite made when
+    it moved rows between pages. Only a file that is written anew has none.
+
+    Returns:
+        What is left to be done, a sentence; empty where nothing is.
+    """
+    # It takes as much room as the records do, which need not be memory.
+    connection.execute("pragma temp_store = file")
+    try:
+        connection.execute("vacuum")
+    finally:
+        connection.execute("pragma temp_store = memory")
+    for _ in range(_CHECKPOINT_TRIES):
+        is_held = connection.execute("pragma wal_checkpoint(truncate)").fetchone()[0]
+        if not is_held:
+            return ""
+    return (
+        "The log beside the file still holds pages as they were, since somebody reads them:"
+        " ask again when they are done."
+    )
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -10,11 +10,14 @@ from pathlib import Path
 from xray.errors import StoreError
 from xray.model.clock import Clock, SystemClock
 from xray.model.facts import Fact, Receipt
+from xray.model.forgetting import Forgotten, Progress
 from xray.model.removal import Removed
+from xray.store.names import Names
 from xray.store.scanning import ScanBudget
 from xray.store.sql.answers import Answers
 from xray.store.sql.snapshot import Snapshot
 from xray.store.sqlite.inlet import MAX_QUEUED_BYTES, MERGE_FANOUT, Inlet
+from xray.store.sqlite.raw_bytes import search_files
 from xray.store.sqlite.reader import Reader
 
 
@@ -46,6 +49,7 @@ class SqliteStore(Answers):
         index_stats: Sequence[str] | None = None,
     ) -> None:
         self._is_closed = False
+        self._path = Path(path)
         self._inlet = Inlet(
             path,
             max_queued_bytes=max_queued_bytes,
@@ -76,6 +80,19 @@ class SqliteStore(Answers):
         """Always: the file has one writer."""
         return nullcontext(True)
 
+    def forget_runs(
+        self,
+        run_ids: Sequence[str],
+        pipelines: Sequence[str],
+        show: Callable[[Progress], None],
+    ) -> Future[Forgotten]:
+        """Delete runs so that nothing stored tells what they held, and record them no more.
+
+        Raises:
+            StoreError: the store is closed.
+        """
+        return self._inlet.forget_runs(run_ids, pipelines, show)
+
     def close(self) -> None:
         """Commit what waits and give the file back; the store cannot be used afterwards."""
         if self._is_closed:
@@ -83,6 +100,9 @@ class SqliteStore(Answers):
         self._is_closed = True
         self._reader.close()
         self._inlet.close()
+
+    def _search_bytes(self, names: Names) -> None:
+        search_files(self._path, names, self._inlet.decompressor.known)
 
     def _snapshot(self) -> AbstractContextManager[Snapshot]:
         if self._is_closed:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Final
 
 from xray.errors import StoreError
 from xray.model.facts import Fact, Receipt
+from xray.model.forgetting import Forgotten, Progress
 from xray.model.removal import Removed
 from xray.store.frames import Decompressor
 from xray.store.sql.stat_index import choose_stats
@@ -82,6 +83,19 @@ class Inlet:
             StoreError: it is closed.
         """
         return self._writer.delete_runs(run_ids)
+
+    def forget_runs(
+        self,
+        run_ids: Sequence[str],
+        pipelines: Sequence[str],
+        show: Callable[[Progress], None],
+    ) -> Future[Forgotten]:
+        """Forget runs, between the batches that are written.
+
+        Raises:
+            StoreError: it is closed.
+        """
+        return self._writer.forget_runs(run_ids, pipelines, show)
 
     def close(self) -> None:
         """Commit what waits and give the file back."""

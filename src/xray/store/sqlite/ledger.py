@@ -8,14 +8,31 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from xray.model.facts import Receipt
-from xray.store.frames import Compressor, Decompressor, DictionarySet, Samples
+from xray.model.forgetting import Progress
+from xray.store.frames import (
+    Compressor,
+    Decompressor,
+    DictionarySet,
+    Samples,
+    next_generation,
+)
 from xray.store.sql.dims import Dims
+from xray.store.sql.forgetting import (
+    Forgetting,
+    drop_generations,
+    drop_pipelines,
+    rewrite_frames,
+    sweep_postings,
+    sweep_texts,
+    train_anew,
+)
+from xray.store.sql.forgotten import note_forgotten, note_swept
 from xray.store.sql.payloads import load_dictionaries, save_dictionaries
 from xray.store.sql.postings import Postings
 from xray.store.sql.recorder import Recorder, Submitted
 from xray.store.sql.removal import Removal
 from xray.store.sql.writer import UNSTORABLE
-from xray.store.sqlite.connection import translate_error
+from xray.store.sqlite.connection import compact, translate_error
 from xray.store.sqlite.directory import FileDirectory
 
 TRAINING_BYTES: Final = 1 << 20
@@ -56,7 +73,7 @@ class SqliteLedger:
             self._postings,
             Compressor(newest),
             decompressor,
-            None if newest.generation else Samples(TRAINING_BYTES),
+            None if newest.is_trained else Samples(TRAINING_BYTES),
         )
 
     def record(self, batches: Sequence[Submitted]) -> list[Receipt]:
@@ -77,8 +94,10 @@ class SqliteLedger:
             raise
 
     def delete(self, removal: Removal) -> Iterator[None]:
-        """Delete runs, a slice between each two steps of this, and give the space back."""
+        """Delete or forget runs, a slice between each two steps of this; give the space back."""
         recorder = self._recorder
+        if isinstance(removal, Forgetting):
+            removal.begin(self._take_leave)
         yield from removal.run(
             self._connection,
             self._transaction,
@@ -87,6 +106,9 @@ class SqliteLedger:
             recorder.stats,
             self._postings,
         )
+        if isinstance(removal, Forgetting):
+            yield from self._sweep_up(removal)
+            return
         if removal.removed.runs:
             while self._connection.execute("pragma freelist_count").fetchone()[0]:
                 # Stepped through by hand, each step of this statement frees one page alone.
@@ -95,6 +117,58 @@ class SqliteLedger:
             # Until then the file is as long as before.
             self._connection.execute("pragma wal_checkpoint(passive)").fetchall()
         removal.finish()
+
+    def _take_leave(self, raw: bytes, seq: int | None) -> None:
+        """Before a run is forgotten: take back what it counted for, and mark it."""
+        note_forgotten(self._connection, raw)
+        self._recorder.has_forgotten = True
+        if seq is not None:
+            self._recorder.baselines.take_back_run(seq)
+
+    def _sweep_up(self, forgetting: Forgetting) -> Iterator[None]:
+        """Leave nothing of runs that were forgotten, in the file and its log."""
+        connection, show = self._connection, forgetting.show
+        # What waits to be trained on was taken from them too.
+        self._recorder.samples = None
+        yield from self._renew_dictionaries(show)
+        if not self._recorder.compressor.is_trained:
+            self._recorder.samples = Samples(TRAINING_BYTES)
+        yield from sweep_postings(self._postings, self._transaction, show)
+        with self._transaction():
+            drop_pipelines(connection, forgetting.pipelines)
+            sweep_texts(connection)
+        self._recorder.forget()
+        yield
+        show(Progress("returning space"))
+        forgetting.problem = compact(connection)
+        forgetting.is_compact = not forgetting.problem
+        if forgetting.is_compact:
+            with self._transaction():
+                note_swept(connection)
+        forgetting.finish()
+
+    def _renew_dictionaries(self, show: Callable[[Progress], None]) -> Iterator[None]:
+        """Train dictionaries on what is left, and write every frame again with them."""
+        connection, recorder, decompressor = self._connection, self._recorder, self._decompressor
+        known = {one.generation for one in load_dictionaries(connection)}
+        if not known:
+            return
+        show(Progress("rewriting"))
+        newest = number = recorder.compressor.generation
+        while number == newest or number in known:
+            number = next_generation(number)
+        renewed = train_anew(connection, decompressor, number, TRAINING_BYTES)
+        with self._transaction():
+            save_dictionaries(connection, renewed)
+        decompressor.add(renewed)
+        recorder.compressor = Compressor(renewed)
+        yield
+        yield from rewrite_frames(
+            connection, self._transaction, recorder.compressor, decompressor, show
+        )
+        with self._transaction():
+            drop_generations(connection, number)
+        decompressor.supersede(renewed, [newest])
 
     def translate(self, error: Exception) -> Exception:
         """What those who wait are told of *error*."""
@@ -155,7 +229,7 @@ class SqliteLedger:
         if samples is None or not samples.is_enough:
             return
         self._recorder.samples = None
-        trained = samples.train(self._recorder.compressor.generation + 1)
+        trained = samples.train(next_generation(self._recorder.compressor.generation))
         if not trained.by_kind:
             return
         self._connection.execute("begin immediate")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from functools import partial
@@ -12,6 +12,7 @@ from pathlib import Path
 from xray.errors import StoreError
 from xray.model.clock import Clock, SystemClock
 from xray.model.facts import Fact, Receipt
+from xray.model.forgetting import Forgotten, Progress
 from xray.model.removal import Removed
 from xray.store.frames import Decompressor, DictionarySet
 from xray.store.scanning import ScanBudget
@@ -62,6 +63,19 @@ class SqliteView(Answers):
         raise StoreError("The database was opened to be read only.", code="read_only")
 
     def delete_runs(self, run_ids: Sequence[str]) -> Future[Removed]:  # noqa: ARG002
+        """Refuse: this is for questions.
+
+        Raises:
+            StoreError: always.
+        """
+        raise StoreError("The database was opened to be read only.", code="read_only")
+
+    def forget_runs(
+        self,
+        run_ids: Sequence[str],  # noqa: ARG002
+        pipelines: Sequence[str],  # noqa: ARG002
+        show: Callable[[Progress], None],  # noqa: ARG002
+    ) -> Future[Forgotten]:
         """Refuse: this is for questions.
 
         Raises:
