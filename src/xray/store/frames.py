@@ -7,7 +7,7 @@ left out it takes about two thirds.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Final, Literal
 
 import zstandard
@@ -103,11 +103,6 @@ class Decompressor:
         kept = {0, dictionaries.generation, *others}
         self.add(dictionaries)
         self._sets = {number: self._sets[number] for number in kept & self._sets.keys()}
-
-    @property
-    def known(self) -> Sequence[DictionarySet]:
-        """The generations that are known."""
-        return list(self._sets.values())
 
     def decompress(self, codec: int, generation: int, kind: FrameKind, frame: bytes) -> bytes:
         """The payload of *frame*."""

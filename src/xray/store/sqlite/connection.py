@@ -17,7 +17,8 @@ APPLICATION_ID: Final = 0x58526179  # "XRay"
 _WRITER_CACHE_KB: Final = 65_536
 _READER_CACHE_KB: Final = 16_384
 _PAGE_BYTES: Final = 8192
-_CHECKPOINT_TRIES: Final = 3
+_BUSY_MS: Final = 10_000
+_READERS_WAIT_MS: Final = 30_000
 # Result codes of SQLite; the sqlite3 module names them only from Python 3.11 on.
 _BUSY_CODES: Final = frozenset({5, 6})
 _IO_CODE: Final = 10
@@ -178,7 +179,7 @@ def _require_current(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _prepare(connection: sqlite3.Connection, cache_kb: int) -> None:
-    connection.execute("pragma busy_timeout = 10000")
+    connection.execute(f"pragma busy_timeout = {_BUSY_MS}")
     connection.execute("pragma synchronous = full")
     connection.execute("pragma temp_store = memory")
     connection.execute("pragma mmap_size = 0")
@@ -238,10 +239,13 @@ def compact(connection: sqlite3.Connection) -> str:
         connection.execute("vacuum")
     finally:
         connection.execute("pragma temp_store = memory")
-    for _ in range(_CHECKPOINT_TRIES):
+    connection.execute(f"pragma busy_timeout = {_READERS_WAIT_MS}")
+    try:
         is_held = connection.execute("pragma wal_checkpoint(truncate)").fetchone()[0]
-        if not is_held:
-            return ""
+    finally:
+        connection.execute(f"pragma busy_timeout = {_BUSY_MS}")
+    if not is_held:
+        return ""
     return (
         "The log beside the file still holds pages as they were, since somebody reads them:"
         " ask again when they are done."

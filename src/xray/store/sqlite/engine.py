@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
+
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 from xray.errors import StoreError
@@ -15,7 +17,9 @@ from xray.model.removal import Removed
 from xray.store.names import Names
 from xray.store.scanning import ScanBudget
 from xray.store.sql.answers import Answers
+from xray.store.sql.payloads import load_dictionaries
 from xray.store.sql.snapshot import Snapshot
+from xray.store.sqlite.connection import connect_reader
 from xray.store.sqlite.inlet import MAX_QUEUED_BYTES, MERGE_FANOUT, Inlet
 from xray.store.sqlite.raw_bytes import search_files
 from xray.store.sqlite.reader import Reader
@@ -102,7 +106,9 @@ class SqliteStore(Answers):
         self._inlet.close()
 
     def _search_bytes(self, names: Names) -> None:
-        search_files(self._path, names, self._inlet.decompressor.known)
+        with closing(connect_reader(self._path)) as connection:
+            dictionaries = load_dictionaries(connection)
+        search_files(self._path, names, dictionaries)
 
     def _snapshot(self) -> AbstractContextManager[Snapshot]:
         if self._is_closed:

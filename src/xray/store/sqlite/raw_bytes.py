@@ -27,7 +27,8 @@ def search_files(path: Path, names: Names, dictionaries: Sequence[DictionarySet]
     Args:
         path: the database file.
         names: looks at the bytes, once it has seen all records.
-        dictionaries: those that frames may need.
+        dictionaries: those that are stored. With another one, bytes by chance would become pieces
+            of it.
     """
     for place in (path, Path(f"{path}-wal")):
         said = f"bytes of {place.name} that belong to no record"
@@ -73,7 +74,7 @@ def _open(path: Path) -> int | None:
 
 def carve_frames(data: bytes, dictionaries: Sequence[DictionarySet]) -> Iterator[bytes]:
     """The payloads of compressed frames that lie anywhere in *data*, whatever they belonged to."""
-    for known in dictionaries:
+    for known in (DictionarySet(0, {}), *dictionaries):
         openers = [
             open_frames(trained) for trained in dict.fromkeys((*known.by_kind.values(), b""))
         ]
