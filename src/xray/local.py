@@ -7,7 +7,7 @@ batch goes to an embedded store instead of over HTTP. `record_files` says whose 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -24,6 +24,7 @@ from xray.errors import (
     XRayError,
 )
 from xray.model.clock import SystemClock
+from xray.model.forgetting import ForgetReport, ForgetRequest, Progress
 from xray.model.ids import new_uuid7
 from xray.model.labels import Labelled, LabelRequest
 from xray.model.retention_report import RetentionRequest
@@ -151,8 +152,8 @@ class DatabaseClient(Client):
 class LocalClient(DatabaseClient):
     """Asks a database file what `Client` asks a server, also while a process writes it.
 
-    Nothing in the file is changed but labels, and runs go that rules of retention let go. Records
-    that still wait in a spool are not in it yet.
+    Nothing in the file is changed but labels, and runs go that rules of retention let go or that
+    are to be forgotten. Records that still wait in a spool are not in it yet.
 
     Args:
         url: the file, e.g. `sqlite:///runs.db`.
@@ -211,6 +212,20 @@ class LocalClient(DatabaseClient):
         finally:
             store.close()
         return msgspec.json.encode(report)
+
+    def _ask_to_forget(
+        self, asked: ForgetRequest, show: Callable[[Progress], None]
+    ) -> ForgetReport:
+        from xray.reading import forget
+        from xray.store.opening import open_store
+
+        if asked.dry_run:
+            return forget(self._view, asked)
+        store = open_store(self.url)
+        try:
+            return forget(store, asked, show=show)
+        finally:
+            store.close()
 
     def _write(self, facts: Sequence[Labelled]) -> None:
         batch = DecodedBatch(new_uuid7(), "", list(facts))

@@ -92,6 +92,7 @@ COMMANDS: Final = (
     Command("mcp", "answers for coding agents, over the Model Context Protocol"),
     Command("backup", "a copy of a database file, taken while it is written"),
     Command("retention", "which runs are not kept any longer, and deleting them"),
+    Command("forget", "delete runs so that nothing stored tells what they held"),
     Command("spool", "what waits on this machine to be delivered, and why"),
     Command("sync", "deliver what ended programs left behind"),
     Command("doctor", "check the road from this process to the server"),

@@ -1,6 +1,7 @@
 """The read API over HTTP, for notebooks and the command line."""
 
 from xray.client.asking import DEFAULT_TIMEOUT_S
+from xray.client.forgetting import Forgetting
 from xray.client.group_answers import GroupAnswers
 from xray.client.labels import Labels
 from xray.client.lists import LAST
@@ -10,7 +11,7 @@ from xray.client.run_answers import RunAnswers
 __all__ = ["DEFAULT_TIMEOUT_S", "LAST", "Client"]
 
 
-class Client(RunAnswers, GroupAnswers, Labels, Retention):
+class Client(RunAnswers, GroupAnswers, Labels, Retention, Forgetting):
     """Reads runs, steps, decisions and answers from an X-Ray server; labels them, lets them go.
 
     Args:

@@ -18,6 +18,7 @@ from xray.delivery.reports import lose_parcels, note_loss
 from xray.delivery.settings import DeliverySettings
 from xray.model.addresses import without_password
 from xray.model.facts import Refusal
+from xray.model.forgetting import FORGOTTEN_CODE
 from xray.model.interruptions import is_interruption
 from xray.wire.codec import MSGPACK, name_encoded
 
@@ -261,9 +262,11 @@ class Sender:
             lost = measure_parcels(named_parcels) or Volume(min(1, stored.records), 0)
             cause = f"rejected:{spell_code(refusal.code)}"
             self._ledger.lose(cause, lost)
-            for parcel in named_parcels:
+            is_forgotten = refusal.code == FORGOTTEN_CODE
+            for parcel in () if is_forgotten else named_parcels:
                 note_loss(self._ledger, cause, parcel.encoded)
-            if named_parcels:
+            # Of a run that is to be forgotten nothing is kept, here neither.
+            if named_parcels and not is_forgotten:
                 self._backlog.set_aside(named_parcels, spell_code(refusal.code))
             stored -= lost
         self._ledger.acknowledge(stored)

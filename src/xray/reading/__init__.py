@@ -4,6 +4,7 @@ Lists take the parameters of their URL; errors are those the API answers.
 """
 
 from xray.reading.audit_answers import audit_choices
+from xray.reading.forgetting import forget
 from xray.reading.group_answers import (
     compare_groups,
     measure_flakiness,
@@ -60,6 +61,7 @@ __all__ = [
     "find_alike",
     "find_run",
     "foresee_retention",
+    "forget",
     "let_expire",
     "list_decisions",
     "list_findings",

@@ -38,6 +38,7 @@ from xray.server.routes import (
     diff,
     findings,
     flakiness,
+    forgetting,
     health,
     index,
     label_forms,
@@ -86,6 +87,7 @@ _OPERATIONS: Final = (
     *baselines.OPERATIONS,
     *audit.OPERATIONS,
     *retention.OPERATIONS,
+    *forgetting.OPERATIONS,
     *live.OPERATIONS,
     *health.OPERATIONS,
 )

@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 
 from xray.model.bounds import Count, Duration, Ordinal, Weight, Whole
 from xray.model.facts import ErrorInfo, Score
+from xray.model.forgetting import ForgetRequest
 from xray.model.labels import LabelRequest
 from xray.model.retention_report import RetentionRequest
 from xray.server.problems import FieldProblem, InvalidBodyError
@@ -129,6 +130,9 @@ _SPELLINGS: Final[dict[type[Struct], dict[str, str]]] = {
         "by": "labelled_by",
     },
     RetentionRequest: {},
+    ForgetRequest: {
+        "runs": "run_ids", "pipeline_types": "pipelines", "candidates": "candidate_ids",
+    },
 }  # fmt: skip
 _PARTS: Final[dict[type[Struct], dict[str, type[Struct]]]] = {
     RunBody: {"steps": StepBody},

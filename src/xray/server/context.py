@@ -15,11 +15,13 @@ from starlette.requests import Request
 from xray.model.addresses import without_password
 from xray.model.clock import Clock, SystemClock
 from xray.model.facts import Fact, Receipt
+from xray.model.forgetting import ForgetReport, ForgetRequest
 from xray.model.ids import new_uuid7
 from xray.model.retention_report import RetentionReport
 from xray.model.tallies import Tallied
 from xray.reading import Shelf, let_expire, put_up_shelf, read_id
 from xray.server.feed import Feed
+from xray.server.forgetting import ForgettingDesk
 from xray.server.intake import read_body
 from xray.server.placement import StepPlacement
 from xray.server.problems import FieldProblem, InvalidBodyError
@@ -47,6 +49,7 @@ class Context:
         spaces: the memory that bodies may take.
         feed: which runs changed.
         shelf: runs that were asked about last, kept open where nobody else writes the store.
+        forgetting: forgets runs, which may take longer than a request.
     """
 
     settings: ServerSettings
@@ -57,6 +60,7 @@ class Context:
     spaces: Spaces = field(default_factory=Spaces)
     feed: Feed = field(default_factory=Feed)
     shelf: Shelf = field(init=False)
+    forgetting: ForgettingDesk = field(init=False)
 
     def __post_init__(self) -> None:
         # A server does not hear of every change of a store that others write as well, so there
@@ -64,6 +68,7 @@ class Context:
         is_shared = self.settings.is_store_shared
         shelf = Shelf(self.clock) if is_shared else put_up_shelf(self.store, self.clock)
         object.__setattr__(self, "shelf", shelf)
+        object.__setattr__(self, "forgetting", ForgettingDesk(self.store, self.shelf.forget))
 
     @property
     def has_key(self) -> bool:
@@ -110,6 +115,10 @@ class Context:
         return await self.read(
             lambda store: let_expire(store, rules, now_us, note=self.shelf.forget)
         )
+
+    async def forget(self, asked: ForgetRequest) -> ForgetReport:
+        """Forget the runs that are asked for; how far that is, where it takes long."""
+        return await anyio.to_thread.run_sync(self.forgetting.forget, asked)
 
     async def open(self, content: bytes, work: Callable[[], _Answer]) -> _Answer:
         """What *work* makes of the body *content*, on a thread; large ones wait for their turn."""

@@ -17,7 +17,11 @@ from xray.server.replies import JSON_MEDIA_TYPE
 API_VERSION: Final = "1"
 _SCHEMA_AT: Final = "#/components/schemas/{name}"
 _ALWAYS_REFUSED: Final = (401, 403, 500)
-_FINE: Final = {200: "OK", 201: "Created"}
+_FINE: Final = {
+    202: "It is under way; the same request asks how far it is",
+    200: "OK",
+    201: "Created",
+}
 _ABOUT: Final = (
     "Decision forensics for pipelines: runs, their steps, what was decided about candidates, "
     "and why. Every error is a problem document with a stable code."
