@@ -93,6 +93,7 @@ COMMANDS: Final = (
     Command("backup", "a copy of a database file, taken while it is written"),
     Command("retention", "which runs are not kept any longer, and deleting them"),
     Command("forget", "delete runs so that nothing stored tells what they held"),
+    Command("migrate", "bring a database to the schema of this version", asks_server=False),
     Command("spool", "what waits on this machine to be delivered, and why"),
     Command("sync", "deliver what ended programs left behind"),
     Command("doctor", "check the road from this process to the server"),

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from xray.errors import ConfigurationError, StoreError
 from xray.model.addresses import without_password
 from xray.model.backup import Backup
+from xray.model.migration import Migration, MigrationReport
 from xray.store.protocol import Store
 
 if TYPE_CHECKING:
@@ -93,6 +94,30 @@ def back_up(url: str, target: Path, show: Callable[[int], None]) -> Backup:
     with _required_packages():
         from xray.store.sqlite.backup import back_up
     return back_up(path, target, show)
+
+
+def migrate(
+    url: str, show: Callable[[Migration], None], *, is_dry: bool = False
+) -> MigrationReport:
+    """Run the migrations that are due to the store at *url*.
+
+    Args:
+        url: a database file or a PostgreSQL database.
+        show: is told each migration before it is run.
+        is_dry: only say which are due.
+
+    Raises:
+        ConfigurationError: *url* names no database, or a package is not installed.
+        StoreError: it cannot be opened, a later version made it, or another process writes it.
+    """
+    if urlsplit(url).scheme == "postgresql":
+        with _required_packages():
+            from xray.store.postgres.migrating import migrate_database
+        return migrate_database(url, show, is_dry=is_dry)
+    path = Path(_find_path(url))
+    with _required_packages():
+        from xray.store.sqlite.migrating import migrate_file
+    return migrate_file(path, show, is_dry=is_dry)
 
 
 def _open_sqlite(url: str, index_stats: Sequence[str] | None) -> Store:

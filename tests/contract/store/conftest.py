@@ -24,7 +24,7 @@ FORGET_LABELS = (
     "drop table labels; drop table waiting_labels; drop table correlated;"
     " drop index run_by_label; alter table runs drop column label;"
     " alter table runs drop column params; alter table steps drop column brief;"
-    " alter table early_steps drop column run;"
+    " alter table early_steps drop column run; drop table forgotten;"
 )
 """Leaves a SQLite database as a version without labels had it."""
 

@@ -9,20 +9,38 @@ import psycopg
 from psycopg import errors
 
 from xray.model.facts import Receipt
-from xray.store.frames import Compressor, Decompressor, DictionarySet, Samples
+from xray.model.forgetting import Progress
+from xray.store.frames import Compressor, Decompressor, next_generation
 from xray.store.postgres.connection import RETRIED, connect_writer, translate_error
 from xray.store.postgres.dims import SharedDims
 from xray.store.postgres.directory import SharedDirectory
 from xray.store.postgres.driver import Connection, PostgresDriver
 from xray.store.postgres.partitions import make_partitions, read_day
 from xray.store.postgres.recorder import SharedRecorder
+from xray.store.postgres.upkeep import (
+    TIDYING_LOCK,
+    compact,
+    held_alone,
+    load_newest,
+    merge_scattered,
+    tidying,
+)
+from xray.store.sql.forgetting import (
+    Forgetting,
+    drop_generations,
+    drop_pipelines,
+    rewrite_frames,
+    sweep_postings,
+    sweep_texts,
+    train_anew,
+)
+from xray.store.sql.forgotten import note_forgotten, note_swept
 from xray.store.sql.payloads import load_dictionaries, save_dictionaries
 from xray.store.sql.postings import Postings
 from xray.store.sql.recorder import Submitted
 from xray.store.sql.removal import Removal
 from xray.store.sql.writer import UNSTORABLE
 
-_LOCK: Final = 0x58526179_03
 _TRIES: Final = 5
 _TRAINING_BYTES: Final = 1 << 20
 
@@ -61,9 +79,6 @@ class PostgresLedger:
         self._decompressor = decompressor
         self._wake_tidier = wake_tidier
         self._covered_to = make_partitions(connection)
-        newest = DictionarySet(0, {})
-        for newest in load_dictionaries(self._driver):
-            decompressor.add(newest)
         self._dims = SharedDims(self._driver)
         self._directory = SharedDirectory(self._driver)
         self._postings = Postings(self._driver, fanout=merge_fanout)
@@ -72,9 +87,8 @@ class PostgresLedger:
             self._directory,
             self._dims,
             self._postings,
-            Compressor(newest),
             decompressor,
-            None if newest.generation else Samples(_TRAINING_BYTES),
+            _TRAINING_BYTES,
         )
 
     def record(self, batches: Sequence[Submitted]) -> list[Receipt]:
@@ -100,22 +114,88 @@ class PostgresLedger:
             return self._recorder.record(batches)
 
     def delete(self, removal: Removal) -> Iterator[None]:
-        """Delete runs, a slice between each two steps of this."""
+        """Delete or forget runs, a slice between each two steps of this."""
         self._connect()
-        recorder = self._recorder
         try:
-            yield from removal.run(
-                self._driver,
-                self._driver.connection.transaction,
-                self._directory,
-                recorder.rosters,
-                recorder.stats,
-                self._postings,
-            )
+            if isinstance(removal, Forgetting):
+                with tidying(self._driver):
+                    yield from self._forget(removal)
+            else:
+                yield from self._remove(removal)
         except BaseException:
-            recorder.forget()
+            self._recorder.forget()
             raise
         removal.finish()
+
+    def _remove(self, removal: Removal) -> Iterator[None]:
+        recorder = self._recorder
+        yield from removal.run(
+            self._driver,
+            self._driver.connection.transaction,
+            self._directory,
+            recorder.rosters,
+            recorder.stats,
+            self._postings,
+        )
+
+    def _forget(self, forgetting: Forgetting) -> Iterator[None]:
+        """Leave nothing of runs; what other servers remember of them is taken back."""
+        driver, show = self._driver, forgetting.show
+        transaction = driver.connection.transaction
+        # Texts may have other numbers since another server has swept up.
+        self._recorder.forget()
+        with held_alone(driver):
+            for raw in forgetting.raw_ids:
+                note_forgotten(driver, raw)
+        forgetting.begin(self._take_leave)
+        yield from self._remove(forgetting)
+        yield from self._renew_dictionaries(show)
+        yield from sweep_postings(self._postings, transaction, show)
+        with held_alone(driver):
+            drop_pipelines(driver, forgetting.pipelines)
+            while merge_scattered(driver, 1):
+                pass
+            sweep_texts(driver)
+        self._recorder.forget()
+        yield
+        show(Progress("returning space"))
+        forgetting.problem = compact(driver)
+        forgetting.is_compact = not forgetting.problem
+        if forgetting.is_compact:
+            note_swept(driver)
+
+    def _take_leave(self, raw: bytes, seq: int | None) -> None:  # noqa: ARG002
+        """Before a run is forgotten: take back what it counted for."""
+        if seq is not None:
+            self._recorder.baselines.take_back_run(seq)
+
+    def _renew_dictionaries(self, show: Callable[[Progress], None]) -> Iterator[None]:
+        """Train dictionaries on what is left, and write every frame again with them."""
+        driver, decompressor = self._driver, self._decompressor
+        known = {one.generation for one in load_dictionaries(driver)}
+        if not known:
+            return
+        show(Progress("rewriting"))
+        newest = load_newest(driver, decompressor).generation
+        number = next_generation(newest)
+        while number in known:
+            number = next_generation(number)
+        renewed = train_anew(driver, decompressor, number, _TRAINING_BYTES)
+        with held_alone(driver, number):
+            save_dictionaries(driver, renewed)
+        decompressor.add(renewed)
+        yield
+        yield from rewrite_frames(
+            driver,
+            driver.connection.transaction,
+            Compressor(renewed),
+            decompressor,
+            show,
+            held=" for update",
+        )
+        with held_alone(driver):
+            drop_generations(driver, number)
+        decompressor.supersede(renewed, [newest])
 
     def _connect(self) -> None:
         if self._driver.connection.closed:
@@ -138,16 +218,19 @@ class PostgresLedger:
         samples = self._recorder.samples
         if samples is None or not samples.is_enough:
             return
-        self._recorder.samples = None
-        with self._driver.connection.transaction():
-            self._driver.execute("select pg_advisory_xact_lock(?)", (_LOCK,))
-            known = load_dictionaries(self._driver)
-            if not known:
-                trained = samples.train(1)
-                if not trained.by_kind:
-                    return
-                save_dictionaries(self._driver, trained)
-                known = [trained]
-        for dictionaries in known:
-            self._decompressor.add(dictionaries)
-        self._recorder.compressor = Compressor(known[-1])
+        driver = self._driver
+        with driver.connection.transaction():
+            # Whoever holds it may be writing frames anew; the samples are kept for the next time.
+            query = "select pg_try_advisory_xact_lock(?)"
+            if not driver.execute(query, (TIDYING_LOCK,)).fetchone()[0]:
+                return
+            self._recorder.samples = None
+            newest = load_newest(driver, self._decompressor)
+            if newest.is_trained:
+                return
+            trained = samples.train(next_generation(newest.generation))
+            if not trained.by_kind:
+                return
+            with held_alone(driver, trained.generation):
+                save_dictionaries(driver, trained)
+        self._decompressor.add(trained)

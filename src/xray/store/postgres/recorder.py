@@ -8,12 +8,14 @@ from typing import Any, Final
 
 from xray.model.baseline import Usual
 from xray.model.facts import Receipt
-from xray.store.frames import Compressor, Decompressor, Samples
+from xray.store.frames import Compressor, Decompressor, DictionarySet, Samples
 from xray.store.postgres.dims import SharedDims
 from xray.store.postgres.directory import SharedDirectory
 from xray.store.postgres.driver import PostgresDriver
 from xray.store.postgres.text import escape_json, exact_number
+from xray.store.postgres.upkeep import hold_together, load_newest
 from xray.store.sql.baselines import Baselines, StoredKey, encode_usual
+from xray.store.sql.forgotten import has_forgotten
 from xray.store.sql.postings import Postings
 from xray.store.sql.recorder import Recorder, Submitted
 from xray.store.sql.rows import PUT_STEP, RUN_COLUMNS, STEP_COLUMNS, spell_upsert
@@ -69,9 +71,8 @@ class SharedRecorder(Recorder):
         directory: numbers for runs and steps.
         dims: numbers for repeated text.
         postings: the candidate index.
-        compressor: compresses blocks and bodies.
-        decompressor: opens those that have to change.
-        samples: takes payloads to train dictionaries on; None once there are dictionaries.
+        decompressor: opens what has to change.
+        training_bytes: how much of decision bodies makes training dictionaries worth while.
     """
 
     baselines: SharedBaselines
@@ -83,19 +84,35 @@ class SharedRecorder(Recorder):
         directory: SharedDirectory,
         dims: SharedDims,
         postings: Postings,
-        compressor: Compressor,
         decompressor: Decompressor,
-        samples: Samples | None,
+        training_bytes: int,
     ) -> None:
         self._driver = driver
-        super().__init__(driver, directory, dims, postings, compressor, decompressor, samples)
+        self._training_bytes = training_bytes
+        self._epoch = 0
+        nothing = Compressor(DictionarySet(0, {}))
+        super().__init__(driver, directory, dims, postings, nothing, decompressor, None)
 
     def record(self, batches: Sequence[Submitted]) -> list[Receipt]:
         """Write *batches*; the caller's transaction makes them durable."""
+        self._catch_up()
         self.stats.load()
         receipts = super().record(batches)
         self.rosters.leave_due()
         return receipts
+
+    def _catch_up(self) -> None:
+        """Remember nothing any more that somebody has taken back since the last transaction."""
+        upkeep = hold_together(self._driver)
+        if upkeep.epoch == self._epoch:
+            return
+        self._dims.forget()
+        newest = load_newest(self._driver, self._decompressor)
+        self.compressor = Compressor(newest)
+        self.has_forgotten = has_forgotten(self._driver)
+        # What waits to be trained on may be of runs that were forgotten.
+        self.samples = None if newest.is_trained else Samples(self._training_bytes)
+        self._epoch = upkeep.epoch
 
     def _make_stats(self) -> StatIndex:
         return SharedStats(self._driver)

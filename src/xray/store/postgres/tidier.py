@@ -7,32 +7,19 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from xray.model.baseline import sum_usual
-from xray.store.frames import Compressor, Decompressor, DictionarySet
+from xray.store.frames import Compressor, Decompressor
 from xray.store.postgres.connection import connect_writer
 from xray.store.postgres.driver import PostgresDriver
 from xray.store.postgres.partitions import make_partitions
 from xray.store.postgres.recorder import SharedStats
-from xray.store.sql.baselines import decode_usual, encode_usual
-from xray.store.sql.payloads import load_dictionaries
+from xray.store.postgres.upkeep import TIDYING_LOCK, load_newest, merge_scattered
 from xray.store.sql.postings import Postings
 from xray.store.sql.rosters import Rosters
 
-_LOCK: Final = 0x58526179_04
 _PAUSE_S: Final = 1.0
 _AT_LEAST_EVERY_S: Final = 600.0
 _MANY_ROWS: Final = 16
 _log: Final = logging.getLogger("xray.store")
-
-_SCATTERED: Final = (
-    "select day, pipeline, name, step_type from baselines"
-    " group by day, pipeline, name, step_type having count(*) > ? limit 100"
-)
-_TAKE: Final = (
-    "delete from baselines where day = ? and pipeline = ? and name = ? and step_type = ?"
-    " returning usual"
-)
-_PUT: Final = "insert into baselines (day, pipeline, name, step_type, usual) values (?, ?, ?, ?, ?)"
 
 
 class Tidier:
@@ -80,7 +67,9 @@ class Tidier:
         connection = connect_writer(self._url)
         try:
             driver = PostgresDriver(connection)
-            (is_ours,) = driver.execute("select pg_try_advisory_lock(?)", (_LOCK,)).fetchone()
+            (is_ours,) = driver.execute(
+                "select pg_try_advisory_lock(?)", (TIDYING_LOCK,)
+            ).fetchone()
             if is_ours:
                 make_partitions(connection)
                 self._merge_segments(driver)
@@ -96,10 +85,8 @@ class Tidier:
         self._repeat(driver, postings.merge_due)
 
     def _merge_rosters(self, driver: PostgresDriver) -> None:
-        newest = DictionarySet(0, {})
-        for newest in load_dictionaries(driver):
-            self._decompressor.add(newest)
-        compressor = Compressor(newest)
+        # Nobody trains others meanwhile: that takes the same lock.
+        compressor = Compressor(load_newest(driver, self._decompressor))
         rosters = Rosters(driver, self._decompressor, lambda: compressor)
 
         def merge() -> bool:
@@ -122,15 +109,7 @@ class Tidier:
         self._repeat(driver, fill)
 
     def _merge_baselines(self, driver: PostgresDriver) -> None:
-        def merge() -> bool:
-            found = driver.execute(_SCATTERED, (_MANY_ROWS,)).fetchall()
-            for key in found:
-                taken = driver.execute(_TAKE, key).fetchall()
-                usual = sum_usual(decode_usual(data) for (data,) in taken)
-                driver.execute(_PUT, (*key, encode_usual(usual)))
-            return bool(found)
-
-        self._repeat(driver, merge)
+        self._repeat(driver, lambda: merge_scattered(driver, _MANY_ROWS))
 
     def _repeat(self, driver: PostgresDriver, work: Callable[[], bool]) -> None:
         is_due = True

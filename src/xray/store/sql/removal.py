@@ -69,6 +69,11 @@ class Removal:
                     postings.sweep(window, segment)
                 yield
 
+    @property
+    def raw_ids(self) -> list[bytes]:
+        """The ids of the runs that are still to be deleted."""
+        return list(self._waiting)
+
     def take_leave(self, raw: bytes, seq: int | None) -> None:
         """Do what is to be done before a run goes, in the transaction that deletes it.
 

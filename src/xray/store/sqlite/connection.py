@@ -6,11 +6,11 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Iterator
-from importlib import resources
 from pathlib import Path
 from typing import Final
 
 from xray.errors import StoreBusyError, StoreError
+from xray.store.scripts import read_scripts
 from xray.store.sqlite.functions import register_functions
 
 APPLICATION_ID: Final = 0x58526179  # "XRay"
@@ -101,7 +101,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         _require_ours(connection, path)
         _prepare(connection, _WRITER_CACHE_KB)
-        _migrate(connection)
+        migrate(connection)
     except sqlite3.DatabaseError as error:
         if connection is not None:
             connection.close()
@@ -167,7 +167,7 @@ def _choose_mode(path: Path) -> str:
 
 
 def _require_current(connection: sqlite3.Connection, path: Path) -> None:
-    version, latest = _pragma(connection, "user_version"), len(_migrations())
+    version, latest = _pragma(connection, "user_version"), len(read_scripts("xray.store.sqlite"))
     if version < latest:
         raise StoreError(
             f"The database {path} holds no records yet."
@@ -193,7 +193,7 @@ def _require_ours(connection: sqlite3.Connection, path: Path) -> None:
     tables = connection.execute("select count(*) from sqlite_master").fetchone()[0]
     if application_id != APPLICATION_ID and (application_id or tables):
         raise _not_ours(path)
-    latest = len(_migrations())
+    latest = len(read_scripts("xray.store.sqlite"))
     version = _pragma(connection, "user_version")
     if version > latest:
         raise StoreError(
@@ -211,7 +211,41 @@ def _not_ours(path: Path) -> StoreError:
     )
 
 
-def _migrate(connection: sqlite3.Connection) -> None:
+def connect_to_migrate(path: Path) -> sqlite3.Connection:
+    """A connection to a database file of this or an earlier version, whose schema it leaves.
+
+    Raises:
+        StoreError: it is no X-Ray database, or a later version of X-Ray made it.
+    """
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?{_choose_mode(path)}", uri=True, isolation_level=None
+    )
+    try:
+        _require_ours(connection, path)
+        _prepare(connection, _READER_CACHE_KB)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        if "not a database" in str(error):
+            raise _not_ours(path) from error
+        raise
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def read_version(connection: sqlite3.Connection) -> int:
+    """The number of the last script that was run; 0 in an empty file."""
+    return _pragma(connection, "user_version")
+
+
+def migrate(connection: sqlite3.Connection, to: int | None = None) -> None:
+    """Run the scripts that are due, each in a transaction.
+
+    Args:
+        connection: the one that writes.
+        to: the version to stop at; the latest when absent.
+    """
     if _pragma(connection, "application_id") != APPLICATION_ID:
         # Page size and vacuum mode can only be chosen before the first table exists.
         connection.execute(f"pragma page_size = {_PAGE_BYTES}")
@@ -219,8 +253,9 @@ def _migrate(connection: sqlite3.Connection) -> None:
         connection.execute("pragma journal_mode = wal")
         connection.execute(f"pragma application_id = {APPLICATION_ID}")
     connection.execute("pragma journal_mode = wal")
-    version = _pragma(connection, "user_version")
-    for number, script in enumerate(_migrations()[version:], start=version + 1):
+    version = read_version(connection)
+    due = read_scripts("xray.store.sqlite")[version:to]
+    for number, script in enumerate(due, start=version + 1):
         connection.executescript(f"begin;\n{script}\npragma user_version = {number};\ncommit;")
 
 
@@ -254,12 +289,3 @@ def compact(connection: sqlite3.Connection) -> str:
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:
     return int(connection.execute(f"pragma {name}").fetchone()[0])
-
-
-def _migrations() -> list[str]:
-    folder = resources.files("xray.store.sqlite") / "migrations"
-    scripts = sorted(
-        (entry for entry in folder.iterdir() if entry.name.endswith(".sql")),
-        key=lambda entry: entry.name,
-    )
-    return [script.read_text(encoding="utf-8") for script in scripts]
