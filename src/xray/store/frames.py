@@ -181,10 +181,14 @@ class Samples:
                 self._by_kind[kind].append(payload)
                 self._sizes[kind] += len(payload)
 
+    def has_enough(self, kind: FrameKind) -> bool:
+        """Whether it takes no more of a kind."""
+        return self._sizes[kind] >= self._enough_bytes
+
     @property
     def is_enough(self) -> bool:
         """Whether dictionaries can be trained."""
-        return self._sizes[BODY] >= self._enough_bytes or self._sizes[STEP] >= self._enough_bytes
+        return self.has_enough(BODY) or self.has_enough(STEP)
 
     def train(self, generation: int) -> DictionarySet:
         """Dictionaries for what was kept; a kind with too little gets none."""

@@ -27,7 +27,7 @@ from xray.store.sql.postings import Postings
 from xray.store.sql.removal import Removal
 from xray.store.sql.tallies import drop_tallies
 
-_SLICE_ROWS: Final = 500
+_SLICE_ROWS: Final = 200
 _BODIES: Final = (
     ("run_facts", "id", "data"),
     ("step_bodies", "seq", "data"),

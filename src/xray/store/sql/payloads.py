@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from xray.store.blocks import BLOCK_BITS, Block
@@ -10,7 +11,9 @@ from xray.store.folding import RunFold
 from xray.store.frames import BODY, HEAD, STEP, Decompressor, DictionarySet, Samples
 from xray.store.sql.driver import Driver
 
-_SAMPLED_ROWS: Final = 3_000
+_SAMPLED_PAGES: Final = 50
+_SAMPLED_ROWS: Final = 100
+_LAST: Final = (1 << 63) - 1
 
 
 def load_dictionaries(connection: Driver) -> list[DictionarySet]:
@@ -31,17 +34,34 @@ def save_dictionaries(connection: Driver, dictionaries: DictionarySet) -> None:
 
 
 def sample_payloads(connection: Driver, decompressor: Decompressor, samples: Samples) -> None:
-    """Give *samples* the payloads of what came last, as far as they take them."""
-    # Of each payload a sample takes 64 KiB at most, and of all together what makes it enough.
+    """Give *samples* the payloads of what came last, until they have enough."""
     for table, key in (("step_bodies", "seq"), ("run_facts", "id")):
-        query = f"select data from {table} order by {key} desc limit {_SAMPLED_ROWS}"  # noqa: S608
-        for (data,) in connection.execute(query).fetchall():
+        for data in _newest(connection, table, key):
             samples.add_all(STEP, [unpack(data, decompressor)])
-    query = f"select data from blocks order by id desc limit {_SAMPLED_ROWS}"  # noqa: S608
-    for (data,) in connection.execute(query).fetchall():
+            if samples.has_enough(STEP):
+                break
+    for data in _newest(connection, "blocks", "id"):
         draft = Block(0, data, decompressor).draft()
         samples.add_all(HEAD, [draft.head])
         samples.add_all(BODY, [draft.body])
+        if samples.has_enough(BODY):
+            return
+
+
+def _newest(connection: Driver, table: str, key: str) -> Iterator[bytes]:
+    """What the last rows of *table* hold, a few at a time: some drivers hold all they ask for."""
+    before = _LAST
+    for _ in range(_SAMPLED_PAGES):
+        rows = connection.execute(
+            f"select {key}, data from {table} where {key} < ?"  # noqa: S608
+            f" order by {key} desc limit {_SAMPLED_ROWS}",
+            (before,),
+        ).fetchall()
+        if not rows:
+            return
+        for _, data in rows:
+            yield data
+        before = rows[-1][0]
 
 
 def block_range(seq: int) -> tuple[int, int]:

@@ -173,7 +173,7 @@ def _require_current(connection: sqlite3.Connection, path: Path) -> None:
             f"The database {path} holds no records yet."
             if not version
             else f"The database {path} has schema version {version}; this X-Ray reads {latest}.",
-            hint="Record into it with this version of X-Ray first.",
+            hint="Run `xray migrate --store` with it, or record into it with this X-Ray.",
             code="store_too_old",
         )
 
