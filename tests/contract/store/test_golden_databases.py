@@ -116,6 +116,31 @@ def test_a_candidates_history_labels_tallies_and_baselines_are_there(
         assert opened.baselines(pipeline) == recorded.baselines(pipeline)
 
 
+def test_what_is_forgotten_leaves_the_rest_as_it_was_recorded(
+    opened: Store, recorded: Store
+) -> None:
+    run_ids = recorded.run_ids("", 1_000)
+    gone = run_ids[1::3]
+    told = [one.forget_runs(gone, [], lambda _: None).result() for one in (opened, recorded)]
+    assert (told[0].runs, told[0].steps) == (told[1].runs, told[1].steps)
+    assert opened.run_ids("", 1_000) == recorded.run_ids("", 1_000)
+    for run_id in recorded.run_ids("", 1_000):
+        assert opened.run(run_id) == recorded.run(run_id)
+        for step in recorded.steps_of_run(run_id):
+            assert opened.step(step.step_id) == recorded.step(step.step_id)
+            table, expected = (one.decisions_of_step(step.step_id) for one in (opened, recorded))
+            assert list(table) == list(expected)
+    for pipeline in ("shop", "café", "bulk"):
+        assert opened.baselines(pipeline) == recorded.baselines(pipeline)
+    assert opened.tallies() == recorded.tallies()
+    test_rosters_know_the_candidates_they_knew(opened, recorded)
+    assert opened.find_names(gone, [], lambda _: None).traces == []
+    opened.forget_runs([], ["bulk", "shop"], lambda _: None).result()
+    assert opened.tallies() == []
+    assert opened.baselines("shop") == []
+    assert opened.baselines("café") == recorded.baselines("café")
+
+
 def test_it_goes_on_being_written(opened: Store, golden: Path) -> None:
     facts = golden.with_name(golden.name.replace(".db.", ".facts."))
     before = everything(opened)
