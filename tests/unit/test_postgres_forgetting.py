@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -17,6 +18,7 @@ from xray.store import names
 from xray.store.postgres import ledger, upkeep
 from xray.store.postgres.engine import PostgresStore
 from xray.store.postgres.upkeep import TIDYING_LOCK
+from xray.store.sql import forgetting
 from xray.testing.clock import FakeClock
 
 
@@ -143,3 +145,37 @@ def test_who_tidies_or_reads_is_waited_for_and_then_it_is_said(
             first.forget_runs([], [], lambda _: None).result()
     assert first.forget_runs([], [], lambda _: None).result().is_compact
     assert not first.owes_sweeping()
+
+
+def test_who_records_through_another_server_meanwhile_loses_nothing(
+    servers: tuple[PostgresStore, PostgresStore], database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forgetting, "_SLICE_ROWS", 40)
+    first, second = servers
+    gone = fill(first)
+    kept = set(first.run_ids("", 1000)) - set(gone)
+    is_over = threading.Event()
+    recorded: list[str] = []
+
+    def record() -> None:
+        chance = random.Random(5)
+        while not is_over.is_set() and len(recorded) < 200:
+            facts = plain_run(len(recorded), chance)
+            assert second.submit(str(len(recorded)), facts).result().accepted == 3
+            recorded.append(facts[0].run_id)  # type: ignore[union-attr]
+
+    recorder = threading.Thread(target=record)
+    recorder.start()
+    try:
+        for start in range(0, len(gone), 5):
+            first.forget_runs(gone[start : start + 5], [], lambda _: None).result()
+    finally:
+        is_over.set()
+        recorder.join()
+    assert recorded
+    with closing(PostgresStore(database, clock=FakeClock(NOW_US))) as opened:
+        assert set(opened.run_ids("", 100_000)) == kept | set(recorded)
+        for run_id in opened.run_ids("", 100_000):
+            (step,) = opened.steps_of_run(run_id)
+            assert len(list(opened.decisions_of_step(step.step_id))) == 30
+        assert look(opened).traces == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -35,6 +36,7 @@ from xray.model.ids import new_uuid7
 from xray.model.values import pack_value
 from xray.store import names
 from xray.store.frames import FORMAT
+from xray.store.sql import forgetting
 from xray.store.sqlite import connection as connections
 from xray.store.sqlite import ledger
 from xray.store.sqlite.engine import SqliteStore
@@ -338,3 +340,37 @@ def test_who_reads_meanwhile_is_respected_and_it_is_said_that_the_log_is_not_emp
 def test_short_names_are_not_looked_for_in_bytes_and_that_is_said(store: SqliteStore) -> None:
     fill(store)
     assert look(store, "shop", CANARY).unsearched == ["shop"]
+
+
+def test_who_records_meanwhile_loses_nothing(
+    store: SqliteStore, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forgetting, "_SLICE_ROWS", 40)
+    gone = fill(store)
+    kept = set(store.run_ids("", 1000)) - set(gone)
+    is_over = threading.Event()
+    recorded: list[str] = []
+
+    def record() -> None:
+        chance = random.Random(5)
+        while not is_over.is_set() and len(recorded) < 200:
+            facts = plain_run(len(recorded), chance)
+            assert store.submit(str(len(recorded)), facts).result().accepted == 3
+            recorded.append(facts[0].run_id)  # type: ignore[union-attr]
+
+    recorder = threading.Thread(target=record)
+    recorder.start()
+    try:
+        for start in range(0, len(gone), 6):
+            assert forget(store, gone[start : start + 6]).is_compact
+    finally:
+        is_over.set()
+        recorder.join()
+    assert recorded
+    store.close()
+    with closing(SqliteStore(file, clock=FakeClock(NOW_US))) as opened:
+        assert set(opened.run_ids("", 100_000)) == kept | set(recorded)
+        for run_id in opened.run_ids("", 100_000):
+            (step,) = opened.steps_of_run(run_id)
+            assert len(list(opened.decisions_of_step(step.step_id))) == 30
+        assert look(opened).traces == []

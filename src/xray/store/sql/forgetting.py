@@ -123,11 +123,11 @@ def rewrite_frames(
         held: what keeps others from changing rows that were read, where there are others.
     """
 
-    def rewrite(table: str, key: str, column: str, after: int) -> tuple[int | None, int]:
+    def rewrite(table: str, key: str, column: str, span: tuple[int, int]) -> tuple[int | None, int]:
         rows = connection.execute(
-            f"select {key}, {column} from {table} where {key} > ?"  # noqa: S608
+            f"select {key}, {column} from {table} where {key} > ? and {key} <= ?"  # noqa: S608
             f" order by {key} limit {_SLICE_ROWS}{held}",
-            (after,),
+            span,
         ).fetchall()
         again = recompress_block if table == "blocks" else recompress
         changed = [
@@ -143,10 +143,12 @@ def rewrite_frames(
 
     done = 0
     for table, key, column in (*_BODIES, ("blocks", "id", "data")):
+        # What comes from here on has the new dictionaries, and nobody waits for its end.
+        (last,) = connection.execute(f"select max({key}) from {table}").fetchone()  # noqa: S608
         after: int | None = -1
         while after is not None:
             with transaction():
-                after, count = rewrite(table, key, column, after)
+                after, count = rewrite(table, key, column, (after, last or 0))
             done += count
             show(Progress("rewriting", done))
             yield
