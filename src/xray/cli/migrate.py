@@ -9,8 +9,8 @@ import msgspec
 
 from xray.cli.console import open_console
 from xray.cli.terminal import printable, wrap
+from xray.model.addresses import without_password
 from xray.server.settings import read_settings
-from xray.wire.address import without_password
 
 
 def add_arguments(parser: ArgumentParser) -> None:

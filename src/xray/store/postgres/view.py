@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, closing, nullcontext
 
@@ -11,6 +11,7 @@ import psycopg
 from xray.errors import StoreError
 from xray.model.clock import Clock, SystemClock
 from xray.model.facts import Fact, Receipt
+from xray.model.forgetting import Forgotten, Progress
 from xray.model.removal import Removed
 from xray.store.frames import Decompressor, DictionarySet
 from xray.store.postgres.connection import connect_writer, translate_error
@@ -60,6 +61,19 @@ class PostgresView(Answers):
         raise StoreError("The database was opened to be read only.", code="read_only")
 
     def delete_runs(self, run_ids: Sequence[str]) -> Future[Removed]:  # noqa: ARG002
+        """Refuse: this is for questions.
+
+        Raises:
+            StoreError: always.
+        """
+        raise StoreError("The database was opened to be read only.", code="read_only")
+
+    def forget_runs(
+        self,
+        run_ids: Sequence[str],  # noqa: ARG002
+        pipelines: Sequence[str],  # noqa: ARG002
+        show: Callable[[Progress], None],  # noqa: ARG002
+    ) -> Future[Forgotten]:
         """Refuse: this is for questions.
 
         Raises:
