@@ -30,20 +30,24 @@ from xray.model.facts import (
     REJECTED,
     DecisionRow,
     ErrorInfo,
-    Fact,
     Refusal,
-    RunFact,
     RunFinished,
     RunPatched,
     RunStarted,
     StepFinished,
     StepRoster,
     StepRows,
-    fact_id,
 )
 from xray.model.labels import Labelled
 from xray.model.records import Decision, Rejection, Run, Step, displayed_status
 from xray.model.sketch import describe_sketches
+from xray.model.stored_facts import (
+    AboutStep,
+    HashedRoster,
+    PackedRoster,
+    StoredFact,
+    stored_fact_id,
+)
 from xray.model.tallies import MINUTE_US, Tallied
 from xray.model.values import open_map, open_value, pack_value, shorten_value
 from xray.model.vocabulary import RunStatus
@@ -108,6 +112,11 @@ class RunFold(Struct, array_like=True):
             return False
         self.first_step = seen
         return True
+
+    def facts(self, run_id: str) -> list[RunStarted | RunFinished | RunPatched]:
+        """The facts that say the same of run *run_id*, at least one."""
+        # A run that only its steps named still has to be named by somebody.
+        return self._said() or [RunPatched(run_id=run_id)]
 
     @property
     def pipeline(self) -> str:
@@ -249,7 +258,7 @@ def _time_in_id_us(run_id: str) -> int:
     return (uuid.int >> 80) * 1000 if uuid.version == 7 else 0
 
 
-def refuse_fact(fact: Fact) -> Refusal | None:
+def refuse_fact(fact: StoredFact) -> Refusal | None:
     """Why no store can keep *fact*; None when it can.
 
     Facts from the wire were checked when they were decoded; these are the rules without which a
@@ -261,17 +270,18 @@ def refuse_fact(fact: Fact) -> Refusal | None:
         return _refuse_label(fact)
     if not _is_canonical_uuid(fact.run_id):
         return _refuse_id(fact, "run_id", fact.run_id)
-    if isinstance(fact, (StepFinished, StepRows, StepRoster)) and not _is_canonical_uuid(
-        fact.step_id
-    ):
+    if isinstance(fact, AboutStep) and not _is_canonical_uuid(fact.step_id):
         return _refuse_id(fact, "step_id", fact.step_id)
     if isinstance(fact, StepFinished):
         return _refuse_named_steps(fact)
     if isinstance(fact, StepRows) and not 1 <= fact.chunk <= MAX_CHUNK:
         detail = f"Chunk {fact.chunk} is not between 1 and {MAX_CHUNK}."
-        return Refusal(fact_id(fact), "invalid_record", detail)
-    if isinstance(fact, StepRoster):
+        return Refusal(stored_fact_id(fact), "invalid_record", detail)
+    if isinstance(fact, (StepRoster, HashedRoster)):
         return _refuse_roster(fact)
+    if isinstance(fact, PackedRoster) and not fact.size == fact.total <= MAX_ROSTER_IDS:
+        detail = f"A roster of {fact.total} candidates comes with {fact.size}."
+        return Refusal(stored_fact_id(fact), "invalid_record", detail)
     return None
 
 
@@ -282,7 +292,7 @@ def _refuse_tally(fact: Tallied) -> Refusal | None:
         detail = f"minute_us {fact.minute_us} is not the start of a minute."
     else:
         return None
-    return Refusal(fact_id(fact), "invalid_record", detail)
+    return Refusal(stored_fact_id(fact), "invalid_record", detail)
 
 
 def _refuse_label(fact: Labelled) -> Refusal | None:
@@ -292,7 +302,7 @@ def _refuse_label(fact: Labelled) -> Refusal | None:
     return None
 
 
-def _refuse_roster(fact: StepRoster) -> Refusal | None:
+def _refuse_roster(fact: StepRoster | HashedRoster) -> Refusal | None:
     if not 1 <= fact.chunk <= MAX_ROSTER_CHUNK:
         detail = f"Chunk {fact.chunk} of a roster is not between 1 and {MAX_ROSTER_CHUNK}."
     elif fact.size > MAX_ROSTER_CHUNK_IDS:
@@ -303,10 +313,10 @@ def _refuse_roster(fact: StepRoster) -> Refusal | None:
         )
     else:
         return None
-    return Refusal(fact_id(fact), "invalid_record", detail)
+    return Refusal(stored_fact_id(fact), "invalid_record", detail)
 
 
-def check_roster_chunk(chunk: StepRoster, total: int, held: int) -> None:
+def check_roster_chunk(chunk: StepRoster | HashedRoster, total: int, held: int) -> None:
     """Raise unless *chunk* fits what is known of its roster.
 
     Args:
@@ -334,8 +344,8 @@ def _refuse_named_steps(fact: StepFinished) -> Refusal | None:
     return None
 
 
-def _refuse_id(fact: RunFact | Labelled, name: str, text: str) -> Refusal:
-    return Refusal(fact_id(fact), "invalid_record", f"{name} {text!r} is not a UUID.")
+def _refuse_id(fact: StoredFact, name: str, text: str) -> Refusal:
+    return Refusal(stored_fact_id(fact), "invalid_record", f"{name} {text!r} is not a UUID.")
 
 
 def _is_canonical_uuid(text: object) -> bool:

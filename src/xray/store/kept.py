@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -11,20 +11,23 @@ from msgspec.structs import replace
 
 from xray.model.baseline import recall_figures
 from xray.model.clock import to_wall_us
+from xray.model.compact_entries import CompactEntries
 from xray.model.counts import resolve_rows
-from xray.model.facts import DecisionRow, Fact, StepFinished, StepRoster, StepRows
+from xray.model.facts import DecisionRow, StepFinished, StepRoster, StepRows
 from xray.model.forgetting import refuse_forgotten
-from xray.model.holdings import name_entries
+from xray.model.holdings import Holding, name_entries
 from xray.model.labels import Labelled
 from xray.model.records import Decision, Run, Step, displayed_status
 from xray.model.removal import Removed
 from xray.model.roster import Roster
+from xray.model.stored_facts import HashedRoster, PackedRoster, StoredFact
 from xray.model.tallies import Tallied
+from xray.model.universe import Universe
 from xray.query.evaluate import Record
 from xray.query.plan import Position, Scope
 from xray.store.baselines import BaselineBook, key_step
 from xray.store.folding import RunFold, check_roster_chunk, join_chunks, open_decisions, open_step
-from xray.store.labels import LabelBook
+from xray.store.labels import LabelBook, order_label
 from xray.store.names import Names
 from xray.store.paging import StepKey
 
@@ -55,11 +58,12 @@ class KeptFacts:
         self._forgotten: set[str] = set()
         self._early: dict[str, str] = {}
         self._chunks: dict[str, dict[int, list[DecisionRow]]] = {}
-        self._rosters: dict[str, dict[int, StepRoster]] = {}
+        self._rosters: dict[str, dict[int, StepRoster | HashedRoster]] = {}
+        self._packed: dict[str, PackedRoster] = {}
         self._opened: dict[str, Step] = {}
         self._opened_runs: dict[str, Run] = {}
 
-    def add(self, fact: Fact) -> bool:
+    def add(self, fact: StoredFact) -> bool:
         """Keep *fact*; whether it is news.
 
         Raises:
@@ -73,8 +77,10 @@ class KeptFacts:
             raise refuse_forgotten(fact.run_id)
         if isinstance(fact, Labelled):
             return self.labels.add(fact)
-        if isinstance(fact, StepRoster):
+        if isinstance(fact, (StepRoster, HashedRoster)):
             return self._add_roster(fact)
+        if isinstance(fact, PackedRoster):
+            return self._add_packed(fact)
         run = self.runs.setdefault(fact.run_id, RunFold())
         self._opened_runs.pop(fact.run_id, None)
         if isinstance(fact, StepFinished):
@@ -110,21 +116,35 @@ class KeptFacts:
                 figures = recall_figures(step)
                 self.baselines.count(step_id, fact.run_id, key, figures, weight)
 
-    def _expect(self, fact: StepRows | StepRoster) -> None:
+    def _expect(self, fact: StepRows | StepRoster | HashedRoster | PackedRoster) -> None:
         """Remember whose step it is that decisions came of before itself."""
         if fact.step_id not in self.steps:
             self._early.setdefault(fact.step_id, fact.run_id)
 
-    def _add_roster(self, fact: StepRoster) -> bool:
+    def _add_roster(self, fact: StepRoster | HashedRoster) -> bool:
         self.runs.setdefault(fact.run_id, RunFold())
+        packed = self._packed.get(fact.step_id)
         chunks = self._rosters.get(fact.step_id, {})
         total, held = _measure(chunks.values()) or (fact.total, 0)
-        if fact.chunk in chunks:
+        if packed is not None:
+            total = held = packed.total
+        if fact.chunk in chunks or (packed is not None and packed.has_chunk(fact.chunk)):
             return False
         check_roster_chunk(fact, total, held)
         self._expect(fact)
         self._opened.pop(fact.step_id, None)
         self._rosters[fact.step_id] = {**chunks, fact.chunk: fact}
+        return True
+
+    def _add_packed(self, fact: PackedRoster) -> bool:
+        self.runs.setdefault(fact.run_id, RunFold())
+        total, held = _measure(self._rosters.get(fact.step_id, {}).values()) or (fact.total, -1)
+        if fact.step_id in self._packed or held == total:
+            return False
+        self._rosters.pop(fact.step_id, None)
+        self._expect(fact)
+        self._opened.pop(fact.step_id, None)
+        self._packed[fact.step_id] = fact
         return True
 
     def delete_run(self, run_id: str) -> Removed:
@@ -136,7 +156,7 @@ class KeptFacts:
         step_ids = self.step_ids.pop(run_id, [])
         early = [step_id for step_id, of_run in self._early.items() if of_run == run_id]
         of_steps: tuple[dict[str, Any], ...] = (
-            self.steps, self._early, self._chunks, self._rosters, self._opened,
+            self.steps, self._early, self._chunks, self._rosters, self._packed, self._opened,
         )  # fmt: skip
         for step_id in (*step_ids, *early):
             for of_step in of_steps:
@@ -164,7 +184,8 @@ class KeptFacts:
             *((step_id, fact.run_id) for step_id, fact in self.steps.items()),
             *self._early.items(),
         ):
-            if run_id in self.runs and candidate_id in self._candidates_of(step_id):
+            is_named = candidate_id in self._candidates_of(step_id)
+            if run_id in self.runs and (is_named or self._is_hashed(step_id, candidate_id)):
                 found.add(run_id)
         return sorted(found)
 
@@ -176,8 +197,22 @@ class KeptFacts:
             rows += [row for drawn in fact.reservoirs for row in drawn.rows]
         named = {row.candidate_id for row in rows}
         for chunk in self._rosters.get(step_id, {}).values():
-            named.update(name for group in chunk.all_groups() for name in group.ids)
+            if isinstance(chunk, StepRoster):
+                named.update(name for group in chunk.all_groups() for name in group.ids)
         return named
+
+    def _is_hashed(self, step_id: str, candidate_id: str) -> bool:
+        """Whether a roster that came from another store may hold the candidate."""
+        holdings = self._hashed_holdings(step_id)
+        return any(holding.find(candidate_id) for holding in holdings)
+
+    def _hashed_holdings(self, step_id: str) -> list[Holding]:
+        packed = self._packed.get(step_id)
+        if packed is not None:
+            universe = Universe(packed.total)
+            return [CompactEntries(packed.fates, universe, packed.parts, packed.total)]
+        chunks = self._rosters.get(step_id, {}).values()
+        return [chunk.open() for chunk in chunks if isinstance(chunk, HashedRoster)]
 
     def show_documents(self, names: Names) -> None:
         """Let *names* look at everything that is kept."""
@@ -189,6 +224,8 @@ class KeptFacts:
         for chunks in self._rosters.values():
             for chunk in chunks.values():
                 names.see_document(_encode(chunk), "a roster", partial(str, chunk.run_id))
+        for packed in self._packed.values():
+            names.see_document(_encode(packed), "a roster", partial(str, packed.run_id))
         for label in self.labels.facts():
             names.see_document(_encode(label), "a label", partial(str, label.run_id))
         for step_id, parts in self._chunks.items():
@@ -199,6 +236,28 @@ class KeptFacts:
             names.see_document(_encode(tally), "a tally of runs that were not kept", _nobody)
         for key, usual in self.baselines.items():
             names.see_document(_encode((key, usual)), "what is usual of steps", _nobody)
+
+    def export_run(self, run_id: str) -> Iterator[StoredFact]:
+        """What is known of a run, as another store takes it."""
+        fold = self.runs.get(run_id)
+        if fold is not None:
+            yield from fold.facts(run_id)
+            early = (step_id for step_id, of_run in self._early.items() if of_run == run_id)
+            for step_id in sorted((*self.step_ids.get(run_id, ()), *early)):
+                yield from self._export_step(run_id, step_id)
+        yield from sorted(self.labels.facts_of(run_id), key=order_label)
+
+    def _export_step(self, run_id: str, step_id: str) -> Iterator[StoredFact]:
+        for chunk, rows in sorted(self._chunks.get(step_id, {}).items()):
+            yield StepRows(run_id=run_id, step_id=step_id, chunk=chunk, rows=rows)
+        rosters = self._rosters.get(step_id, {})
+        for _, roster in sorted(rosters.items()):
+            held = HashedRoster.of(roster) if isinstance(roster, StepRoster) else roster
+            yield replace(held, run_id=run_id)
+        if step_id in self._packed:
+            yield replace(self._packed[step_id], run_id=run_id)
+        if step_id in self.steps:
+            yield self.steps[step_id]
 
     def run_ends(self) -> list[Position]:
         """Every run by its age, newest first."""
@@ -255,12 +314,18 @@ class KeptFacts:
 
     def roster(self, step_id: str) -> Roster | None:
         """The candidates the step decided after its census; None where no roster came."""
+        run_id = self.steps[step_id].run_id
+        packed = self._packed.get(step_id)
+        if packed is not None:
+            return Roster(step_id, run_id, packed.total, self._hashed_holdings(step_id))
         chunks = self._rosters.get(step_id, {}).values()
         measures = _measure(chunks)
         if measures is None:
             return None
-        run_id = self.steps[step_id].run_id
-        return Roster(step_id, run_id, measures[0], [name_entries(chunks)])
+        named = [chunk for chunk in chunks if isinstance(chunk, StepRoster)]
+        holdings: list[Holding] = [name_entries(named)] if named else []
+        holdings += self._hashed_holdings(step_id)
+        return Roster(step_id, run_id, measures[0], holdings)
 
     def decisions(self, step_id: str) -> list[Decision]:
         """The decisions of the step that have rows."""
@@ -290,7 +355,7 @@ class KeptFacts:
         return [row for step_id in step_ids for row in self.decisions(step_id)]
 
 
-def _measure(chunks: Collection[StepRoster]) -> tuple[int, int] | None:
+def _measure(chunks: Collection[StepRoster | HashedRoster]) -> tuple[int, int] | None:
     """How many candidates a roster has and how many of them came; None when nothing did."""
     for first in chunks:
         return first.total, sum(chunk.size for chunk in chunks)

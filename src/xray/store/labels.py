@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from xray.errors import InvalidRecordError
 from xray.model.labels import (
@@ -21,6 +21,11 @@ def refuse_another_label(run_id: str) -> InvalidRecordError:
         f"The run {run_id} has {MAX_LABELS_OF_RUN:,} labels, and can have no more.",
         hint="Label the run as a whole, or the candidates that matter.",
     )
+
+
+def order_label(fact: Labelled) -> tuple[str, str]:
+    """By what labels of one run are ordered where they are handed on."""
+    return fact.label_id, fact.candidate_id or ""
 
 
 class LabelBook:
@@ -54,6 +59,15 @@ class LabelBook:
     def facts(self) -> list[Labelled]:
         """What was said last about each run and candidate, what was taken back included."""
         return [fact for said in self._runs.values() for fact in said.values()]
+
+    @property
+    def run_ids(self) -> Iterable[str]:
+        """The runs of which something was said."""
+        return self._runs
+
+    def facts_of(self, run_id: str) -> Iterable[Labelled]:
+        """What was said last of the run and of each of its candidates, also what was taken back."""
+        return self._runs.get(run_id, {}).values()
 
     def word_of_run(self, run_id: str) -> LabelWord | None:
         """The label of the run itself."""

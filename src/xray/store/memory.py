@@ -5,7 +5,7 @@ What it answers is by definition right; other engines are compared with it. Noth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from threading import RLock
@@ -24,12 +24,7 @@ from xray.model.checked import (
 )
 from xray.model.clock import Clock, SystemClock, to_wall_us
 from xray.model.decisions import DecisionTable, ListedDecisions, outline_decisions
-from xray.model.facts import (
-    Fact,
-    Receipt,
-    Refusal,
-    fact_id,
-)
+from xray.model.facts import Receipt, Refusal
 from xray.model.forgetting import Forgotten, NameSearch, Progress
 from xray.model.labels import Label, LabelsAsked
 from xray.model.records import Decision, Page, Run, Step
@@ -37,7 +32,8 @@ from xray.model.removal import Removed
 from xray.model.roster import Roster, decisions_about
 from xray.model.run_figures import RunFigures, figures_of
 from xray.model.sketch import CheckSketch
-from xray.model.tallies import MinuteTally, merge_minutes
+from xray.model.stored_facts import StoredFact, stored_fact_id
+from xray.model.tallies import MinuteTally, Tallied, merge_minutes
 from xray.query.aggregate import AggregatePlan
 from xray.query.cursor import encode_cursor
 from xray.query.evaluate import meets
@@ -88,7 +84,7 @@ class MemoryStore:
         self._kept = KeptFacts()
         self._is_closed = False
 
-    def submit(self, batch_id: str, facts: Sequence[Fact]) -> Future[Receipt]:
+    def submit(self, batch_id: str, facts: Sequence[StoredFact]) -> Future[Receipt]:
         """Store *facts*; the future is done already."""
         accepted = 0
         refused: list[Refusal] = []
@@ -102,7 +98,7 @@ class MemoryStore:
                 try:
                     accepted += self._kept.add(fact)
                 except InvalidRecordError as error:
-                    refused.append(Refusal(fact_id(fact), error.code, str(error)))
+                    refused.append(Refusal(stored_fact_id(fact), error.code, str(error)))
         done: Future[Receipt] = Future()
         done.set_result(
             Receipt(
@@ -498,6 +494,26 @@ class MemoryStore:
     def claim(self, task: str) -> AbstractContextManager[bool]:  # noqa: ARG002
         """Always: no other server has this store."""
         return nullcontext(True)
+
+    def export_runs(self, run_ids: Sequence[str]) -> Iterator[StoredFact]:
+        """What is known of runs, one after the other, as `submit` of any store takes it."""
+        for run_id in run_ids:
+            with self._lock:
+                self._require_open()
+                facts = list(self._kept.export_run(run_id))
+            yield from facts
+
+    def awaited_runs(self) -> Iterator[str]:
+        """Ids of the runs of which nothing but labels came, ascending."""
+        with self._lock:
+            self._require_open()
+            return iter(sorted(set(self._kept.labels.run_ids).difference(self._kept.runs)))
+
+    def export_tallies(self) -> Iterator[Tallied]:
+        """The tallies as they were sent, in the order they came."""
+        with self._lock:
+            self._require_open()
+            return iter(list(self._kept.tallies.values()))
 
     def close(self) -> None:
         """Forget everything."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from typing import Protocol
@@ -10,7 +10,7 @@ from typing import Protocol
 from xray.model.baseline import Baseline
 from xray.model.checked import CheckedRun
 from xray.model.decisions import DecisionTable
-from xray.model.facts import Fact, Receipt
+from xray.model.facts import Receipt
 from xray.model.forgetting import Forgotten, NameSearch, Progress
 from xray.model.labels import Label, LabelsAsked
 from xray.model.records import Decision, Page, Run, Step
@@ -18,7 +18,8 @@ from xray.model.removal import Removed
 from xray.model.roster import Roster
 from xray.model.run_figures import RunFigures
 from xray.model.sketch import CheckSketch
-from xray.model.tallies import MinuteTally
+from xray.model.stored_facts import StoredFact
+from xray.model.tallies import MinuteTally, Tallied
 from xray.query.aggregate import AggregatePlan
 from xray.query.plan import Plan
 from xray.store.aggregating import Counted
@@ -31,7 +32,7 @@ class Store(Protocol):
     All verbs may be called from any thread. Ids are canonical UUID text.
     """
 
-    def submit(self, batch_id: str, facts: Sequence[Fact]) -> Future[Receipt]:
+    def submit(self, batch_id: str, facts: Sequence[StoredFact]) -> Future[Receipt]:
         """Store *facts*; the future is done when they are durable.
 
         A fact that is stored already counts as a duplicate and changes nothing. Facts may come in
@@ -152,6 +153,23 @@ class Store(Protocol):
 
     def correlated(self, correlation_id: str, limit: int) -> list[str]:
         """Ids of the runs that have *correlation_id* in another system, newest first."""
+        ...
+
+    def export_runs(self, run_ids: Sequence[str]) -> Iterator[StoredFact]:
+        """What is known of runs, one after the other, as `submit` of any store takes it.
+
+        A run comes as its own facts, then by the ids of its steps what came of each, then its
+        labels; one of which only labels came as these. Two stores that know the same of a run give
+        the same, but for rosters, which one may hold in chunks and the other whole.
+        """
+        ...
+
+    def awaited_runs(self) -> Iterator[str]:
+        """Ids of the runs of which nothing but labels came, ascending."""
+        ...
+
+    def export_tallies(self) -> Iterator[Tallied]:
+        """The tallies as they were sent, in the order they came."""
         ...
 
     def size_bytes(self) -> int | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from xray.model.facts import Fact, RunStarted, StepFinished
+from xray.model.facts import RunStarted, StepFinished
+from xray.model.stored_facts import StoredFact
 from xray.model.tallies import Tallied
 from xray.store.postgres.driver import PostgresDriver
 from xray.store.sql.dims import Dims
@@ -28,7 +29,7 @@ class SharedDims(Dims):
         super().__init__(driver)
         self._driver = driver
 
-    def prepare(self, facts: Iterable[Fact]) -> None:
+    def prepare(self, facts: Iterable[StoredFact]) -> None:
         """Give the texts of *facts* their numbers before a transaction begins.
 
         Within one, two servers that name the same two new texts could wait for each other.
@@ -55,7 +56,7 @@ def _as_text(text: str | bytes) -> str:
     return text if isinstance(text, str) else text.decode("latin-1")
 
 
-def _list_texts(fact: Fact) -> Iterable[tuple[DimKind, str]]:
+def _list_texts(fact: StoredFact) -> Iterable[tuple[DimKind, str]]:
     if isinstance(fact, RunStarted):
         yield PIPELINE, fact.pipeline
         optional: tuple[tuple[DimKind, str | None], ...] = (

@@ -12,9 +12,10 @@ import psycopg
 
 from xray.errors import StoreError
 from xray.model.clock import Clock, SystemClock
-from xray.model.facts import Fact, Receipt
+from xray.model.facts import Receipt
 from xray.model.forgetting import Forgotten, Progress
 from xray.model.removal import Removed
+from xray.model.stored_facts import StoredFact
 from xray.store.frames import Decompressor, DictionarySet
 from xray.store.postgres.connection import connect_writer, translate_error
 from xray.store.postgres.driver import Connection, PostgresDriver
@@ -90,7 +91,7 @@ class PostgresStore(Answers):
         self._writer = Writer(ledger, max_queued_bytes=max_queued_bytes)
         self._reader = Reader(url, decompressor, clock or SystemClock(), budget or ScanBudget())
 
-    def submit(self, batch_id: str, facts: Sequence[Fact]) -> Future[Receipt]:
+    def submit(self, batch_id: str, facts: Sequence[StoredFact]) -> Future[Receipt]:
         """Store *facts*; the future is done when the commit that holds them is on disk.
 
         Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
 from xray.model.baseline import Baseline
@@ -14,7 +14,8 @@ from xray.model.records import Decision, Page, Run, Step
 from xray.model.roster import Roster
 from xray.model.run_figures import RunFigures
 from xray.model.sketch import CheckSketch
-from xray.model.tallies import MinuteTally
+from xray.model.stored_facts import StoredFact
+from xray.model.tallies import MinuteTally, Tallied
 from xray.query.aggregate import AggregatePlan
 from xray.query.plan import Plan
 from xray.store.aggregating import Counted
@@ -128,6 +129,21 @@ class Answers:
         """The labels that are asked for, newest first."""
         with self._snapshot() as snapshot:
             return snapshot.labels(asked)
+
+    def export_runs(self, run_ids: Sequence[str]) -> Iterator[StoredFact]:
+        """What is known of runs, one after the other, as `submit` of any store takes it."""
+        with self._snapshot() as snapshot:
+            yield from snapshot.export_runs(run_ids)
+
+    def awaited_runs(self) -> Iterator[str]:
+        """Ids of the runs of which nothing but labels came, ascending."""
+        with self._snapshot() as snapshot:
+            yield from snapshot.awaited_runs()
+
+    def export_tallies(self) -> Iterator[Tallied]:
+        """The tallies as they were sent, in the order they came."""
+        with self._snapshot() as snapshot:
+            yield from snapshot.export_tallies()
 
     def correlated(self, correlation_id: str, limit: int) -> list[str]:
         """Ids of the runs that have *correlation_id* in another system, newest first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -10,13 +10,14 @@ import msgspec
 from xray.model.clock import from_wall_us
 from xray.model.labels import MAX_LABELS_OF_RUN, Label, Labelled, LabelsAsked
 from xray.model.vocabulary import LabelWord
-from xray.store.labels import refuse_another_label
+from xray.store.labels import order_label, refuse_another_label
 from xray.store.sql.driver import Driver
 from xray.store.sql.rows import id_bytes, id_text, raw_id
 from xray.store.words import LABEL_WORDS, number_words
 
 _WORDS: Final[tuple[LabelWord, ...]] = LABEL_WORDS
 _NUMBERS: Final = number_words(LABEL_WORDS)
+_PORTION: Final = 1_000
 _COLUMNS: Final = "run_id, is_run, candidate, label, labelled_at, label_id, labelled_by, note"
 _PUT: Final = (
     f"insert into labels ({_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
@@ -137,6 +138,40 @@ def load_labels(connection: Driver, asked: LabelsAsked) -> list[Label]:
         " order by labelled_at desc, label_id desc limit ?"
     )
     return [_open(row) for row in connection.execute(query, (*values, asked.limit))]
+
+
+def export_labels(connection: Driver, run_id: str) -> list[Labelled]:
+    """What was said last of a run and of each of its candidates, also what was taken back."""
+    query = f"select {_COLUMNS} from labels where run_id = ?"  # noqa: S608
+    found = [
+        Labelled(
+            label_id=id_text(label_id),
+            run_id=run_id,
+            labelled_at_us=labelled_at_us,
+            candidate_id=None if is_run else candidate,
+            label=None if number is None else _WORDS[number],
+            note=note,
+            labelled_by=labelled_by,
+        )
+        for _, is_run, candidate, number, labelled_at_us, label_id, labelled_by, note in (
+            connection.execute(query, (raw_id(run_id),))
+        )
+    ]
+    return sorted(found, key=order_label)
+
+
+def list_awaited(connection: Driver) -> Iterator[str]:
+    """The ids of the runs of which nothing but labels came, a portion at a time."""
+    query = (
+        "select distinct run_id from labels where run_id > ?"
+        " and not exists (select 1 from runs where runs.run_id = labels.run_id)"
+        " order by run_id limit ?"
+    )
+    last = b""
+    while rows := connection.execute(query, (last, _PORTION)).fetchall():
+        last = rows[-1][0]
+        for (raw,) in rows:
+            yield id_text(raw)
 
 
 def has_candidate_labels(connection: Driver) -> bool:

@@ -13,7 +13,6 @@ from xray.model.baseline import Summary
 from xray.model.counts import StepSummary, summarize_step
 from xray.model.facts import (
     DecisionRow,
-    Fact,
     Receipt,
     Refusal,
     RunFinished,
@@ -22,11 +21,17 @@ from xray.model.facts import (
     StepFinished,
     StepRoster,
     StepRows,
-    fact_id,
 )
 from xray.model.forgetting import refuse_forgotten
 from xray.model.hashing import hash_all
 from xray.model.labels import Labelled
+from xray.model.stored_facts import (
+    AboutStep,
+    HashedRoster,
+    PackedRoster,
+    StoredFact,
+    stored_fact_id,
+)
 from xray.model.tallies import Tallied
 from xray.store.blocks import (
     BLOCK_BITS,
@@ -77,10 +82,10 @@ class Submitted(Struct, frozen=True):
     """A batch that waits to be written."""
 
     batch_id: str
-    facts: Sequence[Fact]
+    facts: Sequence[StoredFact]
 
 
-_Checked = tuple[Submitted, list[tuple[Fact, Refusal | None]]]
+_Checked = tuple[Submitted, list[tuple[StoredFact, Refusal | None]]]
 """A batch with its facts, each with why it is not stored."""
 
 
@@ -261,7 +266,9 @@ class Recorder:
             for batch, facts in checked
         ]
 
-    def _take(self, batch: Submitted, facts: Iterable[tuple[Fact, Refusal | None]]) -> Receipt:
+    def _take(
+        self, batch: Submitted, facts: Iterable[tuple[StoredFact, Refusal | None]]
+    ) -> Receipt:
         accepted = 0
         refused: list[Refusal] = []
         for fact, refusal in facts:
@@ -276,7 +283,7 @@ class Recorder:
             rejected=refused,
         )
 
-    def _look_up(self, facts: Iterable[Fact]) -> None:
+    def _look_up(self, facts: Iterable[StoredFact]) -> None:
         """Find what is known of every run and step that *facts* name, in a few queries."""
         run_ids: dict[str, bytes] = {}
         step_ids: dict[str, bytes] = {}
@@ -285,17 +292,17 @@ class Recorder:
                 continue
             if fact.run_id not in run_ids:
                 run_ids[fact.run_id] = id_bytes(fact.run_id)
-            if isinstance(fact, (StepFinished, StepRows, StepRoster)):
+            if isinstance(fact, AboutStep):
                 step_ids[fact.step_id] = id_bytes(fact.step_id)
         known = self._directory.find(run_ids, step_ids)
         self._runs, self._steps, self._early = known.runs, known.steps, known.early
 
-    def _add(self, fact: Fact) -> bool:
+    def _add(self, fact: StoredFact) -> bool:
         if isinstance(fact, StepFinished):
             return self._add_step(fact)
         if isinstance(fact, StepRows):
             return self._add_chunk(fact)
-        if isinstance(fact, StepRoster):
+        if isinstance(fact, (StepRoster, HashedRoster, PackedRoster)):
             return self._add_roster(fact)
         if isinstance(fact, Tallied):
             return self._add_tally(fact)
@@ -367,8 +374,11 @@ class Recorder:
             self._put_block(seq, fact.chunk, 0, [])
         return True
 
-    def _add_roster(self, fact: StepRoster) -> bool:
-        return self.rosters.add(self._seq(fact.step_id, self._run(fact.run_id).seq), fact)
+    def _add_roster(self, fact: StepRoster | HashedRoster | PackedRoster) -> bool:
+        seq = self._seq(fact.step_id, self._run(fact.run_id).seq)
+        if isinstance(fact, PackedRoster):
+            return self.rosters.add_packed(seq, fact)
+        return self.rosters.add(seq, fact)
 
     def _add_tally(self, fact: Tallied) -> bool:
         return put_tally(self._connection, fact, self._dims, self.compressor)
@@ -523,9 +533,9 @@ class Recorder:
         return run, fact
 
 
-def _refuse(fact: Fact, gone: AbstractSet[str]) -> Refusal | None:
+def _refuse(fact: StoredFact, gone: AbstractSet[str]) -> Refusal | None:
     """Why *fact* is not stored, where it is about a run that is *gone*."""
     if isinstance(fact, Tallied) or fact.run_id not in gone:
         return None
     error = refuse_forgotten(fact.run_id)
-    return Refusal(fact_id(fact), error.code, str(error))
+    return Refusal(stored_fact_id(fact), error.code, str(error))

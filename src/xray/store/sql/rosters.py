@@ -19,6 +19,7 @@ from xray.model.fates import Fate, FateTable, decode_fates, encode_fates
 from xray.model.hashing import hash64
 from xray.model.holdings import Entries, HashedEntries, hash_entries
 from xray.model.roster import Roster
+from xray.model.stored_facts import HashedRoster, PackedRoster
 from xray.model.universe import Universe
 from xray.store.bodies import pack, unpack
 from xray.store.folding import check_roster_chunk
@@ -76,17 +77,22 @@ class Rosters:
         self._work: Iterator[None] | None = None
         self._merging = 0
 
-    def add(self, seq: int, fact: StepRoster) -> bool:
+    def add(self, seq: int, fact: StepRoster | HashedRoster) -> bool:
         """Keep a chunk of the roster of step number *seq*; False when it is kept already.
 
         Raises:
             InvalidRecordError: it contradicts the chunks before it.
         """
-        total, held, received = self._known(seq) or (fact.total, 0, 0)
+        total, held, received, is_whole = self._known(seq) or (fact.total, 0, 0, False)
         if received >> fact.chunk & 1:
             return False
         check_roster_chunk(fact, total, held)
-        holding = hash_entries(fact)
+        if is_whole:
+            # A chunk for which there is room then names nobody.
+            query = "update rosters set received = ? where seq = ?"
+            self._connection.execute(query, (_pack_mask(received | 1 << fact.chunk), seq))
+            return True
+        holding = hash_entries(fact) if isinstance(fact, StepRoster) else fact.open()
         held += fact.size
         received |= 1 << fact.chunk
         state, fates = _WAITING, b""
@@ -95,19 +101,36 @@ class Rosters:
             state, fates = _DONE, self._pack(holding.fates)
         else:
             chunk_id = seq << ID_BITS | fact.chunk
-            row = (chunk_id, self._pack(holding.fates), holding.encode())
-            self._connection.execute(_PUT_CHUNK, row)
+            chunk = (chunk_id, self._pack(holding.fates), holding.encode())
+            self._connection.execute(_PUT_CHUNK, chunk)
             if held == total:
                 state = _DUE
                 self._due.append(seq)
-        mask = received.to_bytes(-(-received.bit_length() // 8), "little")
-        self._connection.execute(_PUT_ROSTER, (seq, total, held, state, mask, fates))
+        row = (seq, total, held, state, _pack_mask(received), fates)
+        self._connection.execute(_PUT_ROSTER, row)
         return True
 
-    def _known(self, seq: int) -> tuple[int, int, int] | None:
-        query = "select total, held, received from rosters where seq = ?"
+    def add_packed(self, seq: int, fact: PackedRoster) -> bool:
+        """Keep the whole roster of step number *seq*; False when it is kept already."""
+        query = "select state from rosters where seq = ?"
         found = self._connection.execute(query, (seq,)).fetchone()
-        return found and (found[0], found[1], int.from_bytes(found[2], "little"))
+        if found is not None:
+            if found[0] != _WAITING:
+                return False
+            query = "delete from roster_chunks where id between ? and ?"
+            self._connection.execute(query, id_range(seq))
+        self._put_parts(seq, iter(fact.parts.items()))
+        packed = (seq, fact.total, fact.total, _DONE, fact.chunks, self._pack(fact.fates))
+        self._connection.execute(_PUT_ROSTER, packed)
+        return True
+
+    def _known(self, seq: int) -> tuple[int, int, int, bool] | None:
+        query = "select total, held, received, state from rosters where seq = ?"
+        found = self._connection.execute(query, (seq,)).fetchone()
+        if found is None:
+            return None
+        total, held, received, state = found
+        return total, held, int.from_bytes(received, "little"), state != _WAITING
 
     def _pack(self, fates: Sequence[Fate]) -> bytes:
         return pack(encode_fates(fates), self._compressor())
@@ -212,6 +235,10 @@ class Rosters:
         return self._connection.execute(query, chunk_ids).fetchall()
 
 
+def _pack_mask(received: int) -> bytes:
+    return received.to_bytes(-(-received.bit_length() // 8), "little")
+
+
 def _slices(chunk_ids: Sequence[int]) -> Iterator[Sequence[int]]:
     for start in range(0, len(chunk_ids), _CHUNKS_PER_SLICE):
         yield chunk_ids[start : start + _CHUNKS_PER_SLICE]
@@ -285,6 +312,48 @@ def load_roster(
         for fates, data in chunks
     ]
     return Roster(step_id, run_id, total, waiting)
+
+
+def export_roster(
+    connection: Driver, seq: int, decompressor: Decompressor, *, step_id: str, run_id: str
+) -> Iterator[HashedRoster | PackedRoster]:
+    """The roster of step number *seq* as another store takes it; nothing where none came.
+
+    Args:
+        connection: a reader's connection.
+        seq: the step's number.
+        decompressor: opens tables of fates.
+        step_id: the step's id.
+        run_id: its run's id.
+    """
+    query = "select total, state, received, fates from rosters where seq = ?"
+    found = connection.execute(query, (seq,)).fetchone()
+    if found is None:
+        return
+    total, state, received, fates = found
+    if state in (_MERGED, _DONE):
+        yield PackedRoster(
+            run_id=run_id,
+            step_id=step_id,
+            total=total,
+            chunks=bytes(received),
+            fates=decode_fates(unpack(fates, decompressor)),
+            parts=_load_parts(connection, seq),
+        )
+        return
+    query = "select id from roster_chunks where id between ? and ? order by id"
+    chunk_ids = [row[0] for row in connection.execute(query, id_range(seq)).fetchall()]
+    query = "select fates, data from roster_chunks where id = ?"
+    for chunk_id in chunk_ids:
+        fates, data = connection.execute(query, (chunk_id,)).fetchone()
+        yield HashedRoster(
+            run_id=run_id,
+            step_id=step_id,
+            chunk=chunk_id & _PART_MASK,
+            total=total,
+            fates=decode_fates(unpack(fates, decompressor)),
+            entries=data,
+        )
 
 
 def is_named(connection: Driver, seq: int, candidate_id: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import Final
 
 from sqlalchemy import (
@@ -21,7 +22,8 @@ from xray.model.records import Decision, Page, Run, Step
 from xray.model.roster import Roster, decisions_about
 from xray.model.run_figures import RunFigures
 from xray.model.sketch import CheckSketch
-from xray.model.tallies import MinuteTally, merge_minutes
+from xray.model.stored_facts import StoredFact
+from xray.model.tallies import MinuteTally, Tallied, merge_minutes
 from xray.query.aggregate import AggregatePlan
 from xray.query.evaluate import Record, meets, scopes_named
 from xray.query.plan import Condition, Plan, Position, Scope
@@ -48,11 +50,13 @@ from xray.store.scanning import ROWS_A_RECORD, Meter, ScanBudget, Visited
 from xray.store.sql.baselines import load_baselines
 from xray.store.sql.checked import CheckReader
 from xray.store.sql.driver import Driver
+from xray.store.sql.exporting import Exporter
 from xray.store.sql.forgotten import owes_sweeping
 from xray.store.sql.grouping import Grouping
 from xray.store.sql.labels import (
     find_correlated,
     has_candidate_labels,
+    list_awaited,
     load_labels,
     load_words,
 )
@@ -65,7 +69,12 @@ from xray.store.sql.rows import id_text, raw_id
 from xray.store.sql.run_figures import load_figures
 from xray.store.sql.searching import Searching, find_holders
 from xray.store.sql.spelling import Spelling
-from xray.store.sql.tallies import are_at_most, load_tallies, number_tallied
+from xray.store.sql.tallies import (
+    are_at_most,
+    export_tallies,
+    load_tallies,
+    number_tallied,
+)
 
 _MAX_KEPT_RUNS: Final = 1_000
 _MAX_COUNTED_STEPS: Final = 100
@@ -409,6 +418,19 @@ class Snapshot:
     def owes_sweeping(self) -> bool:
         """Whether forgetting was interrupted before everything was swept up."""
         return owes_sweeping(self._driver)
+
+    def export_runs(self, run_ids: Sequence[str]) -> Iterator[StoredFact]:
+        """What is known of runs, one after the other, as `submit` of any store takes it."""
+        exporter = Exporter(self._driver, self._decompressor)
+        return chain.from_iterable(map(exporter.export_run, run_ids))
+
+    def awaited_runs(self) -> Iterator[str]:
+        """Ids of the runs of which nothing but labels came, ascending."""
+        return list_awaited(self._driver)
+
+    def export_tallies(self) -> Iterator[Tallied]:
+        """The tallies as they were sent, in the order they came."""
+        return export_tallies(self._driver, self._decompressor)
 
     def run_ids(self, prefix: str, limit: int) -> list[str]:
         """Ids of runs that begin with *prefix*, newest first."""

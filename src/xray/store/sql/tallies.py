@@ -16,6 +16,7 @@ from xray.store.sql.rows import id_bytes
 from xray.store.words import PIPELINE
 
 _END_OF_TIME_US: Final = (1 << 63) - 1
+_PORTION: Final = 1_000
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Tallied).decode
 
@@ -82,6 +83,16 @@ def load_tallies(
     query = f"select data from tallies where {where} order by seq"  # noqa: S608
     for (data,) in connection.execute(query, values):
         yield _decode(unpack(data, decompressor))
+
+
+def export_tallies(connection: Driver, decompressor: Decompressor) -> Iterator[Tallied]:
+    """Every tally, in the order they came, a portion at a time."""
+    query = "select seq, data from tallies where seq > ? order by seq limit ?"
+    last = -1
+    while rows := connection.execute(query, (last, _PORTION)).fetchall():
+        last = rows[-1][0]
+        for _, data in rows:
+            yield _decode(unpack(data, decompressor))
 
 
 def _spell_bounds(

@@ -14,18 +14,17 @@ import msgspec
 from xray.errors import StoreBusyError, StoreError, XRayError
 from xray.model.facts import (
     DecisionRow,
-    Fact,
     Receipt,
     Refusal,
     RunStarted,
     StepFinished,
     StepRoster,
     StepRows,
-    fact_id,
 )
 from xray.model.forgetting import Forgotten, Progress
 from xray.model.labels import Labelled
 from xray.model.removal import Removed
+from xray.model.stored_facts import HashedRoster, PackedRoster, StoredFact, stored_fact_id
 from xray.model.tallies import Tallied
 from xray.store.sql.forgetting import Forgetting
 from xray.store.sql.recorder import Submitted
@@ -112,14 +111,14 @@ class Writer:
             # An interpreter that ends starts no thread; whoever submits writes then.
             self._is_threaded = False
 
-    def submit(self, batch_id: str, facts: Sequence[Fact]) -> Future[Receipt]:
+    def submit(self, batch_id: str, facts: Sequence[StoredFact]) -> Future[Receipt]:
         """Let *facts* wait for the next commit.
 
         Raises:
             StoreBusyError: too much waits already.
             StoreError: the store is closed.
         """
-        size = sum(map(_estimate_bytes, facts))
+        size = sum(map(estimate_bytes, facts))
         waiting = _Waiting(Submitted(batch_id, facts), size, Future())
         waiting.future.set_running_or_notify_cancel()
         with self._changed:
@@ -250,12 +249,12 @@ class Writer:
             rejected=[refusal for receipt in apart for refusal in receipt.rejected],
         )
 
-    def _commit_fact(self, batch_id: str, fact: Fact) -> Receipt:
+    def _commit_fact(self, batch_id: str, fact: StoredFact) -> Receipt:
         try:
             return self._ledger.record([Submitted(batch_id, [fact])])[0]
         except self._ledger.unstorable as error:
             detail = f"The record cannot be stored: {type(error).__name__}: {error}"[:500]
-            refusal = Refusal(fact_id(fact), "invalid_record", detail)
+            refusal = Refusal(stored_fact_id(fact), "invalid_record", detail)
             return Receipt(batch_id=batch_id, accepted=0, duplicate=0, rejected=[refusal])
 
     def _delete_waiting(self) -> None:
@@ -284,7 +283,8 @@ class Writer:
         return bool(self._queue) or self._is_closing
 
 
-def _estimate_bytes(fact: Fact) -> int:
+def estimate_bytes(fact: StoredFact) -> int:
+    """About how much memory *fact* takes."""
     if isinstance(fact, StepFinished):
         size = _FACT_BYTES + len(fact.input) + len(fact.output) + len(fact.params)
         size += _rows_bytes(fact.rows) + _rows_bytes(fact.logged)
@@ -293,6 +293,10 @@ def _estimate_bytes(fact: Fact) -> int:
         return _FACT_BYTES + _rows_bytes(fact.rows)
     if isinstance(fact, StepRoster):
         return _FACT_BYTES + _NAME_BYTES * fact.size
+    if isinstance(fact, HashedRoster):
+        return _FACT_BYTES + len(fact.entries)
+    if isinstance(fact, PackedRoster):
+        return _FACT_BYTES + sum(map(len, fact.parts.values()))
     if isinstance(fact, Tallied):
         return _FACT_BYTES * (1 + len(fact.steps))
     if isinstance(fact, Labelled):

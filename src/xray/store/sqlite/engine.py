@@ -9,9 +9,10 @@ from pathlib import Path
 
 from xray.errors import StoreError
 from xray.model.clock import Clock, SystemClock
-from xray.model.facts import Fact, Receipt
+from xray.model.facts import Receipt
 from xray.model.forgetting import Forgotten, Progress
 from xray.model.removal import Removed
+from xray.model.stored_facts import StoredFact
 from xray.store.names import Names
 from xray.store.scanning import ScanBudget
 from xray.store.sql.answers import Answers
@@ -62,7 +63,7 @@ class SqliteStore(Answers):
             Path(path), self._inlet.decompressor, clock or SystemClock(), budget or ScanBudget()
         )
 
-    def submit(self, batch_id: str, facts: Sequence[Fact]) -> Future[Receipt]:
+    def submit(self, batch_id: str, facts: Sequence[StoredFact]) -> Future[Receipt]:
         """Store *facts*; the future is done when the commit that holds them is on disk.
 
         Raises:

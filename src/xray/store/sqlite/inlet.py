@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from xray.errors import StoreError
-from xray.model.facts import Fact, Receipt
+from xray.model.facts import Receipt
 from xray.model.forgetting import Forgotten, Progress
 from xray.model.removal import Removed
+from xray.model.stored_facts import StoredFact
 from xray.store.frames import Decompressor
 from xray.store.sql.stat_index import choose_stats
 from xray.store.sql.writer import Writer
@@ -67,7 +68,7 @@ class Inlet:
             self._lock.release()
             raise
 
-    def submit(self, batch_id: str, facts: Sequence[Fact]) -> Future[Receipt]:
+    def submit(self, batch_id: str, facts: Sequence[StoredFact]) -> Future[Receipt]:
         """Store *facts*; the future is done when the commit that holds them is on disk.
 
         Raises:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from xray.errors import StoreError
 from xray.model.clock import Clock, SystemClock
-from xray.model.facts import Fact, Receipt
+from xray.model.facts import Receipt
 from xray.model.forgetting import Forgotten, Progress
 from xray.model.removal import Removed
+from xray.model.stored_facts import StoredFact
 from xray.store.frames import Decompressor, DictionarySet
 from xray.store.scanning import ScanBudget
 from xray.store.sql.answers import Answers
@@ -54,7 +55,7 @@ class SqliteView(Answers):
             connect_view,
         )
 
-    def submit(self, batch_id: str, facts: Sequence[Fact]) -> Future[Receipt]:  # noqa: ARG002
+    def submit(self, batch_id: str, facts: Sequence[StoredFact]) -> Future[Receipt]:  # noqa: ARG002
         """Refuse: this is for questions.
 
         Raises:
