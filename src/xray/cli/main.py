@@ -54,12 +54,14 @@ class Command:
         summary: its line in `xray --help`.
         asks_server: whether it takes `--url` and `--store`.
         takes_filters: whether `KEY=VALUE` may stand between its options.
+        module: the file of this package that does it; named as the command where that is empty.
     """
 
     name: str
     summary: str
     asks_server: bool = True
     takes_filters: bool = False
+    module: str = ""
 
 
 COMMANDS: Final = (
@@ -91,6 +93,17 @@ COMMANDS: Final = (
     Command("expect", "whether runs decided as they were expected to, for tests and CI"),
     Command("mcp", "answers for coding agents, over the Model Context Protocol"),
     Command("backup", "a copy of a database file, taken while it is written"),
+    Command(
+        "export",
+        "runs into another store, or into Parquet files, each record compared",
+        asks_server=False,
+    ),
+    Command(
+        "import",
+        "runs into a store, from Parquet files or another store",
+        asks_server=False,
+        module="importing",
+    ),
     Command("retention", "which runs are not kept any longer, and deleting them"),
     Command("forget", "delete runs so that nothing stored tells what they held"),
     Command("migrate", "bring a database to the schema of this version", asks_server=False),
@@ -199,9 +212,8 @@ def find_command(name: str) -> Command | None:
 
 def load_command(command: Command) -> CommandModule:
     """The module that does *command*."""
-    return cast(
-        "CommandModule", importlib.import_module(f"xray.cli.{command.name.replace('-', '_')}")
-    )
+    name = command.module or command.name.replace("-", "_")
+    return cast("CommandModule", importlib.import_module(f"xray.cli.{name}"))
 
 
 def build_parser(width: int | None = None) -> argparse.ArgumentParser:

@@ -1,0 +1,1 @@
+"""Runs from one store to another, or into a folder of Parquet files and back, compared."""
