@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from xray.errors import ConfigurationError
@@ -56,10 +57,30 @@ def transfer(source: str, target: str, query: str = "", show: Show = lambda *_: 
         raise ConfigurationError(
             f"{without_password(source)} is named twice.", hint="Name two different places."
         )
+    if not names_store(target):
+        return describe(source, target, _export(source, Path(target), query, show))
     with _opened_source(source, query) as opened, _opened_store(target) as store:
         count = opened.count_runs()
         books = copy_runs(opened, store, lambda amounts: show(amounts, count))
     return describe(source, target, books)
+
+
+def _export(source: str, folder: Path, query: str, show: Show) -> Books:
+    if not names_store(source):
+        raise ConfigurationError(
+            f"{source} is a folder already.", hint="Name a store: --store sqlite:///xray.db"
+        )
+    with _required_packages():
+        from xray.transfer.parquet.folder import export_folder
+    with _opened_view(source) as store:
+        return export_folder(
+            store,
+            folder,
+            source=without_password(_resolve(source)),
+            query=query.strip(),
+            now_us=SystemClock().wall_us(),
+            show=show,
+        )
 
 
 def _resolve(place: str) -> str:
@@ -70,6 +91,11 @@ def _resolve(place: str) -> str:
 
 @contextmanager
 def _opened_source(place: str, query: str) -> Iterator[Source]:
+    if not names_store(place):
+        with _required_packages():
+            from xray.transfer.parquet.folder import FolderSource
+        yield FolderSource(Path(place))
+        return
     with _opened_view(place) as store:
         yield StoreSource(store, query, SystemClock().wall_us())
 
@@ -91,6 +117,20 @@ def _opened_store(url: str) -> Iterator[Store]:
         yield store
     finally:
         store.close()
+
+
+@contextmanager
+def _required_packages() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "pyarrow":
+            raise
+        raise ConfigurationError(
+            "Parquet files need the package pyarrow, which is not installed.",
+            hint="Run: pip install 'xray-forensics[server,parquet]'",
+            code="missing_extra",
+        ) from error
 
 
 def describe(source: str, target: str, books: Books) -> Transfer:
