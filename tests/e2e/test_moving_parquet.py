@@ -119,10 +119,11 @@ def test_parts_are_bounded_and_each_holds_whole_runs(
     assert answers(target) == answers(source)
 
 
-def test_an_export_that_was_killed_goes_on_behind_its_last_whole_part(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("signalled", [signal.SIGKILL, signal.SIGINT])
+def test_an_export_that_was_stopped_goes_on_behind_its_last_whole_part(
+    signalled: signal.Signals, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    source, folder = fill(tmp_path / "a.db", 500, rows=60), tmp_path / "p"
+    source, folder = fill(tmp_path / "a.db", 400, rows=40), tmp_path / "p"
     program = (
         "import sys; from xray.cli.main import main; from xray.transfer.parquet import folder;"
         " folder.PART_RUNS = 100; sys.exit(main(sys.argv[1:]))"
@@ -131,13 +132,18 @@ def test_an_export_that_was_killed_goes_on_behind_its_last_whole_part(
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         while process.poll() is None and not (folder / "labels" / "00002.parquet").exists():
             os.sched_yield()
-        process.send_signal(signal.SIGKILL)
+        process.send_signal(signalled)
+        _, complaint = process.communicate()
+    if signalled is signal.SIGINT:
+        assert process.returncode == 130
+        assert b"The same command goes on from here." in complaint
+        assert not list(folder.rglob(".*"))
     kept = (folder / "runs" / "00001.parquet").stat()
     assert main(["import", "--store", f"sqlite:///{tmp_path}/b.db", str(folder)]) == 3
     assert "stopped before its end" in capsys.readouterr().err
     answer = ask(capsys, *export_words(source, folder))
     assert isinstance(answer["compared"], dict)
-    assert answer["compared"]["runs"] == 500
+    assert answer["compared"]["runs"] == 400
     assert isinstance(answer["already"], int)
     assert answer["already"] >= 100
     assert (folder / "runs" / "00001.parquet").stat() == kept

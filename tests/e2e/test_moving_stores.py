@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from tests.contract.golden.cut import batch_facts, record_facts
-from tests.contract.store.worlds import everything
 from tests.postgres_server import create_database, drop_database, locate
 from tests.unit.test_store_sqlite_removal import record_run
 from xray.cli.main import main
-from xray.model.facts import Fact, RunFinished
+from xray.model.facts import Fact, RunFinished, RunPatched, RunStarted
 from xray.model.labels import Labelled, LabelsAsked
+from xray.model.values import pack_value
 from xray.store.opening import open_store
 from xray.store.protocol import Store
 from xray.store.sqlite.engine import SqliteStore
@@ -55,9 +55,11 @@ def postgres() -> Iterator[str]:
 
 
 def fill(path: Path, runs: int, rows: int = 20) -> str:
+    facts = [record_run(number, rows) for number in range(runs)]
     with closing(SqliteStore(path)) as store:
-        for number in range(runs):
-            store.submit(str(number), record_run(number, rows)).result()
+        for at in range(0, runs, 50):
+            batch = [fact for some in facts[at : at + 50] for fact in some]
+            store.submit(str(at), batch).result()
     return f"sqlite:///{path}"
 
 
@@ -153,13 +155,32 @@ def test_a_source_that_is_being_written_is_copied_as_it_is_by_then(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source, target = fill(tmp_path / "a.db", 20), f"sqlite:///{tmp_path}/b.db"
+    run_id = "0190a000-0000-7000-8000-000000000001"
+    begun = [
+        RunStarted(run_id=run_id, pipeline="p", started_at_us=LATER_US),
+        RunPatched(run_id=run_id, metadata=pack_value({"a": 1, "b": 2}), tags=["early"]),
+    ]
+    ended = [
+        RunFinished(run_id=run_id, status="failed", duration_ms=5.0),
+        RunPatched(run_id=run_id, metadata=pack_value({"c": 3, "a": 4}), tags=["late"]),
+    ]
+    words = [
+        Labelled(
+            label_id=f"0190c000-0000-7000-8000-00000000000{number}", run_id=run_id,
+            candidate_id="x", labelled_at_us=LATER_US + number, label=word,
+        )
+        for number, word in enumerate(("good", None), 1)
+    ]  # fmt: skip
     with closing(SqliteStore(tmp_path / "a.db")) as store:
+        store.submit("begun", [*begun, words[0]]).result()
         assert main(["export", "--store", source, "--to", target]) == 0
+        store.submit("ended", [*ended, words[1]]).result()
         store.submit("more", record_run(777)).result()
         assert main(["export", "--store", source, "--to", target]) == 0
         with closing(open_store(target)) as copy:
-            assert everything(copy) == everything(store)
+            assert copy.run(run_id) == store.run(run_id)
             assert copy.run_ids("", 100) == store.run_ids("", 100)
+            assert answers_of(copy) == answers_of(store)
 
 
 def test_a_copy_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(

@@ -16,7 +16,6 @@ from xray.transfer.sources import Portion, Source
 
 _BATCH_BYTES: Final = 4 << 20
 _BATCH_FACTS: Final = 2_000
-_TRIES: Final = 3
 _TALLIES_PER_PORTION: Final = 1_000
 
 
@@ -81,14 +80,9 @@ def _copy_portion(portion: Portion, target: Store, books: Books) -> None:
             books.already += prints.amounts.runs
             books.add(prints.amounts, ())
             return
-    for _ in range(_TRIES):
-        prints = Prints()
-        refused = write_facts(_printed(portion.open(), prints), target)
-        stored = Prints.of(target.export_runs(run_ids))
-        differences = list(prints.differences(stored, run_ids))
-        if not differences:
-            break
-        # Runs that went on meanwhile are taken again, as they are by then.
+    prints = Prints()
+    refused = write_facts(_printed(portion.open(), prints), target)
+    differences = list(prints.differences(Prints.of(target.export_runs(run_ids)), run_ids))
     books.add(prints.amounts, differences)
     books.add(Amounts(), map(_explain_refusal, refused) if differences else ())
 

@@ -109,10 +109,10 @@ class TableWriter:
         self._rows: list[tuple[Any, ...]] = []
         self._bytes = 0
 
-    def add(self, row: tuple[Any, ...]) -> None:
-        """Add a row: a value for each column."""
+    def add(self, row: tuple[Any, ...], size: int = 0) -> None:
+        """Add a row: a value for each column, and how many bytes the large ones have."""
         self._rows.append(row)
-        self._bytes += sum([len(cell) for cell in row if isinstance(cell, (str, bytes))])
+        self._bytes += size
         self.row_count += 1
         if len(self._rows) >= _GROUP_ROWS or self._bytes >= _GROUP_BYTES:
             self._flush()

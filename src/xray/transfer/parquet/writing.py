@@ -128,15 +128,16 @@ class PartWriter:
     def _add_run(self, shown: Run | None, fold: RunFold) -> None:
         (first, *_) = fold.facts("")
         run = shown or fold.open(first.run_id, 0)
+        given, output, params = map(_spell_open, (run.input, run.output, run.params))
+        record = encode_run(fold.started, fold.finished, fold.patch)
         self._tables["runs"].add(
             (
                 run.run_id, run.pipeline, run.status, to_wall_us(run.started_at), run.duration_ms,
-                _spell_open(run.input), _spell_open(run.output), spell_json(run.error),
-                spell_json(run.metadata), _spell_open(run.params), run.tags,
+                given, output, spell_json(run.error), spell_json(run.metadata), params, run.tags,
                 spell_json(run.correlation), run.repository, run.version, run.environment,
-                run.key, run.attempt, run.weight, run.kept_for, run.label,
-                encode_run(fold.started, fold.finished, fold.patch),
-            )
+                run.key, run.attempt, run.weight, run.kept_for, run.label, record,
+            ),
+            _measure(given, output, params, record),
         )  # fmt: skip
         self._note(run.run_id, "run")
 
@@ -149,8 +150,10 @@ class PartWriter:
         """
         self._add_rows(fact.run_id, fact.step_id, 0, _list_rows(fact))
         counts = None if step is None else step.counts
-        values = [spell_value(getattr(fact, name))[0] for name in ("params", "input", "output")]
+        names = ("params", "input", "output", "stats")
+        values = [spell_value(getattr(fact, name))[0] for name in names]
         reasons = {} if step is None else {name: one.count for name, one in step.rejections.items()}
+        record = encode_step(fact)
         self._tables["steps"].add(
             (
                 fact.run_id, fact.step_id, fact.pipeline, fact.name, fact.step_type,
@@ -159,9 +162,9 @@ class PartWriter:
                 step and step.coverage, step and step.input_count, step and step.output_count,
                 counts and counts.rejected, counts and counts.accepted, counts and counts.selected,
                 step and step.rejection_rate, step and step.rate_basis, step and step.score,
-                spell_json(reasons), *values, spell_value(fact.stats)[0], spell_json(fact.error),
-                encode_step(fact),
-            )
+                spell_json(reasons), *values, spell_json(fact.error), record,
+            ),
+            _measure(*values, record),
         )  # fmt: skip
         rows = len(fact.rows) + sum(len(one.rows) for one in fact.reservoirs) + len(fact.logged)
         self._note(fact.run_id, "step", fact.step_id, 0, rows)
@@ -176,7 +179,9 @@ class PartWriter:
         add = self._tables["decisions"].add
         for position, (row, kind, reservoir, weight) in enumerate(rows):
             place = (run_id, step_id, kind, chunk, position, reservoir, weight)
-            add((*place, *spell_row(row)))
+            # What may be long of a row is as long as it is in its cells, within a few bytes.
+            size = len(row.attributes) + len(row.reasoning or "")
+            add((*place, *spell_row(row)), size)
 
     def _add_roster(self, roster: HashedRoster | PackedRoster) -> None:
         fates = [
@@ -246,6 +251,10 @@ class PartWriter:
             writer.abandon()
             with suppress(FileNotFoundError):
                 find_file(self._folder, table, self._number, is_settled=False).unlink()
+
+
+def _measure(*cells: str | bytes | None) -> int:
+    return sum(len(cell) for cell in cells if cell is not None)
 
 
 def _spell_open(value: object) -> str | None:
