@@ -241,3 +241,15 @@ def test_a_store_that_is_not_there_is_said(
     monkeypatch.setenv("XRAY_STORE", f"sqlite:///{tmp_path}/none.db")
     assert main(["export", "--to", f"sqlite:///{tmp_path}/b.db"]) == 3
     assert "no database" in capsys.readouterr().err
+
+
+def test_what_no_run_tells_any_more_is_named_as_left_behind(
+    recorded: list[Fact], source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = ask(capsys, "export", "--store", source, "--to", f"sqlite:///{tmp_path}/whole.db")
+    assert whole["left_behind"] == []
+    with closing(open_store(source)) as store:
+        store.delete_runs(store.run_ids("", 1_000)[::2]).result()
+    assert main(["export", "--store", source, "--to", f"sqlite:///{tmp_path}/half.db"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "runs were deleted since; that stays behind" in said

@@ -68,6 +68,8 @@ def move(args: Namespace, source: str, target: str, query: str) -> int:
 def draw_transfer(moved: Transfer, console: Console) -> list[str]:
     """The sentence, and the records that differ."""
     lines = wrap(printable(moved.answer), console.terminal.width)
+    for sentence in moved.left_behind:
+        lines += wrap(printable(sentence), console.terminal.width)
     for difference in moved.differences:
         of_run = "" if difference.run_id is None else f" of run {difference.run_id}"
         lines.append(f"  {printable(difference.record)}{of_run}: {printable(difference.detail)}")

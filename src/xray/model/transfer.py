@@ -68,6 +68,7 @@ class Transfer(Struct, frozen=True, kw_only=True):
         already: how many of the runs were there before.
         differences: the records that are not the same on both sides, at most `MAX_DIFFERENCES`.
         differing: how many there are in all.
+        left_behind: what the source knows that no run tells, a sentence each.
     """
 
     answer: str
@@ -77,6 +78,7 @@ class Transfer(Struct, frozen=True, kw_only=True):
     already: int
     differences: list[Difference]
     differing: int
+    left_behind: list[str] = []
 
 
 MAX_DIFFERENCES = 100

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+from xray.model.baseline import Baseline
 from xray.model.facts import Refusal
 from xray.model.stored_facts import StoredFact
 from xray.model.tallies import Tallied
@@ -27,6 +28,7 @@ class Books:
         already: how many runs were there before.
         differences: the first records that are not the same.
         differing: how many there are.
+        pipelines: the pipelines of the steps that were compared.
     """
 
     def __init__(self) -> None:
@@ -34,6 +36,7 @@ class Books:
         self.already = 0
         self.differences: list[Difference] = []
         self.differing = 0
+        self.pipelines: set[str] = set()
 
     def add(self, amounts: Amounts, differences: Iterable[Difference]) -> None:
         """Note what was compared, and what of it differs."""
@@ -73,18 +76,40 @@ def copy_runs(
 
 
 def _copy_portion(portion: Portion, target: Store, books: Books) -> None:
-    run_ids = portion.run_ids
+    prints, run_ids = Prints(), portion.run_ids
     if _is_there(portion, target):
         prints = Prints.of(portion.open())
         if not list(prints.differences(Prints.of(target.export_runs(run_ids)), run_ids)):
             books.already += prints.amounts.runs
+            books.pipelines |= prints.pipelines
             books.add(prints.amounts, ())
             return
-    prints = Prints()
+        prints = Prints()
     refused = write_facts(_printed(portion.open(), prints), target)
     differences = list(prints.differences(Prints.of(target.export_runs(run_ids)), run_ids))
+    books.pipelines |= prints.pipelines
     books.add(prints.amounts, differences)
     books.add(Amounts(), map(_explain_refusal, refused) if differences else ())
+
+
+def count_lost_days(source: Store, target: Store, pipelines: Iterable[str]) -> int:
+    """On how many days more was usual in *source* than what the copied steps make usual.
+
+    What is usual of a step stays when its run is deleted, and can then not be told from runs.
+    """
+    days: set[tuple[str, int]] = set()
+    for pipeline in pipelines:
+        there = {_key(baseline): baseline for baseline in target.baselines(pipeline)}
+        days.update(
+            (pipeline, baseline.day)
+            for baseline in source.baselines(pipeline)
+            if there.get(_key(baseline)) != baseline
+        )
+    return len(days)
+
+
+def _key(baseline: Baseline) -> tuple[str, str, int]:
+    return baseline.step_name, baseline.step_type, baseline.day
 
 
 def _is_there(portion: Portion, target: Store) -> bool:

@@ -38,10 +38,12 @@ class Prints:
 
     Attributes:
         by_run: of each run, by what a record is called.
+        pipelines: the pipelines of its steps.
     """
 
     def __init__(self) -> None:
         self.by_run: dict[str | None, dict[str, bytes]] = {}
+        self.pipelines: set[str] = set()
         self._counts: Counter[str] = Counter()
         self._roster: list[_Roster] = []
 
@@ -78,6 +80,7 @@ class Prints:
         elif isinstance(fact, StepFinished):
             drawn = sum(len(reservoir.rows) for reservoir in fact.reservoirs)
             counts["steps"] += 1
+            self.pipelines.add(fact.pipeline)
             counts["decisions"] += len(fact.rows) + drawn + len(fact.logged)
         elif isinstance(fact, StepRows):
             counts["decisions"] += len(fact.rows)

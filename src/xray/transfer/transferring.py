@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -14,7 +14,7 @@ from xray.model.sayings import say_number_of
 from xray.model.transfer import Amounts, Transfer
 from xray.store.opening import open_store, open_view
 from xray.store.protocol import Store
-from xray.transfer.copying import Books, copy_runs
+from xray.transfer.copying import Books, copy_runs, count_lost_days
 from xray.transfer.sources import Source, StoreSource
 from xray.wire.address import check_file, names_file, without_password
 
@@ -62,7 +62,18 @@ def transfer(source: str, target: str, query: str = "", show: Show = lambda *_: 
     with _opened_source(source, query) as opened, _opened_store(target) as store:
         count = opened.count_runs()
         books = copy_runs(opened, store, lambda amounts: show(amounts, count))
-    return describe(source, target, books)
+        left_behind = _list_left(opened, store, books)
+    return describe(source, target, books, left_behind)
+
+
+def _list_left(source: Source, target: Store, books: Books) -> list[str]:
+    if not isinstance(source, StoreSource) or not source.is_whole:
+        return []
+    days = count_lost_days(source.store, target, sorted(books.pipelines))
+    if not days:
+        return []
+    said = f"What was usual on {say_number_of(days, 'day')} of a pipeline rests also on steps whose"
+    return [f"{said} runs were deleted since; that stays behind."]
 
 
 def _export(source: str, folder: Path, query: str, show: Show) -> Books:
@@ -133,7 +144,7 @@ def _required_packages() -> Iterator[None]:
         ) from error
 
 
-def describe(source: str, target: str, books: Books) -> Transfer:
+def describe(source: str, target: str, books: Books, left_behind: Sequence[str] = ()) -> Transfer:
     """What came of it, with a sentence."""
     compared = books.compared
     said = f"{say_amounts(compared)} of {without_password(source)}"
@@ -154,6 +165,7 @@ def describe(source: str, target: str, books: Books) -> Transfer:
         already=books.already,
         differences=books.differences,
         differing=books.differing,
+        left_behind=list(left_behind),
     )
 
 
