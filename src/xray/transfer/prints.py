@@ -21,6 +21,7 @@ from xray.model.stored_facts import HashedRoster, PackedRoster, StoredFact, enco
 from xray.model.tallies import Tallied
 from xray.model.transfer import Amounts, Difference
 from xray.model.universe import HASH_BITS, Universe
+from xray.store.folding import RunFold
 
 _DIGEST_BYTES: Final = 16
 _ENTRIES_AT_ONCE: Final = 4_096
@@ -64,6 +65,8 @@ class Prints:
         if isinstance(fact, _Roster):
             self._roster.append(fact)
             return
+        if isinstance(fact, RunPatched):
+            fact = _merge(fact)
         run_id = None if isinstance(fact, Tallied) else fact.run_id
         self._count(fact)
         self._put(run_id, name_record(fact), encode_stored(fact))
@@ -135,6 +138,13 @@ def name_record(fact: StoredFact) -> str:
         if isinstance(fact, kind):
             return name
     return f"the roster of step {fact.step_id}"  # type: ignore[union-attr]
+
+
+def _merge(patch: RunPatched) -> RunPatched:
+    """*patch* as a store spells it that merged it with others."""
+    fold = RunFold()
+    fold.add(patch)
+    return fold.patch or patch
 
 
 def print_roster(roster: Sequence[_Roster]) -> bytes:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 from xray.errors import ConfigurationError
 from xray.model.clock import SystemClock
@@ -16,17 +15,15 @@ from xray.store.opening import open_store, open_view
 from xray.store.protocol import Store
 from xray.transfer.copying import Books, copy_runs, count_lost_days
 from xray.transfer.sources import Source, StoreSource
-from xray.wire.address import check_file, names_file, without_password
+from xray.wire.address import check_file, names_database, names_file, without_password
 
 Show = Callable[[Amounts, int | None], None]
 """Is told what was compared so far, and how many runs there are in all, where that is known."""
 
-_POSTGRES: Final = ("postgresql://", "postgres://")
-
 
 def names_store(place: str) -> bool:
     """Whether *place* is the URL of a store, not the path of a folder."""
-    return names_file(place) or place.startswith(_POSTGRES)
+    return names_file(place) or names_database(place)
 
 
 def transfer(source: str, target: str, query: str = "", show: Show = lambda *_: None) -> Transfer:
@@ -114,7 +111,7 @@ def _opened_source(place: str, query: str) -> Iterator[Source]:
 @contextmanager
 def _opened_view(url: str) -> Iterator[Store]:
     """The store at *url* for whoever only asks."""
-    store = open_view(check_file(url)) if names_file(url) else open_store(url)
+    store = open_view(check_file(url) if names_file(url) else url)
     try:
         yield store
     finally:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 
+from tests.contract.store.conftest import some_engines
 from tests.contract.store.test_store_exporting import OpenEmpty, give, labelled_worlds, spell
 from tests.contract.store.worlds import NOW_US, everything
 from xray.model.facts import Fact, RosterGroup, StepFinished, StepRoster
@@ -41,13 +42,13 @@ def read_folder(folder: Path, target: Store) -> Amounts:
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-@given(facts=labelled_worlds())
+@given(facts=labelled_worlds(), engines=some_engines)
 def test_what_went_through_every_engine_and_parquet_answers_as_it_did(
-    open_empty: OpenEmpty, facts: list[Fact]
+    open_empty: OpenEmpty, facts: list[Fact], engines: Sequence[str]
 ) -> None:
     origin = open_empty("sqlite")
     origin.submit("recorded", facts).result()
-    database = open_empty("postgres")
+    database = open_empty(engines[-1])
     assert not copy_runs(StoreSource(origin, "", NOW_US), database).differing
     with tempfile.TemporaryDirectory() as folder:
         amounts = write_folder(database, Path(folder))

@@ -10,9 +10,10 @@ import psycopg
 
 from xray.errors import StoreError
 from xray.model.clock import Clock, SystemClock
-from xray.model.facts import Fact, Receipt
+from xray.model.facts import Receipt
 from xray.model.forgetting import Forgotten, Progress
 from xray.model.removal import Removed
+from xray.model.stored_facts import StoredFact
 from xray.store.frames import Decompressor, DictionarySet
 from xray.store.postgres.connection import connect_writer, translate_error
 from xray.store.postgres.driver import PostgresDriver
@@ -52,7 +53,7 @@ class PostgresView(Answers):
             budget or ScanBudget(),
         )
 
-    def submit(self, batch_id: str, facts: Sequence[Fact]) -> Future[Receipt]:  # noqa: ARG002
+    def submit(self, batch_id: str, facts: Sequence[StoredFact]) -> Future[Receipt]:  # noqa: ARG002
         """Refuse: this is for questions.
 
         Raises:
