@@ -253,3 +253,28 @@ def test_what_no_run_tells_any_more_is_named_as_left_behind(
     assert main(["export", "--store", source, "--to", f"sqlite:///{tmp_path}/half.db"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "runs were deleted since; that stays behind" in said
+
+
+def test_stores_that_share_runs_are_copied_into_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second, target = (f"sqlite:///{tmp_path}/{name}.db" for name in "abc")
+    fill(tmp_path / "a.db", 8)
+    ask(capsys, "import", "--store", second, first)
+    with closing(SqliteStore(tmp_path / "b.db")) as store:
+        store.submit("more", record_run(99)).result()
+    for source in (first, second, first):
+        answer = ask(capsys, "export", "--store", source, "--to", target)
+        assert (answer["differing"], answer["left_behind"]) == (0, [])
+    assert answers(target) == answers(second)
+
+
+def test_a_database_that_nobody_prepared_takes_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, name = fill(tmp_path / "a.db", 3), create_database(is_prepared=False)
+    try:
+        ask(capsys, "export", "--store", source, "--to", locate(name))
+        assert answers(locate(name)) == answers(source)
+    finally:
+        drop_database(name)

@@ -93,17 +93,17 @@ def _copy_portion(portion: Portion, target: Store, books: Books) -> None:
 
 
 def count_lost_days(source: Store, target: Store, pipelines: Iterable[str]) -> int:
-    """On how many days more was usual in *source* than what the copied steps make usual.
+    """On how many days of a pipeline more steps made usual what was in *source* than in *target*.
 
     What is usual of a step stays when its run is deleted, and can then not be told from runs.
     """
     days: set[tuple[str, int]] = set()
     for pipeline in pipelines:
-        there = {_key(baseline): baseline for baseline in target.baselines(pipeline)}
+        there = {_key(baseline): baseline.usual.steps for baseline in target.baselines(pipeline)}
         days.update(
             (pipeline, baseline.day)
             for baseline in source.baselines(pipeline)
-            if there.get(_key(baseline)) != baseline
+            if there.get(_key(baseline), 0) < baseline.usual.steps
         )
     return len(days)
 

@@ -26,7 +26,8 @@ SCHEMAS: Final[Mapping[str, pa.Schema]] = {
             ("metadata", _TEXT), ("params", _TEXT), ("tags", pa.list_(_TEXT)),
             ("correlation", _TEXT), ("repository", _TEXT), ("version", _TEXT),
             ("environment", _TEXT), ("key", _TEXT), ("attempt", _WHOLE), ("weight", _REAL),
-            ("kept_for", _TEXT), ("label", _TEXT), ("record", _BYTES),
+            ("kept_for", _TEXT), ("omissions", _TEXT), ("code", _TEXT), ("label", _TEXT),
+            ("record", _BYTES),
         ]
     ),
     "steps": pa.schema(
@@ -34,12 +35,14 @@ SCHEMAS: Final[Mapping[str, pa.Schema]] = {
             ("run_id", _TEXT), ("step_id", _TEXT), ("pipeline", _TEXT), ("name", _TEXT),
             ("step_type", _TEXT), ("declared_type", _TEXT), ("status", _TEXT),
             ("ordinal", _WHOLE), ("attempt", _WHOLE), ("parent_step_id", _TEXT),
+            ("takes", pa.list_(_TEXT)),
             ("started_at", _MOMENT), ("duration_ms", _REAL), ("capture", _TEXT),
             ("coverage", _TEXT), ("input_count", _WHOLE), ("output_count", _WHOLE),
             ("rejected", _WHOLE), ("accepted", _WHOLE), ("selected", _WHOLE),
             ("rejection_rate", _REAL), ("rate_basis", _TEXT), ("score", _REAL),
             ("reasons", _TEXT), ("params", _TEXT), ("input", _TEXT), ("output", _TEXT),
-            ("stats", _TEXT), ("error", _TEXT), ("record", _BYTES),
+            ("stats", _TEXT), ("error", _TEXT), ("omissions", _TEXT), ("code", _TEXT),
+            ("record", _BYTES),
         ]
     ),
     "decisions": pa.schema(

@@ -135,7 +135,8 @@ class PartWriter:
                 run.run_id, run.pipeline, run.status, to_wall_us(run.started_at), run.duration_ms,
                 given, output, spell_json(run.error), spell_json(run.metadata), params, run.tags,
                 spell_json(run.correlation), run.repository, run.version, run.environment,
-                run.key, run.attempt, run.weight, run.kept_for, run.label, record,
+                run.key, run.attempt, run.weight, run.kept_for,
+                spell_json(run.omissions), run.code, run.label, record,
             ),
             _measure(given, output, params, record),
         )  # fmt: skip
@@ -158,11 +159,13 @@ class PartWriter:
             (
                 fact.run_id, fact.step_id, fact.pipeline, fact.name, fact.step_type,
                 fact.declared_type, fact.status, fact.ordinal, fact.attempt, fact.parent_step_id,
+                fact.takes,
                 fact.started_at_us, fact.duration_ms, fact.capture,
                 step and step.coverage, step and step.input_count, step and step.output_count,
                 counts and counts.rejected, counts and counts.accepted, counts and counts.selected,
                 step and step.rejection_rate, step and step.rate_basis, step and step.score,
-                spell_json(reasons), *values, spell_json(fact.error), record,
+                spell_json(reasons), *values, spell_json(fact.error),
+                spell_json(fact.omissions), fact.code, record,
             ),
             _measure(*values, record),
         )  # fmt: skip
