@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from xray.errors import ConfigurationError
+from xray.model.addresses import without_password
 from xray.model.clock import SystemClock
 from xray.model.sayings import say_number_of
 from xray.model.transfer import Amounts, Transfer
@@ -15,7 +16,7 @@ from xray.store.opening import open_store, open_view
 from xray.store.protocol import Store
 from xray.transfer.copying import Books, copy_runs, count_lost_days
 from xray.transfer.sources import Source, StoreSource
-from xray.wire.address import check_file, names_database, names_file, without_password
+from xray.wire.address import check_file, names_database, names_file
 
 Show = Callable[[Amounts, int | None], None]
 """Is told what was compared so far, and how many runs there are in all, where that is known."""
