@@ -31,8 +31,9 @@ fsync = off
 full_page_writes = off
 autovacuum = off
 """
-_INDEX_FILTER_RATE = (
-    "insert into indexed_stats (name, filled_from, is_wanted) values ('filter_rate', 1, 1)"
+_FIRST_ROWS = (
+    "insert into indexed_stats (name, filled_from, is_wanted) values ('filter_rate', 1, 1);"
+    " insert into upkeep (epoch, generation) values (1, 0)"
 )
 
 
@@ -149,7 +150,7 @@ def _spell_emptying() -> bytes:
             " and relname not in ('xray_schema', 'periods')"
         ).fetchall()
     deletions = "".join(f"delete from {name};" for (name,) in tables)
-    return f"{deletions} {_INDEX_FILTER_RATE}".encode()
+    return f"{deletions} {_FIRST_ROWS}".encode()
 
 
 class ScratchStore(PostgresStore):

@@ -27,7 +27,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A database file of the first schema that was released."""
     for name in ("XRAY_STORE", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("COLUMNS", "400")
     path = tmp_path / "xray.db"
     path.write_bytes(lzma.decompress((FOLDER / "sqlite-8.db.xz").read_bytes()))
     return path
