@@ -99,6 +99,25 @@ def test_a_tally_that_is_there_with_other_counts_is_named() -> None:
     assert (difference.run_id, difference.record) == (None, f"tally {OTHER_ID}")
 
 
+def test_a_run_that_the_target_forgot_is_refused_and_named() -> None:
+    started = RunStarted(run_id=RUN_ID, pipeline="p", started_at_us=1)
+    source, target = store(started, step("a")), store(started)
+    target.forget_runs([RUN_ID], [], lambda _: None).result()
+    books = copy_runs(StoreSource(source, "", 10), target)
+    details = [one.detail for one in books.differences]
+    assert "it is missing where the run went" in details
+    assert any("forgotten" in detail for detail in details)
+    assert target.run(RUN_ID) is None
+
+
+def test_a_candidate_is_found_in_rosters_that_came_by_hash() -> None:
+    whole = pack(chunk(["a", "b"], 1, 2))
+    part = HashedRoster.of(chunk(["a"], 1, 2))
+    for roster in (whole, part):
+        assert store(step(), roster).runs_holding("a") == [RUN_ID]
+        assert store(step(), roster).runs_holding("z") == []
+
+
 def test_a_query_leaves_out_what_belongs_to_no_run_of_it() -> None:
     tally = Tallied(tally_id=OTHER_ID, pipeline="p", minute_us=0)
     started = RunStarted(run_id=RUN_ID, pipeline="p", started_at_us=1)
