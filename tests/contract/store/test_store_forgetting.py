@@ -49,7 +49,7 @@ def usual_of(store: Store, facts: list[Fact]) -> list[Any]:
 def test_what_is_forgotten_was_never_there_and_does_not_come_again(
     open_empty: OpenEmpty, engine: str, facts: list[Fact], gone: set[str]
 ) -> None:
-    store, without = open_empty(engine), open_empty(engine)
+    store, without = open_empty(engine), open_empty("memory")
     store.submit("facts", facts).result()
     without.submit("facts", facts_without(facts, gone)).result()
     known = set(store.run_ids(""))

@@ -47,7 +47,7 @@ def facts_without(facts: list[Fact], gone: Collection[str]) -> list[Fact]:
 def test_what_is_deleted_was_never_there_and_can_come_again(
     open_empty: OpenEmpty, engine: str, facts: list[Fact], gone: set[str]
 ) -> None:
-    store, without, whole = (open_empty(engine) for _ in range(3))
+    store, without, whole = (open_empty(one) for one in (engine, "memory", "memory"))
     for opened, given_facts in (
         (store, facts),
         (without, facts_without(facts, gone)),
