@@ -92,9 +92,10 @@ def test_the_command_forgets_in_a_file_and_leaves_one_alone_that_a_server_holds(
 
 
 def test_what_a_pipeline_sends_later_of_a_forgotten_run_does_not_come_back(
-    server: BackgroundServer, file: Path
+    server: BackgroundServer, file: Path, tmp_path: Path
 ) -> None:
-    client = xray.XRay("search", url=server.url)
+    spool = tmp_path / "spool"
+    client = xray.XRay("search", url=server.url, spool_dir=spool)
     with client.run(metadata={"user": NAME}) as run:
         with run.step("filter", step_type="filter") as step:
             step.reject(NAME, "too far")
@@ -110,6 +111,8 @@ def test_what_a_pipeline_sends_later_of_a_forgotten_run_does_not_come_back(
     with Client(server.url) as asking:
         assert asking.forget(candidate_ids=[NAME], dry_run=True).runs == 0
     assert not in_files(file)
+    kept = [one for one in spool.rglob("*") if one.is_file()]
+    assert not [one for one in kept if NAME.encode() in one.read_bytes()]
 
 
 def test_a_command_without_a_name_forgets_nothing(capsys: pytest.CaptureFixture[str]) -> None:
