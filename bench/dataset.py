@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
@@ -50,6 +50,8 @@ _STEPS: tuple[tuple[str, StepType], ...] = (
     ("choose_best", "select"),
 )
 _FILTER = 2
+_SMALL_ROWS = (2, 3, 4, 4, 5, 6, 7, 8)
+_LARGE_ROWS = 3_000
 _BRANDS = ("Acme", "Borealis", "Cobalt", "Dune", "Ember", "Fjord", "Granite", "Harbor")
 _GOODS = (
     "laptop stand", "water bottle", "desk lamp", "phone case", "yoga mat", "travel mug", "keyboard",
@@ -73,6 +75,7 @@ class Shape:
         products: how many different candidates the catalogue has.
         sampled_runs: how many of the large runs were captured at `sample`: beyond 1,024 decisions
             a step names its candidates and keeps no detail.
+        step_factor: by how much the steps of small runs are larger than 2 to 8 decisions.
     """
 
     small_runs: int = 200_000
@@ -80,6 +83,22 @@ class Shape:
     huge_rows: int = 100_000
     products: int = 200_000
     sampled_runs: int = 0
+    step_factor: float = 1.0
+
+    def holding(self, decisions: int) -> Shape:
+        """As many runs, whose small steps are so large that all have about *decisions*.
+
+        Raises:
+            ValueError: the large steps alone have more.
+        """
+        others = self.huge_rows + self.large_runs * len(_STEPS) * _LARGE_ROWS
+        usual = self.small_runs * len(_STEPS) * sum(_SMALL_ROWS) / len(_SMALL_ROWS)
+        factor = (decisions - others) / usual
+        if factor < 1 / min(_SMALL_ROWS):
+            raise ValueError(
+                f"{decisions:,} decisions are too few: the large steps have {others:,}."
+            )
+        return replace(self, step_factor=factor)
 
 
 FULL = Shape()
@@ -108,12 +127,12 @@ class Dataset:
         large_every = shape.small_runs // shape.large_runs if shape.large_runs else 0
         sampled_left = shape.sampled_runs
         for number in range(shape.small_runs):
-            yield self.make_run(number, _small_steps(dice), self._capture)
+            yield self.make_run(number, _small_steps(dice, shape.step_factor), self._capture)
             if large_every and number % large_every == large_every - 1:
                 sizes = [dice.randint(1_000, 5_000) for _ in _STEPS]
                 yield self.make_run(number, sizes, "sample" if sampled_left > 0 else self._capture)
                 sampled_left -= 1
-        sizes = _small_steps(dice)
+        sizes = _small_steps(dice, shape.step_factor)
         sizes[_FILTER] = shape.huge_rows
         yield self.make_run(shape.small_runs, sizes, self._capture)
 
@@ -304,8 +323,8 @@ def count_decisions(facts: list[Fact]) -> int:
     return sum(len(fact.rows) for fact in facts if isinstance(fact, (StepFinished, StepRows)))
 
 
-def _small_steps(dice: random.Random) -> list[int]:
-    return [dice.choice((2, 3, 4, 4, 5, 6, 7, 8)) for _ in _STEPS]
+def _small_steps(dice: random.Random, factor: float) -> list[int]:
+    return [round(factor * dice.choice(_SMALL_ROWS)) for _ in _STEPS]
 
 
 def _draw_distinct(draw: Callable[[], str], count: int) -> list[str]:

@@ -32,22 +32,24 @@ from xray.capture.chunks import split_rows
 from xray.delivery.settings import DeliverySettings
 from xray.model.counts import resolve_rows, tally_rows
 from xray.model.facts import DecisionRow, Fact, Receipt, StepFinished, StepRows
+from xray.store.protocol import Store
 from xray.store.sqlite.engine import SqliteStore
 from xray.wire.codec import MSGPACK, decode_batch, encode_fact, frame_batch
 
 _WAITING = 8
 _BATCHES_A_COMMIT = 4
 _SENT = DeliverySettings()
-_WARM = Shape(small_runs=1_200, large_runs=1, huge_rows=1_000, products=20_000)
+WARM = Shape(small_runs=1_200, large_runs=1, huge_rows=1_000, products=20_000)
+MIX = Shape(small_runs=1_600, large_runs=2, huge_rows=1_000, products=20_000)
 _SHAPES = {
-    "the mix": Shape(small_runs=1_600, large_runs=2, huge_rows=1_000, products=20_000),
+    "the mix": MIX,
     "steps of 2 to 8": Shape(small_runs=1_600, large_runs=0, huge_rows=5, products=20_000),
     "steps of 1,000 to 5,000": Shape(small_runs=2, large_runs=2, huge_rows=1_000, products=20_000),
 }
 
 
 @dataclass(frozen=True)
-class _Load:
+class Load:
     """The same batches as they are sent and as they are decoded.
 
     Args:
@@ -63,11 +65,11 @@ class _Load:
 
 def measure(is_quick: bool) -> Sequence[Figure]:
     """Measure throughput on part of the data, and size on all of it."""
-    _pin_to_one_core()
+    pin_to_one_core()
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="xray-bench-") as name:
         folder = Path(name)
-        _fill(folder / "warm.db", Dataset(_WARM, seed=2))
+        _fill(folder / "warm.db", Dataset(WARM, seed=2))
         for said, shape in _SHAPES.items():
             budget = None if figures else 50
             figures += _compare(folder, said, shape, budget, 5 if is_quick else 9)
@@ -81,7 +83,8 @@ def measure(is_quick: bool) -> Sequence[Figure]:
     ]
 
 
-def _pin_to_one_core() -> None:
+def pin_to_one_core() -> None:
+    """Let this process compute on one core alone."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
@@ -89,7 +92,7 @@ def _pin_to_one_core() -> None:
 def _compare(
     folder: Path, said: str, shape: Shape, budget: float | None, repetitions: int
 ) -> list[Figure]:
-    load = _prepare(shape)
+    load = prepare_load(shape)
     gc.collect()
     gc.freeze()  # the prepared records are no part of either side's work
     stored: list[float] = []
@@ -118,29 +121,42 @@ def _time(folder: Path, write: Callable[[Path], None]) -> float:
 
 
 def _store(path: Path, bodies: Sequence[bytes]) -> None:
-    waiting: list[Future[Receipt]] = []
     with closing(SqliteStore(path)) as store:
-        for body in bodies:
-            batch = decode_batch(body, MSGPACK)
-            waiting.append(store.submit(batch.batch_id, batch.facts))
-            if len(waiting) > _WAITING:
-                waiting.pop(0).result()
+        submit_all(store, bodies)
 
 
 def _write_bare(path: Path, batches: Sequence[Sequence[Fact]]) -> None:
     with closing(BareScript(path)) as script:
-        for first in range(0, len(batches), _BATCHES_A_COMMIT):
-            script.commit(list(chain.from_iterable(batches[first : first + _BATCHES_A_COMMIT])))
+        commit_all(script.commit, batches)
 
 
-def _prepare(shape: Shape) -> _Load:
+def submit_all(store: Store, bodies: Sequence[bytes]) -> None:
+    """Decode and store what a client sent."""
+    waiting: list[Future[Receipt]] = []
+    for body in bodies:
+        batch = decode_batch(body, MSGPACK)
+        waiting.append(store.submit(batch.batch_id, batch.facts))
+        if len(waiting) > _WAITING:
+            waiting.pop(0).result()
+    for future in waiting:
+        future.result()
+
+
+def commit_all(commit: Callable[[Sequence[Fact]], None], batches: Sequence[Sequence[Fact]]) -> None:
+    """Commit decoded batches, as many at once as the store does."""
+    for first in range(0, len(batches), _BATCHES_A_COMMIT):
+        commit(list(chain.from_iterable(batches[first : first + _BATCHES_A_COMMIT])))
+
+
+def prepare_load(shape: Shape) -> Load:
+    """*shape* as a busy client sends it."""
     load = [
         (body, list(decode_batch(body, MSGPACK).facts))
         for number, encoded in enumerate(_send(Dataset(shape)))
         for body in [frame_batch(str(number), "bench", encoded)]
     ]
     bodies, facts = map(list, zip(*load, strict=True))
-    return _Load(bodies, facts, sum(map(count_decisions, facts)))
+    return Load(bodies, facts, sum(map(count_decisions, facts)))
 
 
 def _send(dataset: Dataset) -> Iterator[list[bytes]]:

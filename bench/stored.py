@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -16,6 +17,8 @@ import msgspec
 
 from bench.dataset import EDITION, Dataset, Shape, batches, count_decisions
 from xray.model.facts import Fact, Receipt, StepFinished, StepRoster
+from xray.model.vocabulary import CaptureLevel
+from xray.store.protocol import Store
 from xray.store.sqlite.engine import SqliteStore
 
 SAMPLED_RUNS = 20
@@ -63,8 +66,7 @@ def read_cache_folder(arguments: list[str]) -> tuple[Path, list[str]]:
 def find_stored(folder: Path, shape: Shape) -> Stored:
     """The database of *shape* in *folder*, built where it is not there yet."""
     folder.mkdir(parents=True, exist_ok=True)
-    mark = blake2b(repr((EDITION, shape)).encode(), digest_size=4).hexdigest()
-    path = folder / f"{shape.small_runs}-runs-{mark}.db"
+    path = folder / f"{name_shape(shape)}.db"
     told = path.with_suffix(".json")
     if not told.exists():
         samples = _build(path, shape)
@@ -72,35 +74,50 @@ def find_stored(folder: Path, shape: Shape) -> Stored:
     return Stored(path, msgspec.json.decode(told.read_bytes(), type=Samples))
 
 
+def name_shape(shape: Shape, capture: CaptureLevel = "full") -> str:
+    """A name that no other data has."""
+    what = (EDITION, shape) if capture == "full" else (EDITION, shape, capture)
+    mark = blake2b(repr(what).encode(), digest_size=4).hexdigest()
+    return f"{shape.small_runs}-runs-{mark}"
+
+
 def _build(path: Path, shape: Shape) -> Samples:
     for suffix in ("", "-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
+    with closing(SqliteStore(path)) as store:
+        return fill(store, Dataset(shape), str(path))
+
+
+def fill(store: Store, dataset: Dataset, said: str) -> Samples:
+    """Store all of *dataset*, telling of *said* how far it is; some of what is stored."""
+    shape = dataset.shape
     sampler = _Sampler()
-    store = SqliteStore(path)
     waiting: list[Future[Receipt]] = []
     began_s = said_s = time.monotonic()
     runs = 0
-    for number, facts in enumerate(batches(Dataset(shape).runs())):
+    for number, facts in enumerate(batches(dataset.runs())):
         sampler.take(facts)
         waiting.append(store.submit(str(number), facts))
         runs += sum(isinstance(fact, StepFinished) and not fact.ordinal for fact in facts)
         if len(waiting) > _WAITING:
-            receipt = waiting.pop(0).result()
-            assert not receipt.rejected, receipt.rejected[0]
+            _check(waiting.pop(0).result())
         if time.monotonic() - said_s > _SAID_EVERY_S:
             said_s = time.monotonic()
-            _say(path, shape, runs, sampler.samples.decisions, said_s - began_s)
+            _say(said, shape, runs, sampler.samples.decisions, said_s - began_s)
     for future in waiting:
-        future.result()
-    store.close()
-    _say(path, shape, runs, sampler.samples.decisions, time.monotonic() - began_s)
+        _check(future.result())
+    _say(said, shape, runs, sampler.samples.decisions, time.monotonic() - began_s)
     return sampler.samples
 
 
-def _say(path: Path, shape: Shape, runs: int, decisions: int, took_s: float) -> None:
+def _check(receipt: Receipt) -> None:
+    assert not receipt.rejected, receipt.rejected[0]
+
+
+def _say(said: str, shape: Shape, runs: int, decisions: int, took_s: float) -> None:
     whole = shape.small_runs + shape.large_runs + 1
     print(
-        f"building {path}: {runs:,} of about {whole:,} runs, {decisions:,} decisions,"
+        f"building {said}: {runs:,} of about {whole:,} runs, {decisions:,} decisions,"
         f" {took_s:,.0f} s",
         file=sys.stderr,
         flush=True,
