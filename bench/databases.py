@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import warnings
@@ -101,6 +102,10 @@ class Engine(Protocol):
         """The URL of a database."""
         ...
 
+    def compact(self, name: str) -> None:
+        """Write a database anew, without anything that is free in it."""
+        ...
+
     def measure_bytes(self, name: str) -> int:
         """What a database takes on disk."""
         ...
@@ -178,6 +183,11 @@ class SqliteEngine:
 
     def settle(self, name: str) -> None:
         """Nothing: a file is in order when whoever had it open closed it."""
+
+    def compact(self, name: str) -> None:
+        """Vacuum the file."""
+        with contextlib.closing(sqlite3.connect(self._path(name))) as connection:
+            connection.execute("vacuum")
 
     def measure_bytes(self, name: str) -> int:
         """The size of the file."""
@@ -266,6 +276,12 @@ class PostgresEngine:
         with psycopg.connect(self.locate(name), autocommit=True) as connection:
             connection.execute("vacuum (analyze)")
             connection.execute("checkpoint")
+
+    def compact(self, name: str) -> None:
+        """Write every table and its indexes anew, and settle them."""
+        with psycopg.connect(self.locate(name), autocommit=True) as connection:
+            connection.execute("vacuum full")
+        self.settle(name)
 
     def measure_bytes(self, name: str) -> int:
         """The size of all tables and indexes, the catalogue of some 8 MB included."""
