@@ -121,7 +121,7 @@ def measure(
 def _choose_sizes(decisions: int | None, is_quick: bool) -> _Sizes:
     if is_quick:
         whole, tenth = query.QUICK, query.QUICK_TENTH
-        repetitions, asked = 3, query.QUICK_ASKED
+        repetitions, asked = 5, query.QUICK_ASKED
     else:
         whole, tenth = query.WHOLE, query.TENTH
         repetitions, asked = 9, query.ASKED
