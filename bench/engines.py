@@ -60,6 +60,12 @@ _MAX_DECISION_BYTES = 100
 _DAY = (("started_at_gte", "2025-12-15T00:00:00Z"), ("started_at_lt", "2025-12-16T00:00:00Z"))
 _MANY = ("limit", "1000")
 _ASKED_FOR_MEMORY = 10
+_COMPARED = (
+    "ingest, CPU of a decision",
+    "bytes a decision, runs and steps included",
+    "bytes a decision, by itself",
+    "a day, CPU",
+)
 
 
 @dataclass(frozen=True)
@@ -110,12 +116,28 @@ def measure(
     except ValueError as error:
         raise SystemExit(str(error)) from error
     load = prepare_load(MIX)
-    figures: list[Figure] = []
+    found: dict[str, list[Figure]] = {}
     for name in names:
         with closing(ENGINES[name](cache)) as engine:
             of_engine = chain(_measure_ingest(engine, load, sizes), _measure_stored(engine, sizes))
-            figures += [replace(one, name=f"{engine.name}: {one.name}") for one in of_engine]
-    return figures
+            found[engine.name] = list(of_engine)
+    told = [
+        replace(figure, name=f"{name}: {figure.name}")
+        for name, figures in found.items()
+        for figure in figures
+    ]
+    return [*told, *_compare(found)]
+
+
+def _compare(found: dict[str, list[Figure]]) -> Iterator[Figure]:
+    """How many times as much the further engines take as the first."""
+    first, *others = found
+    values = {figure.name: figure.value for figure in found[first]}
+    for other in others:
+        for figure in found[other]:
+            if figure.name in _COMPARED or figure.name.endswith(", p50"):
+                ratio = figure.value / values[figure.name]
+                yield Figure(f"{other} over {first}: {figure.name}", ratio, unit="x")
 
 
 def _choose_sizes(decisions: int | None, is_quick: bool) -> _Sizes:
@@ -187,6 +209,8 @@ def _measure_ingest(engine: Engine, load: Load, sizes: _Sizes) -> Iterator[Figur
     yield Figure(f"ingest, {said}, by the wall", wall, unit="%")
     yield Figure("ingest, decisions a second of CPU", speed(stored, lambda spent: spent.cpu_s))
     yield Figure("ingest, the bare script's", speed(bare, lambda spent: spent.cpu_s))
+    each = median(spent.cpu_s for spent in stored) / load.decisions
+    yield Figure("ingest, CPU of a decision", 1e6 * each, unit="µs")
     yield Figure("ingest, decisions a second by the wall", speed(stored, lambda one: one.wall_s))
 
 
