@@ -23,7 +23,7 @@ from xray.testing import FaultServer
 
 ROOT = Path(__file__).parents[2]
 RECORDS_OF_A_RUN = 3
-QUICK_RUNS = 100
+QUICK_RUNS = 200
 PROVEN_RUNS = 3_400
 RUNS_A_REQUEST = 10
 CLIENTS = 4

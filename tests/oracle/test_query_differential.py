@@ -68,11 +68,11 @@ def test_query_a_million_answers_are_as_the_oracle_answers_them(
 def test_a_comparison_goes_on_where_it_stopped(tmp_path: Path) -> None:
     kept = tmp_path / "progress.json"
     said: list[str] = []
-    assert compare_many(20, 5, said.append, queries=10, kept=kept) == 20
-    assert compare_many(40, 5, said.append, queries=10, kept=kept) == 40
+    assert compare_many(10 * STORES, 5, said.append, queries=10, kept=kept) == 10 * STORES
+    assert compare_many(20 * STORES, 5, said.append, queries=10, kept=kept) == 20 * STORES
     assert "worlds 5 to 5" in said[0]
     assert "worlds 5 to 6" in said[1]
-    assert compare_many(40, 5, said.append, queries=10, kept=kept) == 40
+    assert compare_many(20 * STORES, 5, said.append, queries=10, kept=kept) == 20 * STORES
 
 
 def test_a_store_that_answers_wrongly_is_caught_and_the_query_cut_short(

@@ -27,7 +27,7 @@ def test_likeness_is_a_share_the_same_both_ways(drawn: list[Profile]) -> None:
             assert 0.0 <= found.likeness <= 1.0
             assert abs(found.likeness - back.likeness) < 1e-9
             assert len(found.alike) + len(found.differing) == len({*one, *other})
-            assert all(0.0 <= nearness < 1.0 for nearness, _ in found.differing)
+            assert all(0.0 <= nearness <= 1.0 for nearness, _ in found.differing)
 
 
 @given(profiles.filter(bool), st.lists(profiles, max_size=4))

@@ -23,10 +23,14 @@ from xray.store.sql.stat_index import StatIndex
 
 _PUT_RUN: Final = spell_upsert("runs", (*RUN_COLUMNS, "key_folded"))
 _KEY: Final = RUN_COLUMNS.index("key")
-_JSON_OF_RUN: Final = frozenset(
-    map(RUN_COLUMNS.index, ("tags", "metadata", "correlation", "error"))
-)
-_JSON_OF_STEP: Final = frozenset(map(STEP_COLUMNS.index, ("stats", "error")))
+_JSON_OF_RUN: Final = [
+    RUN_COLUMNS.index(name) for name in ("tags", "metadata", "correlation", "error")
+]
+_FLOATS_OF_RUN: Final = [RUN_COLUMNS.index(name) for name in ("duration_ms", "weight")]
+_JSON_OF_STEP: Final = [STEP_COLUMNS.index(name) for name in ("stats", "error")]
+_FLOATS_OF_STEP: Final = [
+    STEP_COLUMNS.index(name) for name in ("duration_ms", "rejection_rate", "score")
+]
 _ADD_USUAL: Final = (
     "insert into baselines (day, pipeline, name, step_type, usual) values (?, ?, ?, ?, ?)"
 )
@@ -121,7 +125,9 @@ class SharedRecorder(Recorder):
         return SharedBaselines(self._connection, self._dims, self._open_body)
 
     def _put_runs(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        listed = [(*_exact_row(row, _JSON_OF_RUN), _fold(row[_KEY])) for row in rows]
+        listed = [
+            (*_exact_row(row, _JSON_OF_RUN, _FLOATS_OF_RUN), _fold(row[_KEY])) for row in rows
+        ]
         self._driver.executemany(_PUT_RUN, listed)
 
     def _put_steps(
@@ -131,7 +137,10 @@ class SharedRecorder(Recorder):
         *,
         are_new: bool,
     ) -> None:
-        exact = [(*_exact_row(row, _JSON_OF_STEP)[:-1], _exact_brief(row[-1])) for row in rows]
+        exact = [
+            (*_exact_row(row, _JSON_OF_STEP, _FLOATS_OF_STEP)[:-1], _exact_brief(row[-1]))
+            for row in rows
+        ]
         if are_new:
             self._driver.copy("steps", STEP_COLUMNS, exact)
             self._driver.copy("step_bodies", ("seq", "data"), bodies)
@@ -143,16 +152,18 @@ class SharedRecorder(Recorder):
         self._driver.copy("blocks", ("id", "chunk", "part", "data"), rows)
 
 
-def _exact_row(row: tuple[Any, ...], json_places: frozenset[int]) -> tuple[Any, ...]:
-    return tuple(
-        escape_json(value)
-        if place in json_places
+def _exact_row(
+    row: tuple[Any, ...], json_places: Sequence[int], float_places: Sequence[int]
+) -> list[Any]:
+    exact = list(row)
+    for place in json_places:
+        exact[place] = escape_json(exact[place])
+    for place in float_places:
+        value = exact[place]
         # Not a number is no value; SQL would sort it above every number.
-        else None
-        if isinstance(value, float) and math.isnan(value)
-        else value
-        for place, value in enumerate(row)
-    )
+        if value is not None and math.isnan(value):
+            exact[place] = None
+    return exact
 
 
 def _exact_brief(stored: bytes | int | None) -> bytes | None:
