@@ -50,7 +50,7 @@ def gather_profiles(case: Case, candidate_ids: Iterable[str], last: Step) -> dic
         for candidate_id, profile in profiles.items():
             for at in ledger.positions(candidate_id):
                 row = ledger.row(at)
-                profile.update(_list_facts(row))
+                profile.update(_open_facts(row))
                 if row.origin:
                     found = profile.get(CAME_FROM, ())
                     brought = (origin.candidate_id for origin in row.origin)
@@ -58,15 +58,26 @@ def gather_profiles(case: Case, candidate_ids: Iterable[str], last: Step) -> dic
     return profiles
 
 
-def _list_facts(row: Decision) -> Iterator[tuple[str, Any]]:
+def list_facts(row: Decision) -> Iterator[tuple[str, Any]]:
+    """What a decision tells of its candidate, by name: its attributes, and what checks observed."""
+    yield from row.attributes.items()
     for check in row.checks:
-        if check.observed is not None and not is_mark(check.observed):
+        if check.observed is not None:
             yield check.field or check.name, check.observed
-    for name, value in row.attributes.items():
-        if isinstance(value, dict) and not is_mark(value):
-            yield from ((f"{name}.{key}", part) for key, part in value.items() if not is_mark(part))
-        elif not is_mark(value):
-            yield name, value
+
+
+def _open_facts(row: Decision) -> Profile:
+    """What a decision tells of its candidate and can be compared; an attribute before a check."""
+    facts: Profile = {}
+    for name, value in list_facts(row):
+        if is_mark(value):
+            continue
+        named = {name: value}
+        if isinstance(value, dict):
+            named = {f"{name}.{key}": part for key, part in value.items() if not is_mark(part)}
+        for one, part in named.items():
+            facts.setdefault(one, part)
+    return facts
 
 
 class Likeness:

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from xray.forensics.audits.claims import Attributes, Claim
 from xray.forensics.case import Case
+from xray.forensics.profiles import list_facts
 from xray.forensics.redeciding import is_number
 from xray.model.records import Decision, Step
 from xray.model.values import is_mark
@@ -90,7 +91,7 @@ def _gather_profiles(
         places.update(dict.fromkeys(range(min(_MAX_ROWS, len(ledger.table)))))
         for at in places:
             row = ledger.row(at)
-            for name, value in _list_facts(row):
+            for name, value in _list_told(row):
                 held = profiles.setdefault(row.candidate_id, {}).setdefault(name, [])
                 if value not in held:
                     held.append(value)
@@ -101,11 +102,8 @@ def _gather_profiles(
     }
 
 
-def _list_facts(row: Decision) -> Iterator[tuple[str, Any]]:
-    yield from row.attributes.items()
-    for check in row.checks:
-        if check.observed is not None:
-            yield check.field or check.name, check.observed
+def _list_told(row: Decision) -> Iterator[tuple[str, Any]]:
+    yield from list_facts(row)
     if isinstance(row.score, dict):
         yield from row.score.items()
 
