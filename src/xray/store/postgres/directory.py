@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from xray.store.postgres.driver import PostgresDriver
-from xray.store.sql.recorder import Known, KnownRun
+from xray.store.sql.directory import Known, KnownRun
 
 _ADD_RUNS: Final = (
     "insert into run_ids (run_id, seq) select id, next_number('run_numbers')"

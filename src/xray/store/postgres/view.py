@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, closing
 
 import psycopg
 
-from xray.errors import StoreError
 from xray.model.clock import Clock, SystemClock
-from xray.model.facts import Receipt
-from xray.model.forgetting import Forgotten, Progress
-from xray.model.removal import Removed
-from xray.model.stored_facts import StoredFact
 from xray.store.frames import Decompressor, DictionarySet
 from xray.store.postgres.connection import connect_writer, translate_error
 from xray.store.postgres.driver import PostgresDriver
 from xray.store.postgres.migrating import check_version
 from xray.store.postgres.reader import Reader
 from xray.store.scanning import ScanBudget
-from xray.store.sql.answers import Answers
 from xray.store.sql.payloads import load_dictionaries
 from xray.store.sql.snapshot import Snapshot
+from xray.store.sql.view import View
 
 
-class PostgresView(Answers):
+class PostgresView(View):
     """Runs, steps and decisions of a database, as they are whenever it is asked.
 
     Args:
@@ -52,39 +45,6 @@ class PostgresView(Answers):
             clock or SystemClock(),
             budget or ScanBudget(),
         )
-
-    def submit(self, batch_id: str, facts: Sequence[StoredFact]) -> Future[Receipt]:  # noqa: ARG002
-        """Refuse: this is for questions.
-
-        Raises:
-            StoreError: always.
-        """
-        raise StoreError("The database was opened to be read only.", code="read_only")
-
-    def delete_runs(self, run_ids: Sequence[str]) -> Future[Removed]:  # noqa: ARG002
-        """Refuse: this is for questions.
-
-        Raises:
-            StoreError: always.
-        """
-        raise StoreError("The database was opened to be read only.", code="read_only")
-
-    def forget_runs(
-        self,
-        run_ids: Sequence[str],  # noqa: ARG002
-        pipelines: Sequence[str],  # noqa: ARG002
-        show: Callable[[Progress], None],  # noqa: ARG002
-    ) -> Future[Forgotten]:
-        """Refuse: this is for questions.
-
-        Raises:
-            StoreError: always.
-        """
-        raise StoreError("The database was opened to be read only.", code="read_only")
-
-    def claim(self, task: str) -> AbstractContextManager[bool]:  # noqa: ARG002
-        """Never: nothing is written by who only looks."""
-        return nullcontext(False)
 
     def close(self) -> None:
         """Give the connections back."""

@@ -15,10 +15,10 @@ from typing import Final
 import msgspec
 
 from xray.model.removal import Removed
+from xray.store.sql.directory import Directory
 from xray.store.sql.driver import Driver
 from xray.store.sql.payloads import block_range
 from xray.store.sql.postings import Postings
-from xray.store.sql.recorder import Directory
 from xray.store.sql.rosters import Rosters, part_range
 from xray.store.sql.rosters import id_range as chunk_range
 from xray.store.sql.rows import raw_id

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from xray.store.sql.directory import Known, KnownRun
 from xray.store.sql.driver import Driver
-from xray.store.sql.recorder import Known, KnownRun
 from xray.store.sql.rows import id_bytes
 
 _IDS_PER_LOOKUP: Final = 500

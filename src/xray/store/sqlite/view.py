@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
 from xray.errors import StoreError
 from xray.model.clock import Clock, SystemClock
-from xray.model.facts import Receipt
-from xray.model.forgetting import Forgotten, Progress
-from xray.model.removal import Removed
-from xray.model.stored_facts import StoredFact
 from xray.store.frames import Decompressor, DictionarySet
 from xray.store.scanning import ScanBudget
-from xray.store.sql.answers import Answers
 from xray.store.sql.payloads import load_dictionaries
 from xray.store.sql.snapshot import Snapshot
+from xray.store.sql.view import View
 from xray.store.sqlite.connection import connect_view, translated_errors
 from xray.store.sqlite.reader import Reader
 
 
-class SqliteView(Answers):
+class SqliteView(View):
     """Runs, steps and decisions of a database file, as they are whenever it is asked.
 
     Args:
@@ -55,41 +49,8 @@ class SqliteView(Answers):
             connect_view,
         )
 
-    def submit(self, batch_id: str, facts: Sequence[StoredFact]) -> Future[Receipt]:  # noqa: ARG002
-        """Refuse: this is for questions.
-
-        Raises:
-            StoreError: always.
-        """
-        raise StoreError("The database was opened to be read only.", code="read_only")
-
-    def delete_runs(self, run_ids: Sequence[str]) -> Future[Removed]:  # noqa: ARG002
-        """Refuse: this is for questions.
-
-        Raises:
-            StoreError: always.
-        """
-        raise StoreError("The database was opened to be read only.", code="read_only")
-
-    def forget_runs(
-        self,
-        run_ids: Sequence[str],  # noqa: ARG002
-        pipelines: Sequence[str],  # noqa: ARG002
-        show: Callable[[Progress], None],  # noqa: ARG002
-    ) -> Future[Forgotten]:
-        """Refuse: this is for questions.
-
-        Raises:
-            StoreError: always.
-        """
-        raise StoreError("The database was opened to be read only.", code="read_only")
-
     def _snapshot(self) -> AbstractContextManager[Snapshot]:
         return self._reader.snapshot()
-
-    def claim(self, task: str) -> AbstractContextManager[bool]:  # noqa: ARG002
-        """Never: nothing is written by who only looks."""
-        return contextlib.nullcontext(False)
 
     def close(self) -> None:
         """Give the connections back."""
