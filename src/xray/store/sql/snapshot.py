@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
 from itertools import chain
 from typing import Final
 
@@ -16,59 +15,45 @@ from xray.model.checked import CheckedRun
 from xray.model.clock import Clock, from_wall_us
 from xray.model.decisions import DecisionTable, ListedDecisions
 from xray.model.forgetting import Progress
-from xray.model.hashing import hash64
 from xray.model.labels import Label, LabelsAsked
 from xray.model.records import Decision, Page, Run, Step
-from xray.model.roster import Roster, decisions_about
+from xray.model.roster import Roster
 from xray.model.run_figures import RunFigures
 from xray.model.sketch import CheckSketch
 from xray.model.stored_facts import StoredFact
 from xray.model.tallies import MinuteTally, Tallied, merge_minutes
 from xray.query.aggregate import AggregatePlan
 from xray.query.evaluate import Record, meets, scopes_named
-from xray.query.plan import Condition, Plan, Position, Scope
+from xray.query.plan import Condition, Plan, Scope
 from xray.query.tallied import count_tallies, find_range, is_covered
 from xray.store.aggregating import MAX_TALLIES, Counted, count_decisions, find_span_us
 from xray.store.bodies import decode_step, unpack
-from xray.store.decision_table import NO_LABELS, Labels, open_rows_about, open_table
 from xray.store.folding import sample_rejections, shorten_output
 from xray.store.frames import Decompressor
 from xray.store.names import Names
 from xray.store.paging import (
-    BEHIND_ALL,
-    Anchor,
-    DecisionSource,
-    Portion,
-    Search,
-    StepKey,
-    about_steps,
-    find_anchor,
     page_decisions,
-    sort_keys,
 )
 from xray.store.scanning import ROWS_A_RECORD, Meter, ScanBudget, Visited
 from xray.store.sql.baselines import load_baselines
 from xray.store.sql.checked import CheckReader
+from xray.store.sql.decision_search import DecisionSearch
 from xray.store.sql.driver import Driver
 from xray.store.sql.exporting import Exporter
 from xray.store.sql.forgotten import owes_sweeping
 from xray.store.sql.grouping import Grouping
 from xray.store.sql.labels import (
     find_correlated,
-    has_candidate_labels,
     list_awaited,
     load_labels,
-    load_words,
 )
 from xray.store.sql.listing import Listing
-from xray.store.sql.payloads import load_blocks
-from xray.store.sql.postings import find_steps
-from xray.store.sql.records import Records, portion
-from xray.store.sql.rosters import are_few, is_named, load_roster
+from xray.store.sql.records import Records
 from xray.store.sql.rows import id_text, raw_id
 from xray.store.sql.run_figures import load_figures
 from xray.store.sql.searching import Searching, find_holders
 from xray.store.sql.spelling import Spelling
+from xray.store.sql.step_tables import StepTables
 from xray.store.sql.tallies import (
     are_at_most,
     export_tallies,
@@ -77,9 +62,6 @@ from xray.store.sql.tallies import (
 )
 
 _MAX_KEPT_RUNS: Final = 1_000
-_MAX_COUNTED_STEPS: Final = 100
-_HISTORY_PORTION: Final = 100
-_LAST_US: Final = (1 << 63) - 1
 
 
 class Snapshot:
@@ -110,10 +92,12 @@ class Snapshot:
         self._clock = clock
         self._budget = budget
         self._runs: dict[str, Run | None] = {}
-        self._deciding: dict[str, frozenset[int]] = {}
-        self._words: dict[str, Labels] = {}
         self._records = Records(driver, decompressor)
+        self._tables = StepTables(driver, decompressor)
         self._listing = Listing(connection, driver, spelling, budget, clock, self._meets)
+        self._search = DecisionSearch(
+            driver, spelling, self._listing, self._records, self._tables, self.run, clock, budget
+        )
 
     def size_bytes(self) -> int:
         """What the records take on disk."""
@@ -127,7 +111,7 @@ class Snapshot:
 
     def step(self, step_id: str) -> Step | None:
         """One step with samples of its rejections, or None."""
-        seq = self._step_seq(step_id)
+        seq = self._tables.number(step_id)
         return None if seq is None else self._sampled(seq)
 
     def steps_of_run(self, run_id: str, *, is_sampled: bool) -> list[Step]:
@@ -142,14 +126,14 @@ class Snapshot:
 
     def decisions_of_step(self, step_id: str) -> DecisionTable:
         """Every stored decision of a step; empty for an unknown one."""
-        found = self._step_keys("steps.step_id = ?", [raw_id(step_id)])
-        tables = (self._table(seq, step_id, key.run_id) for seq, key in found.items())
+        found = self._tables.find_keys("steps.step_id = ?", [raw_id(step_id)])
+        tables = (self._tables.open(seq, step_id, key.run_id) for seq, key in found.items())
         return next(tables, ListedDecisions(step_id, []))
 
     def roster_of_step(self, step_id: str) -> Roster | None:
         """The candidates a step decided after its census; None without any."""
-        found = self._step_keys("steps.step_id = ?", [raw_id(step_id)])
-        return next((self._roster(seq, key, None) for seq, key in found.items()), None)
+        found = self._tables.find_keys("steps.step_id = ?", [raw_id(step_id)])
+        return next((self._tables.open_roster(seq, key, None) for seq, key in found.items()), None)
 
     def sketches_of_step(self, step_id: str) -> list[CheckSketch]:
         """What the checks of a step observed over all its rows, where some have no detail."""
@@ -185,12 +169,12 @@ class Snapshot:
 
     def decisions(self, plan: Plan) -> Page[Decision]:
         """Decisions that meet *plan*."""
-        return page_decisions(plan, self._search_decisions(plan))
+        return page_decisions(plan, self._search.find(plan))
 
     def aggregate(self, plan: AggregatePlan) -> Counted:
         """Figures of groups of the records that meet *plan*."""
         if plan.shape.scope == "decision":
-            return count_decisions(plan, self._search_decisions(plan.rows))
+            return count_decisions(plan, self._search.find(plan.rows))
         now_us = plan.rows.now_us or self._now_us()
         grouping = Grouping(self._connection, self._listing, self._budget, self._clock)
         tallied = self._tallied_pipelines(plan)
@@ -274,116 +258,6 @@ class Snapshot:
             if self._meets(rest, record, now_us)
         ]
 
-    def _search_decisions(self, plan: Plan) -> Search:
-        """The steps that can hold what *plan* asks, and what opens their decisions."""
-        anchor = find_anchor(plan)
-        meter = Meter(self._budget.opened_rows, self._budget.duration_s, self._clock)
-        seqs: dict[str, int] = {}
-
-        def number(found: dict[int, StepKey]) -> Iterable[StepKey]:
-            seqs.update({key.step_id: seq for seq, key in found.items()})
-            return found.values()
-
-        portions: Iterable[Portion]
-        is_counted = True
-        if anchor.is_scan:
-            portions = ((number(keys), end) for keys, end in self._steps_from(plan, meter))
-        elif anchor.is_history:
-            deciding = sorted(self._deciding_steps(anchor.candidate_id or ""))
-            is_counted = len(deciding) <= _MAX_COUNTED_STEPS and are_few(
-                self._driver, _MAX_COUNTED_STEPS
-            )
-            after = None if is_counted else plan.after
-            history = self._history(anchor.candidate_id or "", deciding, after, meter)
-            portions = ((number(keys), end) for keys, end in history)
-        else:
-            portions = [(sort_keys(anchor, number(self._anchored_steps(anchor))), None)]
-
-        def open_table(key: StepKey) -> DecisionTable:
-            seq = seqs[key.step_id]
-            if anchor.candidate_id is None:
-                return self._table(seq, key.step_id, key.run_id)
-            table = self._table_about(anchor.candidate_id, seq, key.step_id, key.run_id)
-            roster = self._roster(seq, key, anchor.candidate_id)
-            label = self._labels_of(key.run_id).get(anchor.candidate_id)
-            return decisions_about(anchor.candidate_id, table, roster, label)
-
-        source = DecisionSource(
-            table=open_table,
-            step=lambda step_id: self._records.steps([seqs[step_id]])[0],
-            run=self.run,
-        )
-        return Search(portions, source, meter, is_counted)
-
-    def _anchored_steps(self, anchor: Anchor) -> dict[int, StepKey]:
-        if anchor.step_id is not None:
-            return self._step_keys("steps.step_id = ?", [raw_id(anchor.step_id)])
-        return self._step_keys("runs.run_id = ?", [raw_id(anchor.run_id or "")])
-
-    def _deciding_steps(self, candidate_id: str) -> frozenset[int]:
-        """The steps that may hold a row about the candidate; all that do are among them."""
-        found = self._deciding.get(candidate_id)
-        if found is None:
-            found = frozenset(find_steps(self._driver, hash64(candidate_id)))
-            self._deciding[candidate_id] = found
-        return found
-
-    def _history(
-        self, candidate_id: str, deciding: Sequence[int], after: Position | None, meter: Meter
-    ) -> Iterator[tuple[dict[int, StepKey], Position | None]]:
-        """The steps that may have decided about a candidate, newest first.
-
-        No index tells which rosters hold it, so each of them is asked, as far as *meter* lets.
-
-        Args:
-            candidate_id: the candidate.
-            deciding: the steps that may hold a row about it.
-            after: the step to begin with.
-            meter: how many rosters may be asked.
-        """
-        query = (
-            "select steps.seq, step_id, run_id, ordinal, steps.started_at, max(has_row)"  # noqa: S608
-            f" from (select value as seq, 1 as has_row from {self._spelling.listed} as listed"
-            " union all select seq, 0 from rosters) as wanted"
-            f" {self._spelling.then_join} steps on steps.seq = wanted.seq"
-            " join runs on runs.seq = steps.run"
-            " where (steps.started_at, step_id) <= (?, ?) group by steps.seq, runs.seq"
-            " order by steps.started_at desc, step_id desc"
-        )
-        last = (_LAST_US, b"\xff" * 16)
-        if after is not None:
-            last = (after.sort_us, raw_id(after.record_id))
-        found = self._driver.execute(query, (self._spelling.list_numbers(deciding), *last))
-        rows = found.fetchmany(_HISTORY_PORTION)
-        while rows:
-            keys = {
-                row[0]: StepKey(id_text(row[1]), id_text(row[2]), *row[3:5])
-                for row in rows
-                if row[5] or self._is_named(row[0], candidate_id, meter)
-            }
-            end = rows[-1]
-            rows = found.fetchmany(_HISTORY_PORTION)
-            yield keys, Position(end[4], id_text(end[1]), BEHIND_ALL) if rows else None
-            if not meter.left:
-                return
-
-    def _is_named(self, seq: int, candidate_id: str, meter: Meter) -> bool:
-        meter.spend(1)
-        return is_named(self._driver, seq, candidate_id)
-
-    def _steps_from(
-        self, plan: Plan, meter: Meter
-    ) -> Iterator[tuple[dict[int, StepKey], Position | None]]:
-        """The steps that can hold what *plan* asks, newest first, from its cursor's step on."""
-        now_us = plan.now_us or self._now_us()
-        for seqs, end in self._listing.walk(about_steps(plan.where), plan.after, now_us, meter):
-            keys: dict[int, StepKey] = {}
-            for some in portion(seqs):
-                marks = ", ".join("?" * len(some))
-                found = self._step_keys(f"steps.seq in ({marks})", some)
-                keys.update((seq, found[seq]) for seq in some)
-            yield keys, end
-
     def tallies(
         self, pipeline: str | None, step_name: str | None, from_us: int, to_us: int | None
     ) -> list[MinuteTally]:
@@ -453,59 +327,11 @@ class Snapshot:
     def _now_us(self) -> int:
         return self._clock.wall_us()
 
-    def _step_seq(self, step_id: str) -> int | None:
-        raw = raw_id(step_id)
-        found = self._driver.execute("select seq from steps where step_id = ?", (raw,)).fetchone()
-        return None if found is None else int(found[0])
-
-    def _step_keys(self, condition: str, values: Sequence[object]) -> dict[int, StepKey]:
-        query = (
-            "select steps.seq, step_id, run_id, ordinal, steps.started_at"  # noqa: S608
-            f" from steps join runs on runs.seq = steps.run where {condition}"
-        )
-        return {
-            row[0]: StepKey(id_text(row[1]), id_text(row[2]), *row[3:])
-            for row in self._driver.execute(query, values)
-        }
-
-    def _table(self, seq: int, step_id: str, run_id: str) -> DecisionTable:
-        blocks = load_blocks(self._driver, seq, self._decompressor)
-        return open_table(step_id, run_id, blocks, self._labels_of(run_id))
-
-    def _table_about(self, candidate_id: str, seq: int, step_id: str, run_id: str) -> DecisionTable:
-        blocks = load_blocks(self._driver, seq, self._decompressor)
-        return open_rows_about(candidate_id, step_id, run_id, blocks, self._labels_of(run_id))
-
-    def _labels_of(self, run_id: str) -> Labels:
-        """The labels of a run's candidates."""
-        if not self._has_labels:
-            return NO_LABELS
-        labels = self._words.get(run_id)
-        if labels is None:
-            if len(self._words) >= _MAX_KEPT_RUNS:
-                self._words.clear()
-            labels = self._words[run_id] = load_words(self._driver, run_id)
-        return labels
-
-    @cached_property
-    def _has_labels(self) -> bool:
-        return has_candidate_labels(self._driver)
-
-    def _roster(self, seq: int, key: StepKey, candidate_id: str | None) -> Roster | None:
-        return load_roster(
-            self._driver,
-            seq,
-            self._decompressor,
-            step_id=key.step_id,
-            run_id=key.run_id,
-            candidate_id=candidate_id,
-        )
-
     def _sampled(self, seq: int) -> Step:
         step = self._records.steps([seq])[0]
         if not step.rejections:
             return step
-        table = self._table(seq, step.step_id, step.run_id)
+        table = self._tables.open(seq, step.step_id, step.run_id)
         return sample_rejections(step, table, has_logged=any(table.logged))
 
     def _meets(self, rest: Condition, record: Run | Step, now_us: int) -> bool:
@@ -528,18 +354,18 @@ class Snapshot:
     def _rows_below(self, scope: Scope, above: Record) -> Iterable[Record]:
         if isinstance(above, Run) and scope == "step":
             return self._records.steps(
-                list(self._step_keys("runs.run_id = ?", [raw_id(above.run_id)]))
+                list(self._tables.find_keys("runs.run_id = ?", [raw_id(above.run_id)]))
             )
         if not isinstance(above, Step) or scope != "decision":
             return ()
-        seq = self._step_seq(above.step_id)
-        return () if seq is None else self._table(seq, above.step_id, above.run_id)
+        seq = self._tables.number(above.step_id)
+        return () if seq is None else self._tables.open(seq, above.step_id, above.run_id)
 
     def _rows_about(self, step: Step, candidate_id: str) -> Iterable[Decision]:
-        seq = self._step_seq(step.step_id)
-        if seq is None or seq not in self._deciding_steps(candidate_id):
+        seq = self._tables.number(step.step_id)
+        if seq is None or seq not in self._tables.find_deciding(candidate_id):
             return ()
-        return self._table_about(candidate_id, seq, step.step_id, step.run_id)
+        return self._tables.open_about(candidate_id, seq, step.step_id, step.run_id)
 
 
 def _number_runs(seqs: Sequence[int]) -> list[Run]:
