@@ -17,13 +17,9 @@ from xray.errors import InvalidRecordError, StoreError
 from xray.model.baseline import Baseline
 from xray.model.checked import (
     CheckedRun,
-    CheckedStep,
-    StepChecks,
-    count_step,
-    list_selected,
 )
-from xray.model.clock import Clock, SystemClock, to_wall_us
-from xray.model.decisions import DecisionTable, ListedDecisions, outline_decisions
+from xray.model.clock import Clock, SystemClock
+from xray.model.decisions import DecisionTable, ListedDecisions
 from xray.model.facts import Receipt, Refusal
 from xray.model.forgetting import Forgotten, NameSearch, Progress
 from xray.model.labels import Label, LabelsAsked
@@ -37,16 +33,10 @@ from xray.model.tallies import MinuteTally, Tallied, merge_minutes
 from xray.query.aggregate import AggregatePlan
 from xray.query.cursor import encode_cursor
 from xray.query.evaluate import meets
-from xray.query.groups import Groups
 from xray.query.plan import AllOf, Plan, Position
-from xray.query.tallied import count_tallies, find_range, is_covered
 from xray.store.aggregating import (
-    MAX_TALLIES,
     Counted,
-    conclude,
     count_decisions,
-    count_record,
-    find_span_us,
 )
 from xray.store.folding import (
     MAX_TOTAL,
@@ -55,6 +45,7 @@ from xray.store.folding import (
     shorten_output,
 )
 from xray.store.kept import KeptFacts, by_age
+from xray.store.kept_figures import check_kept, count_kept
 from xray.store.names import Names
 from xray.store.paging import (
     DecisionSource,
@@ -342,55 +333,8 @@ class MemoryStore:
             self._require_open()
             if plan.shape.scope == "decision":
                 return count_decisions(plan, self._search_decisions(plan.rows))
-            return self._count_records(plan)
-
-    def _count_records(self, plan: AggregatePlan) -> Counted:
-        now_us = plan.rows.now_us or self._clock.wall_us()
-        groups, meter = Groups(plan.shape), self._meter()
-        tallied = self._tallied_pipelines(plan)
-        stopped = self._count_stored(plan, now_us, groups, meter, tallied)
-        if tallied:
-            pipeline = find_range(plan).pipeline
-            facts = self._kept.tallies_between(pipeline, *find_span_us(plan, stopped))
-            count_tallies(plan, now_us, groups, facts)
-        return conclude(groups, stopped, meter)
-
-    def _tallied_pipelines(self, plan: AggregatePlan) -> frozenset[str]:
-        """The pipelines whose runs are counted from tallies where they were not kept."""
-        asked = find_range(plan)
-        facts = self._kept.tallies_between(asked.pipeline, asked.from_us, asked.to_us)
-        if not is_covered(plan) or len(facts) > MAX_TALLIES:
-            return frozenset()
-        return frozenset(fact.pipeline for fact in self._kept.tallies.values())
-
-    def _count_stored(
-        self,
-        plan: AggregatePlan,
-        now_us: int,
-        groups: Groups,
-        meter: Meter,
-        tallied: frozenset[str],
-    ) -> Position | None:
-        """Count what is stored; where it stopped."""
-        after = None if plan.rows.after is None else by_age(plan.rows.after)
-        ends = self._kept.run_ends() if plan.shape.scope == "run" else self._kept.step_ends()
-        stopped = plan.rows.after
-        for end in ends:
-            if after is not None and by_age(end) >= after:
-                continue
-            if not meter.left:
-                return stopped
-            meter.spend(1)
-            stopped = end
-            record: Run | Step
-            if plan.shape.scope == "run":
-                record = run = self._kept.run(end.record_id, now_us)
-            else:
-                record = self._kept.step(end.record_id)
-                run = self._kept.run(record.run_id, now_us)
-            if meets(plan.rows.where, record, run, now_us, rows_below=self._kept.rows_below):
-                count_record(groups, record, run, now_us, tallied=tallied)
-        return None
+            now_us = plan.rows.now_us or self._clock.wall_us()
+            return count_kept(self._kept, plan, now_us, self._meter())
 
     def check_runs(
         self, plan: Plan, words: frozenset[str] | None, visit: Callable[[CheckedRun], None]
@@ -413,39 +357,11 @@ class MemoryStore:
                 run = self._kept.run(end.record_id, now_us)
                 meter.spend(1)
                 if meets(plan.where, run, now_us=now_us, rows_below=self._kept.rows_below):
-                    shown = self._check_run(run, words)
+                    shown = check_kept(self._kept, run, words)
                     meter.spend(shown.row_count // ROWS_A_RECORD)
                     visit(shown)
             stopped = None
             return Visited(stopped, meter.report(None if stopped is None else stopped.sort_us))
-
-    def _check_run(self, run: Run, words: frozenset[str] | None) -> CheckedRun:
-        return CheckedRun(
-            run_id=run.run_id,
-            pipeline=run.pipeline,
-            started_at_us=to_wall_us(run.started_at),
-            weight=run.weight,
-            version=run.version,
-            steps=[self._check_step(step, words) for step in self.steps_of_run(run.run_id)],
-            find_selected=lambda step_id: list_selected(self._kept.step(step_id)),
-        )
-
-    def _check_step(self, step: Step, words: frozenset[str] | None) -> CheckedStep:
-        rows = outline_decisions(self.decisions_of_step(step.step_id))
-        sketches = self._kept.steps[step.step_id].sketches
-        counts = count_step(step)
-        counted = sum(row.verdict is not None and not row.is_logged for row in rows)
-        checks = StepChecks(counts, rows, sketches)
-        return CheckedStep(
-            step_id=step.step_id,
-            name=step.name,
-            step_type=step.step_type,
-            status=step.status,
-            attempt=step.attempt,
-            parent_step_id=step.parent_step_id,
-            is_bare=not counted and bool(counts.kept or counts.reasons),
-            checks=checks if checks.names_one_of(words) else None,
-        )
 
     def run_ids(self, prefix: str, limit: int = 10) -> list[str]:
         """Ids of runs that begin with *prefix*, newest first; all runs for the empty prefix."""

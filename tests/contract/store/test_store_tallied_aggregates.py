@@ -278,7 +278,7 @@ def test_a_stretch_of_whole_minutes_is_exact(
 def test_too_many_tallies_are_not_added_up(
     open_empty: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("xray.store.memory", "xray.store.sql.snapshot"):
+    for module in ("xray.store.kept_figures", "xray.store.sql.snapshot"):
         monkeypatch.setattr(f"{module}.MAX_TALLIES", 10)
     for engine in ENGINES:
         store = open_empty(engine)
